@@ -1,0 +1,25 @@
+import type { Logger } from "./logger.ts";
+
+/** What a field of a business event may hold: facts and ids, no objects, so that no payload slips in. */
+export type EventValue = string | number | bigint | boolean | undefined;
+
+/** The events of a service by name, each with its fields. */
+export type EventTable = Readonly<Record<string, Readonly<Record<string, EventValue>>>>;
+
+/**
+ * Returns the function that tells of business events: one line at `info` for each, with its name as `event`.
+ *
+ * A service declares its events once: `type Events = { task_awarded: { task_id: string; price_micros: bigint } }`,
+ * then `const tell = businessEvents<Events>(logger)`. Field names are snake_case; a bigint is written as a string.
+ */
+export function businessEvents<E extends { readonly [K in keyof E]: EventTable[string] }>(
+  logger: Logger,
+): <K extends keyof E & string>(event: K, fields: E[K]) => void {
+  return (event, fields) => {
+    const entries = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === "bigint" ? value.toString() : value,
+    ]);
+    logger.info({ ...Object.fromEntries(entries), event }, event);
+  };
+}

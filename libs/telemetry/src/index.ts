@@ -1,0 +1,20 @@
+export { observeCall } from "./call.ts";
+export { businessEvents, type EventTable, type EventValue } from "./event.ts";
+export {
+  createLogger,
+  describeError,
+  type ErrorDescription,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  type LogSink,
+} from "./logger.ts";
+export {
+  type CallLabel,
+  type CallMetrics,
+  createMetrics,
+  type Labels,
+  type Metrics,
+  type Reading,
+} from "./metrics.ts";
+export { type MetricsServer, serveMetrics } from "./serve-metrics.ts";

@@ -1,0 +1,53 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Registry } from "prom-client";
+
+/** The HTTP port on which a process shows its metrics. */
+export interface MetricsServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * Serves `GET /metrics` (Prometheus text) and `GET /healthz` (200 while the process lives) over HTTP.
+ * Listens on `host:port`, where port 0 means a free one; rejects when the port is taken.
+ */
+export async function serveMetrics(options: {
+  readonly listen: string;
+  readonly registry: Registry;
+}): Promise<MetricsServer> {
+  const { listen, registry } = options;
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    if (request.method !== "GET" && request.method !== "HEAD") answer(response, 405, "GET only");
+    else if (pathname === "/healthz") answer(response, 200, "ok");
+    else if (pathname === "/metrics") void scrape(registry, response);
+    else answer(response, 404, "try /metrics or /healthz");
+  });
+  const colon = listen.lastIndexOf(":");
+  const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  server.listen(Number(listen.slice(colon + 1)), host);
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function scrape(registry: Registry, response: ServerResponse): Promise<void> {
+  try {
+    const text = await registry.metrics();
+    response.writeHead(200, { "content-type": registry.contentType }).end(text);
+  } catch {
+    answer(response, 500, "the metrics could not be read");
+  }
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+}
