@@ -1,0 +1,15 @@
+export type { Pool } from "pg";
+export { migrate, SchemaTooNewError } from "./migrate.ts";
+export {
+  discardParked,
+  enqueue,
+  listParked,
+  type OutboxMessage,
+  type ParkedMessage,
+  unpark,
+} from "./outbox.ts";
+export { createPool } from "./pool.ts";
+export { type OutboxDepth, type Relay, type RelayOptions, startRelay } from "./relay.ts";
+export { forgetRequests, type MutationRequest, once, RequestIdReused } from "./requests.ts";
+export { type TransactionOptions, type Tx, withTransaction } from "./transaction.ts";
+export { sqlState, violated } from "./violation.ts";

@@ -1,0 +1,81 @@
+import type { Tx } from "./transaction.ts";
+
+/** Something to tell another service, at least once. */
+export interface OutboxMessage {
+  /** Unique, and derived from what happened, so that enqueueing twice tells it once. */
+  readonly id: string;
+  readonly kind: string;
+  /** Messages of one key are delivered in the order in which they were enqueued. */
+  readonly key: string;
+  /** Anything JSON can hold; write a bigint as a string. */
+  readonly payload: unknown;
+}
+
+/** A message that was refused for good; it and its successors of the same key wait for an operator. */
+export interface ParkedMessage extends OutboxMessage {
+  readonly attempts: number;
+  readonly error: string;
+  readonly parkedAt: Date;
+}
+
+/**
+ * Writes `messages` in the caller's transaction; one whose id still waits here is left as it is.
+ *
+ * Transactions that enqueue for the same key must follow each other (say, by locking the row that the key
+ * names): positions are drawn before commit, so two that overlap have no order.
+ */
+export async function enqueue(
+  tx: Tx,
+  messages: readonly OutboxMessage[],
+  now: Date,
+): Promise<void> {
+  if (messages.length === 0) return;
+  await tx.query(
+    `insert into outbox (id, kind, key, payload, created_at, next_attempt_at)
+     select id, kind, key, payload, $5, $5
+     from unnest($1::text[], $2::text[], $3::text[], $4::json[])
+       with ordinality as message (id, kind, key, payload, nth)
+     order by nth
+     on conflict on constraint outbox_id_key do nothing`,
+    [
+      messages.map((message) => message.id),
+      messages.map((message) => message.kind),
+      messages.map((message) => message.key),
+      messages.map((message) => JSON.stringify(message.payload ?? null)),
+      now,
+    ],
+  );
+}
+
+/** The parked messages, oldest first, at most `limit` (100 when absent). */
+export async function listParked(tx: Tx, limit = 100): Promise<readonly ParkedMessage[]> {
+  const { rows } = await tx.query<ParkedMessage>(
+    `select id, kind, key, payload, attempts, error, parked_at as "parkedAt"
+     from outbox
+     where parked_at is not null
+     order by position
+     limit $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Has a parked message delivered again at once, as if never tried; false when none has this id. */
+export async function unpark(tx: Tx, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update outbox
+     set parked_at = null, attempts = 0, next_attempt_at = created_at
+     where id = $1 and parked_at is not null`,
+    [id],
+  );
+  return rowCount === 1;
+}
+
+/** Gives a parked message up, which frees its successors; false when none has this id. */
+export async function discardParked(tx: Tx, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `delete from outbox where id = $1 and parked_at is not null`,
+    [id],
+  );
+  return rowCount === 1;
+}

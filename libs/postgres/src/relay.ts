@@ -1,0 +1,231 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Pool } from "pg";
+import {
+  type ClaimedMessage,
+  claimRuns,
+  deleteDelivered,
+  type Run,
+  recordFailure,
+  releaseRun,
+} from "./claim.ts";
+import type { OutboxMessage } from "./outbox.ts";
+
+/** How a relay works; times are in milliseconds. */
+export interface RelayOptions {
+  readonly pool: Pool;
+  /** Tells the receiver; may be called more than once for a message. Should heed the signal. */
+  readonly deliver: (message: OutboxMessage, signal: AbortSignal) => Promise<void>;
+  /** Whether trying again cannot help; such a message is parked. No error is permanent when absent. */
+  readonly permanent?: (error: unknown) => boolean;
+  readonly now?: () => Date;
+  /** Jitter of the back-off, in [0, 1). */
+  readonly random?: () => number;
+  /** How often to look without being poked: finds retries and what a dead process left. 500 when absent. */
+  readonly pollMs?: number;
+  /** How many keys are delivered at once; 16 when absent. */
+  readonly concurrency?: number;
+  /** How long one delivery may take; 10 000 when absent. */
+  readonly timeoutMs?: number;
+  /** How long disposing waits for deliveries under way before it aborts them; 5 000 when absent. */
+  readonly drainMs?: number;
+  /** Told of each failed delivery. */
+  readonly onError?: (message: OutboxMessage, error: unknown) => void;
+  /** Told when the relay itself cannot work, as when the database is away; it goes on trying. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+/** What waits in an outbox, for metrics. */
+export interface OutboxDepth {
+  /** Waiting or under way, those behind a parked message included. */
+  readonly pending: number;
+  readonly parked: number;
+  /** Age of the oldest pending message; 0 when there is none. */
+  readonly oldestAgeSeconds: number;
+}
+
+/** Delivers an outbox until it is disposed. */
+export interface Relay extends AsyncDisposable {
+  /** Looks for messages at once: call it after a commit that enqueued some. */
+  poke(): void;
+  depth(): Promise<OutboxDepth>;
+}
+
+const RUN_LENGTH_MAX = 50;
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 60_000;
+
+/**
+ * Starts delivering the outbox in `pool`'s search path. Replicas may run any number of relays at once.
+ *
+ * A message is delivered at least once, after its predecessors of the same key. After a failure it waits
+ * 250 ms, doubling up to a minute, with jitter, and its successors wait with it. A claim that a dead
+ * process left runs out after four times `timeoutMs`.
+ */
+export function startRelay(options: RelayOptions): Relay {
+  const { pool, now = () => new Date(), concurrency = 16, drainMs = 5_000 } = options;
+  const { pollMs = 500, timeoutMs = 10_000, onFault = () => {} } = options;
+  const stopping = new AbortController();
+  const killing = new AbortController();
+  const bell = createBell();
+  const settler = createSettler(pool, onFault);
+  const lanes = new Set<Promise<void>>();
+
+  async function claim(keys: number): Promise<void> {
+    const at = now();
+    const until = new Date(at.getTime() + 4 * timeoutMs);
+    const token = randomUUID();
+    const runs = await claimRuns(pool, { token, keys, length: RUN_LENGTH_MAX, now: at, until });
+    for (const run of runs) {
+      const lane: Promise<void> = carry(run)
+        .catch(onFault)
+        .finally(() => {
+          lanes.delete(lane);
+          bell.ring();
+        });
+      lanes.add(lane);
+    }
+  }
+
+  async function carry(run: Run): Promise<void> {
+    const settlements: Promise<void>[] = [];
+    let carried = 0;
+    for (const message of run.messages) {
+      if (stopping.signal.aborted || run.until.getTime() - now().getTime() < timeoutMs) break;
+      if (!(await attempt(run, message))) break;
+      settlements.push(settler.settle(message.position));
+      carried++;
+    }
+    await Promise.all(settlements);
+    if (carried < run.messages.length) await releaseRun(pool, run);
+  }
+
+  async function attempt(run: Run, message: ClaimedMessage): Promise<boolean> {
+    const { position, attempts, id, kind, key, payload } = message;
+    const told: OutboxMessage = { id, kind, key, payload };
+    try {
+      await within(timeoutMs, killing.signal, (signal) => options.deliver(told, signal));
+      return true;
+    } catch (error) {
+      if (killing.signal.aborted) return false;
+      options.onError?.(told, error);
+      const parks = options.permanent?.(error) ?? false;
+      const at = now();
+      const pause = backoffMs(attempts, options.random ?? Math.random);
+      const nextAttemptAt = parks ? undefined : new Date(at.getTime() + pause);
+      const text = error instanceof Error ? error.message : String(error);
+      await recordFailure(pool, run, { position, error: text, now: at, nextAttemptAt });
+      return false;
+    }
+  }
+
+  async function work(): Promise<void> {
+    for (let faults = 0; !stopping.signal.aborted; ) {
+      bell.reset();
+      try {
+        if (lanes.size < concurrency) await claim(concurrency - lanes.size);
+        faults = 0;
+      } catch (error) {
+        faults++;
+        onFault(error);
+        await pause(Math.min(pollMs * 2 ** faults, 10_000), stopping.signal);
+      }
+      await bell.rung(pollMs);
+    }
+  }
+
+  const working = work();
+  return {
+    poke: bell.ring,
+    depth: () => measureDepth(pool, now()),
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      bell.ring();
+      await working;
+      const limit = setTimeout(() => killing.abort(new Error("the relay is stopping")), drainMs);
+      await Promise.all(lanes);
+      clearTimeout(limit);
+    },
+  };
+}
+
+/** Deletes what was delivered, everything that gathered during one statement with the next. */
+function createSettler(pool: Pool, onFault: (error: unknown) => void) {
+  let gathered: string[] = [];
+  let next: Promise<void> | undefined;
+  let current = Promise.resolve();
+  return {
+    settle(position: string): Promise<void> {
+      gathered.push(position);
+      next ??= current.then(() => {
+        const positions = gathered;
+        gathered = [];
+        next = undefined;
+        // A failure leaves the messages claimed, and they are delivered again later.
+        current = deleteDelivered(pool, positions).catch(onFault);
+        return current;
+      });
+      return next;
+    },
+  };
+}
+
+/** Something to wait at that remembers a ring until it is reset. */
+function createBell() {
+  let ringing = Promise.withResolvers<void>();
+  return {
+    ring: () => ringing.resolve(),
+    reset: () => {
+      ringing = Promise.withResolvers<void>();
+    },
+    rung: async (limitMs: number): Promise<void> => {
+      const timer = setTimeout(ringing.resolve, limitMs);
+      await ringing.promise;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Runs `work` and rejects when it takes too long or `outer` aborts, even when `work` does not heed. */
+async function within(
+  limitMs: number,
+  outer: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (reason: unknown) => {
+    controller.abort(reason);
+    reject(reason);
+  };
+  const onOuter = () => abort(outer.reason);
+  const timer = setTimeout(() => abort(new Error(`no answer in ${limitMs} ms`)), limitMs);
+  outer.addEventListener("abort", onOuter, { once: true });
+  if (outer.aborted) onOuter();
+  try {
+    await Promise.race([work(controller.signal), aborted]);
+  } finally {
+    clearTimeout(timer);
+    outer.removeEventListener("abort", onOuter);
+  }
+}
+
+function backoffMs(failures: number, random: () => number): number {
+  return Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_MAX_MS) * (0.5 + 0.5 * random());
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+async function measureDepth(pool: Pool, now: Date): Promise<OutboxDepth> {
+  const { rows } = await pool.query<{ pending: string; parked: string; oldest: Date | null }>(
+    `select count(*) filter (where parked_at is null) as pending,
+       count(*) filter (where parked_at is not null) as parked,
+       min(created_at) filter (where parked_at is null) as oldest
+     from outbox`,
+  );
+  const { pending = "0", parked = "0", oldest = null } = rows[0] ?? {};
+  const ageMs = oldest === null ? 0 : Math.max(0, now.getTime() - oldest.getTime());
+  return { pending: Number(pending), parked: Number(parked), oldestAgeSeconds: ageMs / 1000 };
+}
