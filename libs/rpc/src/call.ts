@@ -1,0 +1,285 @@
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import {
+  Code,
+  type ContextValues,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import {
+  Metadata,
+  type ServerErrorResponse,
+  type ServerUnaryCall,
+  type status,
+} from "@grpc/grpc-js";
+import type { Route } from "./binding.ts";
+import { type Codes, codeName } from "./code.ts";
+import { addHeaders, headersOf, textOf } from "./metadata.ts";
+import { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
+import { encodeDetails, type Refusal, refusalOf, wireMessage } from "./refusal.ts";
+import { Rejection } from "./rejection.ts";
+import {
+  acceptRequestId,
+  acceptTraceId,
+  REQUEST_ID_HEADER,
+  requestIdKey,
+  shave,
+  TRACE_HEADER,
+  traceIdKey,
+  traceParent,
+} from "./trace.ts";
+import { Unreadable, validate } from "./validation.ts";
+
+/** One finished call, as logs and metrics want it. */
+export interface FinishedCall {
+  /** `bourse.ledger.v1.LedgerService/GetBalances` */
+  readonly method: string;
+  readonly kind: DescMethod["methodKind"];
+  /** "ok", "not_found", ... */
+  readonly code: string;
+  /** UPPER_SNAKE; "" when ok. */
+  readonly reason: string;
+  readonly durationMs: number;
+  /** As `formatPrincipal` writes it. */
+  readonly principal: string;
+  readonly requestId: string;
+  readonly traceId: string;
+  /** Only when the code is "internal": what was thrown. The caller is not told. */
+  readonly error?: unknown;
+}
+
+/** What all calls of a server share. */
+export interface Desk {
+  readonly domain: string;
+  readonly codes: Codes;
+  readonly maxMessageBytes: number;
+  readonly onFinished: (call: FinishedCall) => void;
+  /** Is given what a handler throws after its call was answered. */
+  readonly onError: (error: unknown) => void;
+  /** The calls in flight. */
+  readonly calls: Set<IncomingCall>;
+}
+
+/** The part of the four grpc-js call objects that all of them have. */
+export type RawCall = Pick<
+  ServerUnaryCall<unknown, unknown>,
+  "metadata" | "cancelled" | "sendMetadata" | "getDeadline" | "getPath" | "once" | "emit"
+>;
+
+/** Sends the end of a call: an error, or the response and its trailers. */
+export type Respond = (
+  error: ServerErrorResponse | null,
+  bytes?: Buffer | null,
+  trailers?: Metadata,
+) => void;
+
+const COMPLETED = new Rejection("CANCELED", "the call has been answered");
+
+/**
+ * One incoming call: the context its handler sees, and the only place where it is answered, once.
+ *
+ * A class, unlike the rest of the library, because the parts that few handlers look at (signal, headers, values) are
+ * made on first use; a closure per part would cost every call what the bare transport costs.
+ */
+export class IncomingCall implements HandlerContext {
+  readonly protocolName = "grpc";
+  readonly requestMethod = "POST";
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly route: Route;
+  readonly #desk: Desk;
+  readonly #raw: RawCall;
+  readonly #respond: Respond;
+  readonly #startedAt = performance.now();
+  /** Milliseconds since the epoch, Infinity for none. */
+  readonly #deadline: number;
+  #principal: Principal = ANONYMOUS;
+  #finished = false;
+  #headersSent = false;
+  #abortReason: unknown;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #values: ContextValues | undefined;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(desk: Desk, route: Route, raw: RawCall, respond: Respond) {
+    this.#desk = desk;
+    this.route = route;
+    this.#raw = raw;
+    this.#respond = respond;
+    const deadline = raw.getDeadline();
+    this.#deadline = typeof deadline === "number" ? deadline : deadline.getTime();
+    this.requestId = acceptRequestId(textOf(raw.metadata, REQUEST_ID_HEADER));
+    this.traceId = acceptTraceId(textOf(raw.metadata, TRACE_HEADER));
+    desk.calls.add(this);
+    raw.once("cancelled", () => this.abort(this.#cancellation()));
+  }
+
+  get method(): DescMethod {
+    return this.route.method;
+  }
+
+  get service(): DescService {
+    return this.route.method.parent;
+  }
+
+  get url(): string {
+    return this.#raw.getPath();
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= headersOf(this.#raw.metadata);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues()
+      .set(principalKey, this.#principal)
+      .set(requestIdKey, this.requestId)
+      .set(traceIdKey, this.traceId);
+    return this.#values;
+  }
+
+  /** Aborts when the call is cancelled, a little before its deadline, when the server stops, and when it is answered. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#finished) this.#controller.abort(this.#abortReason);
+      else this.#armTimer();
+    }
+    return this.#controller.signal;
+  }
+
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  readonly timeoutMs = (): number | undefined =>
+    this.#deadline === Number.POSITIVE_INFINITY ? undefined : this.#deadline - Date.now();
+
+  /** Refuses what comes too late, then asks the guard who calls. */
+  async admit(): Promise<void> {
+    if (this.#deadline <= Date.now()) throw deadlineExceeded();
+    const { guard, method } = this.route;
+    if (guard !== undefined) this.#principal = await guard.authenticate(method, this.requestHeader);
+  }
+
+  /** Throws unless the message was readable, keeps the rules of the contract, and is the caller's to send. */
+  check(message: object): void {
+    if (message instanceof Unreadable) throw message.rejection;
+    const { guard, method, input } = this.route;
+    validate(input, message as Message);
+    guard?.authorize(method, this.#principal, message as Message);
+  }
+
+  /** Sends the response headers; a call that is refused before this can be tried again by the client's transport. */
+  sendHeaders(): void {
+    if (this.#headersSent) return;
+    this.#headersSent = true;
+    this.#raw.sendMetadata(this.#echo(this.#responseHeader));
+  }
+
+  /** Answers with success. */
+  succeed(bytes?: Buffer): void {
+    if (this.#finished) return;
+    this.sendHeaders();
+    const trailers = this.#responseTrailer;
+    this.#respond(null, bytes, trailers && addHeaders(new Metadata(), trailers));
+    if (this.#raw.cancelled) this.#finish(refusalOf(this.#cancellation(), this.#desk.codes));
+    else this.#finish(undefined);
+  }
+
+  /** Answers with what a thrown value means; when the call is answered already, a bug still goes to `onError`. */
+  fail(thrown: unknown): void {
+    const refusal = refusalOf(thrown, this.#desk.codes);
+    if (this.#finished) {
+      if (refusal.code === Code.Internal && !isAbort(thrown)) this.#desk.onError(thrown);
+      return;
+    }
+    const { domain } = this.#desk;
+    const metadata = this.#echo(this.#responseTrailer);
+    metadata.set("grpc-status-details-bin", encodeDetails(refusal, domain, this.requestId));
+    const details = wireMessage(refusal.message);
+    // Connect's codes are gRPC's numbers.
+    const code = refusal.code as number as status;
+    this.#respond(Object.assign(new Error(details), { code, details, metadata }));
+    this.#finish(refusal, thrown);
+  }
+
+  /** Ends the call from outside: answers at once, and tells the handler through its signal. */
+  abort(reason: Rejection): void {
+    if (!this.#finished) this.fail(reason);
+  }
+
+  /** Resolves when the writable takes more, or the call is over. */
+  writable(): Promise<void> {
+    if (this.#finished) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#raw.once("drain", resolve);
+    });
+  }
+
+  /** Makes the deadline end the call even if nobody looks at the signal. */
+  #armTimer(): void {
+    if (this.#deadline === Number.POSITIVE_INFINITY) return;
+    // Earlier than the transport's own timer, whose answer has no details.
+    const leftMs = Math.max(0, shave(this.#deadline - Date.now()));
+    this.#timer = setTimeout(() => this.abort(deadlineExceeded()), leftMs);
+  }
+
+  #finish(refusal: Refusal | undefined, reason: unknown = COMPLETED): void {
+    this.#finished = true;
+    this.#abortReason = reason;
+    this.#desk.calls.delete(this);
+    clearTimeout(this.#timer);
+    this.#desk.onFinished({
+      method: this.route.name,
+      kind: this.route.kind,
+      code: codeName(refusal?.code ?? 0),
+      reason: refusal?.reason ?? "",
+      durationMs: performance.now() - this.#startedAt,
+      principal: formatPrincipal(this.#principal),
+      requestId: this.requestId,
+      traceId: this.traceId,
+      ...(refusal?.error === undefined ? undefined : { error: refusal.error }),
+    });
+    this.#controller?.abort(reason);
+    this.#wake?.();
+  }
+
+  #cancellation(): Rejection {
+    if (this.#deadline <= Date.now()) return deadlineExceeded();
+    return new Rejection("CANCELED", "the caller has cancelled the call");
+  }
+
+  #echo(headers: Headers | undefined): Metadata {
+    const metadata = new Metadata();
+    if (headers !== undefined) addHeaders(metadata, headers);
+    metadata.set(REQUEST_ID_HEADER, this.requestId);
+    metadata.set(TRACE_HEADER, traceParent(this.traceId));
+    return metadata;
+  }
+}
+
+function deadlineExceeded(): Rejection {
+  return new Rejection("DEADLINE_EXCEEDED", "the deadline of the call has passed");
+}
+
+function isAbort(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && (thrown.name === "AbortError" || thrown.name === "TimeoutError")
+  );
+}

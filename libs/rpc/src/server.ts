@@ -1,0 +1,159 @@
+import { type deserialize, type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
+import { type Binding, type Guard, routesOf } from "./binding.ts";
+import type { Desk, FinishedCall, IncomingCall } from "./call.ts";
+import type { Codes } from "./code.ts";
+import { served } from "./handlers.ts";
+import { createHealth } from "./health.ts";
+import { createReflection } from "./reflection.ts";
+import { Rejection } from "./rejection.ts";
+import { decoder } from "./validation.ts";
+
+/** How to serve. */
+export interface ServeOptions {
+  /** `127.0.0.1:7401`; port 0 takes a free one. */
+  readonly listen: string;
+  /** Domain of the reasons, such as `bourse.registry`. */
+  readonly domain: string;
+  readonly bindings: readonly Binding[];
+  readonly codes: Codes;
+  readonly guard: Guard;
+  readonly onFinished?: ((call: FinishedCall) => void) | undefined;
+  /** Is given errors that belong to no answer: thrown after it, or by `onFinished`. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+  /** How long calls in flight may take once `drain` was called; default 10,000. */
+  readonly drainMs?: number | undefined;
+  /** Largest message taken or given, before compression; default 4 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Health at the start; default true. */
+  readonly serving?: boolean | undefined;
+}
+
+/** A running server; disposing drains it. */
+export interface RpcServer extends AsyncDisposable {
+  readonly port: number;
+  /** `host:port` as bound. */
+  readonly address: string;
+  /** Sets the health of all services. */
+  setServing(serving: boolean): void;
+  /**
+   * Stops: health is NOT_SERVING, no new calls; streams end with SHUTTING_DOWN after a moment (a quarter of the limit,
+   * at most a second), other calls at the limit. Resolves when all is closed; may be called again.
+   */
+  drain(): Promise<void>;
+}
+
+const DEFAULT_DRAIN_MS = 10_000;
+const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
+const STREAM_GRACE_MS_MAX = 1_000;
+
+/** Serves the bindings, health and reflection; rejects with an error that names the address if it cannot listen there. */
+export async function serve(options: ServeOptions): Promise<RpcServer> {
+  const { bindings, guard, drainMs = DEFAULT_DRAIN_MS } = options;
+  const desk = createDesk(options);
+  const descs = bindings.map((binding) => binding.desc);
+  const health = createHealth(
+    descs.map((desc) => desc.typeName),
+    options.serving ?? true,
+  );
+  const open = [health.binding, ...createReflection([...descs, health.binding.desc])];
+  const server = createServer(desk.maxMessageBytes);
+  for (const binding of bindings) register(server, desk, binding, guard);
+  for (const binding of open) register(server, desk, binding, undefined);
+
+  const port = await listen(server, options.listen);
+  let drained: Promise<void> | undefined;
+  const drain = (): Promise<void> => {
+    health.set(false);
+    drained ??= shutDown(server, desk.calls, drainMs);
+    return drained;
+  };
+  return {
+    port,
+    address: options.listen.replace(/:\d+$/, `:${port}`),
+    setServing: (serving) => health.set(serving && drained === undefined),
+    drain,
+    [Symbol.asyncDispose]: drain,
+  };
+}
+
+function createDesk(options: ServeOptions): Desk {
+  const onError = options.onError ?? (() => {});
+  return {
+    domain: options.domain,
+    codes: options.codes,
+    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
+    onError,
+    onFinished: (call) => {
+      try {
+        options.onFinished?.(call);
+      } catch (error) {
+        onError(error);
+      }
+    },
+    calls: new Set(),
+  };
+}
+
+function createServer(maxMessageBytes: number): Server {
+  return new Server({
+    // Above our own limit, which answers with details; beyond this the transport refuses without reading on.
+    "grpc.max_receive_message_length": maxMessageBytes * 2,
+    "grpc.enable_channelz": 0,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    // Lets clients meet new replicas; streams are cut with UNAVAILABLE after the grace and come back.
+    "grpc.max_connection_age_ms": 30 * 60_000,
+    "grpc.max_connection_age_grace_ms": 10 * 60_000,
+  });
+}
+
+function register(server: Server, desk: Desk, binding: Binding, guard: Guard | undefined): void {
+  for (const route of routesOf(binding, guard)) {
+    const { type, func } = served(desk, route);
+    const added = server.register(
+      `/${route.name}`,
+      func as unknown as handleUnaryCall<object, Buffer>,
+      (bytes: Buffer) => bytes,
+      decoder(route.input, desk.maxMessageBytes) as deserialize<object>,
+      type,
+    );
+    if (!added) throw new Error(`${route.name} is bound twice`);
+  }
+}
+
+function listen(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) return resolve(port);
+      const why = error.message.includes("EADDRINUSE") ? "the port is taken" : error.message;
+      reject(new Error(`cannot listen on ${address}: ${why}`, { cause: error }));
+    });
+  });
+}
+
+async function shutDown(
+  server: Server,
+  calls: ReadonlySet<IncomingCall>,
+  limitMs: number,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  const end = (which: (call: IncomingCall) => boolean): void => {
+    for (const call of [...calls].filter(which)) call.abort(shuttingDown());
+  };
+  const streams = setTimeout(
+    () => end((call) => call.route.kind !== "unary"),
+    Math.min(STREAM_GRACE_MS_MAX, limitMs / 4),
+  );
+  const all = setTimeout(() => {
+    end(() => true);
+    // The answers must be on their way before the connections are cut.
+    setImmediate(() => server.forceShutdown());
+  }, limitMs);
+  await closed;
+  clearTimeout(streams);
+  clearTimeout(all);
+}
+
+function shuttingDown(): Rejection {
+  return new Rejection("SHUTTING_DOWN", "the server is shutting down");
+}
