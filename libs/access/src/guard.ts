@@ -1,7 +1,6 @@
-import type { Guard, Principal } from "@bourse/rpc";
+import { ANONYMOUS, formatPrincipal, type Guard, type Principal } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { anonymous, formatPrincipal } from "./principal.ts";
 import { type AccessRule, isOpenService, readRule } from "./rule.ts";
 import { createVerifier, unauthenticated } from "./token.ts";
 
@@ -39,11 +38,11 @@ export function createGuard(options: {
   return {
     load: () => verifier.load(),
     async authenticate(method, headers) {
-      if (isOpenService(method.parent)) return anonymous;
+      if (isOpenService(method.parent)) return ANONYMOUS;
       const rule = ruleOf(method);
       const token = bearerToken(headers);
       if (token === undefined && !rule.kinds.has("anonymous")) throw unauthenticated("MISSING");
-      const principal = token === undefined ? anonymous : await verifier.verify(token);
+      const principal = token === undefined ? ANONYMOUS : await verifier.verify(token);
       checkKind(method, rule, principal);
       return principal;
     },

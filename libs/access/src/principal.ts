@@ -1,20 +1,12 @@
-import type { Principal } from "@bourse/rpc";
+import { ANONYMOUS, type Principal } from "@bourse/rpc";
 
 const AGENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SERVICE_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
-/** The caller that showed no token. */
-export const anonymous: Principal = Object.freeze({ kind: "anonymous", id: "" });
-
-/** Writes a principal as `agent:<id>`, `service:<name>`, `operator`, `auditor` or `anonymous`. */
-export function formatPrincipal(principal: Principal): string {
-  return principal.id === "" ? principal.kind : `${principal.kind}:${principal.id}`;
-}
-
 /** Reads what `formatPrincipal` writes; anything else is undefined, and nothing is trimmed or folded. */
 export function parsePrincipal(text: string): Principal | undefined {
   if (text === "operator" || text === "auditor") return { kind: text, id: "" };
-  if (text === "anonymous") return anonymous;
+  if (text === "anonymous") return ANONYMOUS;
   const colon = text.indexOf(":");
   const kind = text.slice(0, Math.max(colon, 0));
   const id = text.slice(colon + 1);

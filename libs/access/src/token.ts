@@ -117,11 +117,13 @@ async function verifyToken(token: string, keys: KeySet, now: Date): Promise<Veri
         currentDate: now,
       },
     );
-    const principal = parsePrincipal(payload.sub ?? "");
+    // The key signs what it likes: a claim may be of any type.
+    const subject = typeof payload.sub === "string" ? payload.sub : "";
+    const principal = parsePrincipal(subject);
     if (principal === undefined || principal.kind === "anonymous") {
       throw unauthenticated("WRONG_SUBJECT");
     }
-    if (allowed?.has(payload.sub ?? "") === false) throw unauthenticated("KEY_NOT_ALLOWED");
+    if (allowed?.has(subject) === false) throw unauthenticated("KEY_NOT_ALLOWED");
     return { principal: Object.freeze(principal), expiresMs: (payload.exp ?? 0) * 1_000 };
   } catch (error) {
     const problem = problemOf(error);

@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { once, type Tx } from "@bourse/postgres";
+import { formatPrincipal, principalKey } from "@bourse/rpc";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+
+/** A request that names itself, as every mutation's does. */
+type Named<I extends DescMessage> = MessageShape<I> & { readonly requestId: string };
+
+/**
+ * Does a mutation once: the same caller, method, request_id and content get the first answer again. The memory is
+ * written in the mutation's own transaction. An empty request_id asks for no memory.
+ * @throws Rejection REQUEST_ID_REUSED when the id came before with another method or other content
+ */
+export async function answerOnce<I extends DescMessage, O extends DescMessage>(
+  tx: Tx,
+  ctx: HandlerContext,
+  schemas: { readonly input: I; readonly output: O },
+  request: Named<I>,
+  work: () => Promise<MessageInitShape<O>>,
+): Promise<MessageShape<O>> {
+  const content = toBinary(schemas.input, { ...request, requestId: "" });
+  const answer = await once(
+    tx,
+    {
+      principal: formatPrincipal(ctx.values.get(principalKey)),
+      id: request.requestId,
+      method: `${ctx.service.typeName}/${ctx.method.name}`,
+      fingerprint: createHash("sha256").update(content).digest(),
+    },
+    async () => toBinary(schemas.output, create(schemas.output, await work())),
+  );
+  return fromBinary(schemas.output, answer);
+}

@@ -1,0 +1,235 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createGuard, createSigner, ruleFaults, serviceToken } from "@bourse/access";
+import { type Binding, type Codes, type Guard, type RpcServer, serve } from "@bourse/rpc";
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  type Metrics,
+  observeCall,
+  serveMetrics,
+} from "@bourse/telemetry";
+import { Code } from "@connectrpc/connect";
+import { type Closeable, type Closers, createClosers } from "./closer.ts";
+import type { ConfigOf } from "./config.ts";
+import { createGate, STARTING } from "./gate.ts";
+import { watchShutdown } from "./shutdown.ts";
+import type { commonVariables } from "./variables.ts";
+import { readVersion } from "./version.ts";
+
+/** The values of the variables that every service reads. */
+export type CommonConfig = ConfigOf<typeof commonVariables>;
+
+/** What a service is built with. */
+export interface ServiceContext {
+  readonly name: string;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly now: () => Date;
+  /** Aborts when the service begins to stop: background work ends, running calls are still answered. */
+  readonly signal: AbortSignal;
+  /** The current token of `service:<name>`, for calls to peers; rejects when BOURSE_KEY_FILE is unset. */
+  readonly token: () => Promise<string>;
+  /** Closes something after the last call was answered; the last deferred is closed first. Returns its argument. */
+  defer<C extends Closeable>(closeable: C): C;
+}
+
+/** A service, ready to be served. */
+export interface BuiltService {
+  readonly bindings: readonly Binding[];
+  /** The gRPC code of each reason that the service refuses with. */
+  readonly codes: Codes;
+  /** Closed like what was deferred, after which they count as the last ones. */
+  readonly closers?: readonly Closeable[];
+}
+
+/** A service to run. */
+export interface RunOptions {
+  /** `ledger`: names the service in logs, metrics and its own token. */
+  readonly name: string;
+  /** `bourse.ledger`: the domain of its reasons. */
+  readonly domain: string;
+  readonly config: CommonConfig;
+  /** Connects, migrates, and makes the handlers. */
+  readonly build: (context: ServiceContext) => Promise<BuiltService>;
+  /**
+   * The contracts that `build` will bind. When given, the port opens before `build`: health is NOT_SERVING and calls
+   * are UNAVAILABLE with reason STARTING. Without it the port opens after `build`.
+   */
+  readonly services?: readonly Binding["desc"][];
+  readonly now?: () => Date;
+}
+
+/**
+ * Runs a service until SIGTERM, SIGINT or an uncaught error, and resolves when all is closed.
+ *
+ * Stopping: `signal` aborts, health is NOT_SERVING, calls in flight have BOURSE_DRAIN_MS, then all that was deferred
+ * is closed, the last first. The exit code is 1 after a failed start, an uncaught error, or when something would not
+ * close. A second signal changes nothing.
+ */
+export async function run(options: RunOptions): Promise<void> {
+  const { name, config } = options;
+  const limitMs = config.BOURSE_DRAIN_MS;
+  const logger = createLogger({
+    service: name,
+    level: config.BOURSE_LOG_LEVEL,
+    format: config.BOURSE_LOG,
+  });
+  using shutdown = watchShutdown(name, logger);
+  const closers = createClosers({
+    limitMs: limitMs + CLOSE_MS,
+    onError: (error) => shutdown.fail(error, `${name} could not close everything`),
+  });
+  try {
+    const started = start({ options, logger, closers, signal: shutdown.signal });
+    await unlessStuck(started, shutdown.begun, limitMs);
+    await shutdown.begun;
+  } catch (error) {
+    if (shutdown.signal.aborted) logger.warn({ event: "interrupted", err: error }, "no start");
+    else shutdown.fail(error, `${name} cannot start`);
+  }
+  await closers.close();
+  logger.info({ event: "stopped" }, `${name} stopped`);
+  exitWhenStuck(logger);
+}
+
+const CLOSE_MS = 2_000;
+const STUCK_MS = 5_000;
+
+interface Start {
+  readonly options: RunOptions;
+  readonly logger: Logger;
+  readonly closers: Closers;
+  readonly signal: AbortSignal;
+}
+
+async function start({ options, logger, closers, signal }: Start): Promise<void> {
+  const startedMs = performance.now();
+  const { name, config, services, now = () => new Date() } = options;
+  const version = config.BOURSE_VERSION ?? (await readVersion());
+  const metrics = createMetrics({ service: name });
+  const listen = config.BOURSE_METRICS_LISTEN;
+  if (listen !== undefined) {
+    closers.add(await serveMetrics({ listen, registry: metrics.registry }));
+  }
+  const guard = createGuard({ jwksFile: config.BOURSE_JWKS_FILE, now });
+  await guard.load();
+  const token = await tokenOf(name, config.BOURSE_KEY_FILE, now);
+  const defer: ServiceContext["defer"] = (closeable) => closers.add(closeable);
+  const context = { name, version, logger, metrics, now, signal, token, defer };
+
+  const open = (door: Door) => openPort({ options, logger, metrics }, door);
+  const server =
+    services === undefined
+      ? await buildThenOpen(options, context, { guard, open, closers })
+      : await openThenBuild({ ...options, services }, context, { guard, open, closers });
+
+  logger.info(
+    {
+      event: "started",
+      version,
+      address: server.address,
+      ms: Math.round(performance.now() - startedMs),
+    },
+    `${name} ${version} serves on ${server.address}`,
+  );
+}
+
+interface Door {
+  readonly bindings: readonly Binding[];
+  readonly codes: Codes;
+  readonly guard: Guard;
+  readonly serving: boolean;
+}
+
+interface Opening {
+  readonly guard: Guard;
+  readonly open: (door: Door) => Promise<RpcServer>;
+  readonly closers: Closers;
+}
+
+async function buildThenOpen(
+  options: RunOptions,
+  context: ServiceContext,
+  { guard, open, closers }: Opening,
+): Promise<RpcServer> {
+  const { bindings, codes, closers: more = [] } = await options.build(context);
+  for (const closeable of more) closers.add(closeable);
+  context.signal.throwIfAborted();
+  return closers.add(await open({ bindings, codes, guard, serving: true }));
+}
+
+async function openThenBuild(
+  options: RunOptions & { readonly services: readonly Binding["desc"][] },
+  context: ServiceContext,
+  { guard, open, closers }: Opening,
+): Promise<RpcServer> {
+  const gate = createGate(options.services, guard);
+  const codes: Record<string, Code> = { [STARTING]: Code.Unavailable };
+  const server = await open({ ...gate, codes, serving: false });
+  try {
+    const built = await options.build(context);
+    for (const closeable of built.closers ?? []) closers.add(closeable);
+    context.signal.throwIfAborted();
+    Object.assign(codes, built.codes);
+    gate.open(built.bindings);
+    server.setServing(true);
+  } finally {
+    // Last of all, so that it is drained before anything that its calls need is closed.
+    closers.add(server);
+  }
+  return server;
+}
+
+function openPort(
+  { options, logger, metrics }: Pick<Start, "options" | "logger"> & { readonly metrics: Metrics },
+  door: Door,
+): Promise<RpcServer> {
+  const faults = ruleFaults(door.bindings.map((binding) => binding.desc));
+  if (faults.length > 0) throw new Error(`the contract has faults: ${faults.join("; ")}`);
+  return serve({
+    ...door,
+    listen: options.config.BOURSE_LISTEN,
+    domain: options.domain,
+    drainMs: options.config.BOURSE_DRAIN_MS,
+    onFinished: observeCall(logger, metrics),
+    onError: (err) => logger.error({ event: "stray_error", err }, "an error without a call"),
+  });
+}
+
+async function tokenOf(
+  name: string,
+  keyFile: string | undefined,
+  now: () => Date,
+): Promise<() => Promise<string>> {
+  if (keyFile !== undefined)
+    return serviceToken(await createSigner({ keyFile, now }), name, { now });
+  return () => Promise.reject(new Error(`${name} has no token: BOURSE_KEY_FILE is unset`));
+}
+
+/** Waits for a start, but not longer than the limit once the end has begun. */
+async function unlessStuck(
+  started: Promise<void>,
+  begun: Promise<void>,
+  limitMs: number,
+): Promise<void> {
+  const settled = new AbortController();
+  const limit = begun
+    .then(() => delay(limitMs, undefined, { signal: settled.signal }))
+    .catch(() => {});
+  try {
+    await Promise.race([started, limit]);
+  } finally {
+    settled.abort();
+  }
+}
+
+function exitWhenStuck(logger: Logger): void {
+  // Unref'd: a process that ends by itself never gets here.
+  setTimeout(() => {
+    const resources = process.getActiveResourcesInfo();
+    logger.warn({ event: "stuck", resources }, "all is closed but something keeps the process");
+    process.exit();
+  }, STUCK_MS).unref();
+}
