@@ -1,0 +1,105 @@
+import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import type { WatchAgentsResponse } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import type { Directory } from "./directory.ts";
+import type { Follower } from "./follow.ts";
+
+/** What became of an agent. */
+export type AgentChange =
+  | {
+      readonly kind: "changed";
+      readonly agent: Agent;
+      /** As it was known before; absent for a newcomer. */
+      readonly before?: Agent;
+    }
+  | {
+      /** It was unregistered, or was gone after a time away. */
+      readonly kind: "removed";
+      readonly agent: Agent;
+    };
+
+/** Applies what the registry streams to a directory, and tells who listens. */
+export interface Replica {
+  readonly follower: Follower;
+  /** Resolves when the first snapshot is complete. */
+  readonly complete: Promise<void>;
+  /** Whether a snapshot was ever complete. */
+  isComplete(): boolean;
+  /** Whether a stream is open and has caught up. */
+  isCurrent(): boolean;
+  /** When the registry last said something, in milliseconds since the epoch; -Infinity before that. */
+  lastHeardMs(): number;
+  subscribe(listener: (change: AgentChange) => void): () => void;
+}
+
+/** What a replica is made of. */
+export interface ReplicaOptions {
+  readonly directory: Directory;
+  readonly now: () => Date;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A replica that has heard nothing yet. */
+export function createReplica({ directory, now, onError }: ReplicaOptions): Replica {
+  const listeners = new Set<(change: AgentChange) => void>();
+  const complete = Promise.withResolvers<void>();
+  const state = { complete: false, current: false, lastHeardMs: -Infinity };
+  // Whom a full stream has not named when it is complete, the registry no longer knows.
+  let unheard: Set<string> | undefined;
+
+  function tell(change: AgentChange): void {
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        onError(error);
+      }
+    }
+  }
+
+  function drop(agentId: string): void {
+    const agent = directory.drop(agentId);
+    if (agent !== undefined) tell({ kind: "removed", agent });
+  }
+
+  function put(agent: Agent): void {
+    const before = directory.put(agent);
+    tell({ kind: "changed", agent, ...(before !== undefined && { before }) });
+  }
+
+  function hear({ event }: WatchAgentsResponse): void {
+    state.lastHeardMs = now().getTime();
+    if (event.case === "agent") {
+      const agent = event.value;
+      unheard?.delete(agent.agentId);
+      if (agent.unregisterTime === undefined) put(agent);
+      else drop(agent.agentId);
+    } else if (event.case === "synced") {
+      for (const agentId of unheard ?? []) drop(agentId);
+      unheard = undefined;
+      state.current = true;
+      state.complete = true;
+      complete.resolve();
+    }
+  }
+
+  return {
+    follower: {
+      begin({ full }) {
+        unheard = full ? new Set(directory.ids()) : undefined;
+      },
+      hear,
+      end(error) {
+        state.current = false;
+        if (error !== undefined) onError(error);
+      },
+    },
+    complete: complete.promise,
+    isComplete: () => state.complete,
+    isCurrent: () => state.current,
+    lastHeardMs: () => state.lastHeardMs,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { client } from "@bourse/rpc";
+import type { Transport } from "@connectrpc/connect";
+import { createDirectory } from "./directory.ts";
+import { follow } from "./follow.ts";
+import { type AgentChange, createReplica } from "./replica.ts";
+
+/** What a roster is made of. */
+export interface RosterOptions {
+  /** Reaches the registry: a `dial` channel or any other Connect transport. Stays the caller's to close. */
+  readonly channel: Transport;
+  readonly now?: () => Date;
+  /** From 0 to below 1; spreads reconnects. */
+  readonly random?: () => number;
+  readonly onChange?: (change: AgentChange) => void;
+  /** Is told why a stream was lost and what a listener threw; the roster goes on by itself. */
+  readonly onError?: (error: unknown) => void;
+}
+
+/**
+ * A live local copy of the registry. Agents it hands out are its own: read them, do not change them.
+ *
+ * Reads are synchronous and go on with the last known state while the registry is away. A lease that has lapsed makes
+ * its agent OFFLINE when it is read, without any message from the registry.
+ */
+export interface Roster extends AsyncDisposable {
+  /** A registered agent; undefined when there is none. */
+  get(agentId: string): Agent | undefined;
+  /** Every registered agent. */
+  agents(): Iterable<Agent>;
+  /** The agents that have a capability, compared trimmed and in lower case. */
+  withCapability(capability: string): Iterable<Agent>;
+  /** How many agents have a capability, without looking at them. */
+  countOf(capability: string): number;
+  /** Every capability that some agent has. */
+  capabilities(): Iterable<string>;
+  readonly size: number;
+  /** Resolves when the first snapshot is complete; rejects when the roster is closed before that. */
+  readonly ready: Promise<void>;
+  /** Whether a snapshot was ever complete. */
+  isReady(): boolean;
+  /** Whether a stream is open now and has caught up. */
+  isCurrent(): boolean;
+  /** Milliseconds since the registry was last heard; Infinity before that. It speaks at least every few seconds. */
+  lagMs(): number;
+  /** Tells a listener of each change; answers with what ends that. */
+  subscribe(listener: (change: AgentChange) => void): () => void;
+}
+
+/** Opens a roster, which follows WatchAgents until it is disposed. */
+export function createRoster(options: RosterOptions): Roster {
+  const { channel, now = () => new Date(), random = Math.random, onError = () => {} } = options;
+  const registry = client(RegistryService, channel);
+  const directory = createDirectory(now);
+  const replica = createReplica({ directory, now, onError });
+  if (options.onChange !== undefined) replica.subscribe(options.onChange);
+  const ready = Promise.withResolvers<void>();
+  // Not everybody waits for it.
+  ready.promise.catch(() => {});
+  void replica.complete.then(ready.resolve);
+  const closing = new AbortController();
+  const following = follow({
+    open: (resumeToken, signal) => registry.watchAgents({ resumeToken }, { signal }),
+    follower: replica.follower,
+    random,
+    signal: closing.signal,
+  });
+
+  return {
+    get: directory.get,
+    agents: directory.agents,
+    withCapability: directory.withCapability,
+    countOf: directory.countOf,
+    capabilities: directory.capabilities,
+    get size() {
+      return directory.size;
+    },
+    ready: ready.promise,
+    isReady: replica.isComplete,
+    isCurrent: replica.isCurrent,
+    lagMs: () => now().getTime() - replica.lastHeardMs(),
+    subscribe: replica.subscribe,
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      ready.reject(new Error("the roster was closed before its first snapshot was complete"));
+      await following;
+    },
+  };
+}

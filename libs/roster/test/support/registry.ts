@@ -1,0 +1,148 @@
+import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
+
+/** A registry in memory that keeps the promises of WatchAgents, and whose streams can be cut. */
+export interface RegistryPeer {
+  readonly channel: Transport;
+  /** Registers or replaces an agent. */
+  put(agent: MessageInitShape<typeof AgentSchema>): void;
+  /** Leaves a tombstone. */
+  unregister(agentId: string): void;
+  /** Forgets everything, as a database restored from elsewhere: earlier tokens are refused. */
+  replaceDatabase(): void;
+  /** While `count` is set, streams end after that many messages of their snapshot. */
+  cutSnapshotsAfter(count: number | undefined): void;
+  /** Ends every open stream. */
+  cut(): void;
+  /** Says that nothing happened, with a new resume token. */
+  idle(): void;
+  /** The resume tokens that streams were opened with, in order. */
+  readonly opened: readonly string[];
+  /** Streams open now. */
+  openStreams(): number;
+}
+
+interface Stream {
+  seen: number;
+  idle: boolean;
+  cut: boolean;
+  wake: () => void;
+}
+
+const UNREGISTERED_AT = timestampFromDate(new Date("2026-11-01T12:00:00Z"));
+
+/** Starts an empty registry peer. */
+export function startRegistry(): RegistryPeer {
+  let database = 1;
+  let revision = 0;
+  let cutAfter: number | undefined;
+  const rows = new Map<string, { readonly agent: Agent; readonly revision: number }>();
+  const streams = new Set<Stream>();
+  const opened: string[] = [];
+
+  function write(agent: Agent): void {
+    revision += 1;
+    rows.set(agent.agentId, { agent, revision });
+    for (const stream of streams) stream.wake();
+  }
+
+  function changedSince(seen: number): readonly Agent[] {
+    return [...rows.values()]
+      .filter((row) => row.revision > seen)
+      .sort((a, b) => a.revision - b.revision)
+      .map((row) => row.agent);
+  }
+
+  function start(resumeToken: string): number {
+    if (resumeToken === "") return 0;
+    const [of, seen] = resumeToken.split(".").map(Number);
+    if (of === database && seen !== undefined) return seen;
+    const info = { reason: "INVALID_RESUME_TOKEN", domain: "bourse.registry" };
+    throw new ConnectError("not of this database", Code.InvalidArgument, undefined, [
+      { desc: ErrorInfoSchema, value: info },
+    ]);
+  }
+
+  const token = (seen: number): string => `${database}.${seen}`;
+
+  async function* watch(resumeToken: string, signal: AbortSignal) {
+    opened.push(resumeToken);
+    const stream: Stream = { seen: start(resumeToken), idle: false, cut: false, wake: () => {} };
+    streams.add(stream);
+    try {
+      const until = revision;
+      let sent = 0;
+      for (const agent of changedSince(stream.seen)) {
+        if (resumeToken === "" && agent.unregisterTime !== undefined) continue;
+        if (sent === cutAfter) throw new ConnectError("cut", Code.Unavailable);
+        yield { event: { case: "agent" as const, value: agent } };
+        sent += 1;
+      }
+      stream.seen = until;
+      yield { event: { case: "synced" as const, value: true }, resumeToken: token(until) };
+      while (!stream.cut && !signal.aborted) {
+        const woken = new Promise<void>((resolve) => {
+          stream.wake = resolve;
+        });
+        const until = revision;
+        for (const agent of changedSince(stream.seen)) {
+          yield { event: { case: "agent" as const, value: agent }, resumeToken: token(until) };
+        }
+        stream.seen = until;
+        if (stream.idle)
+          yield { event: { case: "idle" as const, value: true }, resumeToken: token(until) };
+        stream.idle = false;
+        if (stream.seen === revision && !stream.cut && !signal.aborted) await woken;
+      }
+      if (stream.cut) throw new ConnectError("cut", Code.Unavailable);
+    } finally {
+      streams.delete(stream);
+    }
+  }
+
+  const channel = createRouterTransport(({ service }) => {
+    service(RegistryService, {
+      watchAgents: ({ resumeToken }, { signal }) => {
+        signal.addEventListener("abort", () => {
+          for (const stream of streams) stream.wake();
+        });
+        return watch(resumeToken, signal);
+      },
+    });
+  });
+
+  return {
+    channel,
+    put: (agent) => write(create(AgentSchema, agent)),
+    unregister(agentId) {
+      const row = rows.get(agentId);
+      if (row !== undefined) write({ ...row.agent, unregisterTime: UNREGISTERED_AT });
+    },
+    replaceDatabase() {
+      database += 1;
+      revision = 0;
+      rows.clear();
+    },
+    cutSnapshotsAfter(count) {
+      cutAfter = count;
+    },
+    cut() {
+      for (const stream of streams) {
+        stream.cut = true;
+        stream.wake();
+      }
+    },
+    idle() {
+      for (const stream of streams) {
+        stream.idle = true;
+        stream.wake();
+      }
+    },
+    opened,
+    openStreams: () => streams.size,
+  };
+}
