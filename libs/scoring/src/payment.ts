@@ -1,5 +1,5 @@
 import type { Terms } from "./bid.ts";
-import { type PolicyName, score, valueMicros } from "./policy.ts";
+import { exactScore, type PolicyName, score, valueMicros } from "./policy.ts";
 import type { RankedBid } from "./ranking.ts";
 import { within } from "./ratio.ts";
 
@@ -9,8 +9,8 @@ export type PaymentRule = "PAY_AS_BID" | "SECOND_SCORE" | "CONTINGENT";
 /**
  * What the first of `ranked` is paid for success.
  *
- * PAY_AS_BID: its own price. SECOND_SCORE: the highest price at which its score would not exceed
- * the runner-up's, at most the max cost; a lone bid is paid the max cost, which is the buyer's
+ * PAY_AS_BID: its own price. SECOND_SCORE: the highest price at which its score, unrounded,
+ * would not exceed the runner-up's, at most the max cost; a lone bid is paid the max cost, which is the buyer's
  * reserve, so that what a bid is paid never depends on its own price. Under POSTED_PRICE both pay
  * the bid's price, which is the posted one.
  *
@@ -28,9 +28,10 @@ export function price(
   within("priceMicros", winner.priceMicros, 0n, terms.maxCostMicros);
   if (rule === "PAY_AS_BID" || policy === "POSTED_PRICE") return winner.priceMicros;
   if (runnerUp === undefined) return terms.maxCostMicros;
+  const limit = exactScore(policy, terms, runnerUp);
   return highestPrice(winner.priceMicros, terms.maxCostMicros, (priceMicros) => {
-    const { scoreMicros } = score(policy, terms, { ...winner, priceMicros });
-    return scoreMicros <= runnerUp.scoreMicros;
+    const own = exactScore(policy, terms, { ...winner, priceMicros });
+    return own.numerator * limit.denominator <= limit.numerator * own.denominator;
   });
 }
 
@@ -54,7 +55,7 @@ export function contingentPayment(terms: Terms, ranked: readonly RankedBid[]): C
   return { onSuccessMicros: valueMicros(terms) - second, onFailureMicros: -second };
 }
 
-/** Bisects, because scores rise with the price and `score` itself is the rule that must hold. */
+/** Bisects, since scores rise with the price, so that no policy needs its formula written twice. */
 function highestPrice(low: bigint, high: bigint, wins: (price: bigint) => boolean): bigint {
   let known = low;
   let limit = high;

@@ -1,5 +1,5 @@
 import type { ScoredBid, Terms } from "./bid.ts";
-import { PPM, type Ratio, roundTogether, within } from "./ratio.ts";
+import { PPM, type Ratio, roundTogether, sumRatios, within } from "./ratio.ts";
 
 /** The rules by which bids can be scored; a rule never changes, a new one gets a new name. */
 export const POLICY_NAMES = [
@@ -51,9 +51,7 @@ const POLICIES: Readonly<Record<PolicyName, (terms: Terms, bid: ScoredBid) => re
  * Throws RangeError for limits that are not positive, negative amounts and ratios outside 0..1.
  */
 export function score(policy: PolicyName, terms: Terms, bid: ScoredBid): Score {
-  checkTerms(terms);
-  checkBid(bid);
-  const exact = POLICIES[policy](terms, bid);
+  const exact = termsOfScore(policy, terms, bid);
   const { total, shares } = roundTogether(exact);
   return {
     scoreMicros: total,
@@ -61,9 +59,20 @@ export function score(policy: PolicyName, terms: Terms, bid: ScoredBid): Score {
   };
 }
 
+/** The score before it is rounded. */
+export function exactScore(policy: PolicyName, terms: Terms, bid: ScoredBid): Ratio {
+  return sumRatios(termsOfScore(policy, terms, bid));
+}
+
 /** What success is worth to the buyer: the declared value, or the max cost when none is. */
 export function valueMicros(terms: Terms): bigint {
   return terms.valueMicros ?? terms.maxCostMicros;
+}
+
+function termsOfScore(policy: PolicyName, terms: Terms, bid: ScoredBid): readonly Term[] {
+  checkTerms(terms);
+  checkBid(bid);
+  return POLICIES[policy](terms, bid);
 }
 
 /** 0.4 cost/max + 0.3 latency/max + (tenths / 10) * 2 * (1 - p) - 0.2 * (calibration - 0.5). */

@@ -27,22 +27,31 @@ export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
   return -floorDivide(-numerator, denominator);
 }
 
+/** The exact sum. */
+export function sumRatios(ratios: readonly Ratio[]): Ratio {
+  const denominator = ratios.reduce((product, ratio) => product * ratio.denominator, 1n);
+  const numerator = ratios.reduce(
+    (sum, ratio) => sum + ratio.numerator * (denominator / ratio.denominator),
+    0n,
+  );
+  return { numerator, denominator };
+}
+
 /**
  * Rounds the exact sum once, then shares it out so that the integers add up to it: each part is
  * rounded down and the units left over go to the largest remainders, the earlier part on a tie.
  * A part that is whole stays exact; no part is off by a unit or more.
  */
 export function roundTogether(parts: readonly Ratio[]): { total: bigint; shares: bigint[] } {
-  const common = parts.reduce((product, part) => product * part.denominator, 1n);
-  const scaled = parts.map((part) => part.numerator * (common / part.denominator));
-  const total = roundHalfEven(
-    scaled.reduce((sum, value) => sum + value, 0n),
-    common,
-  );
-  const shares = scaled.map((value) => floorDivide(value, common));
+  const { numerator, denominator } = sumRatios(parts);
+  const total = roundHalfEven(numerator, denominator);
+  const shares = parts.map((part) => floorDivide(part.numerator, part.denominator));
   const leftOver = total - shares.reduce((sum, share) => sum + share, 0n);
-  const byRemainder = scaled
-    .map((value, index) => ({ index, remainder: value - floorDivide(value, common) * common }))
+  const byRemainder = parts
+    .map((part, index) => {
+      const exact = part.numerator * (denominator / part.denominator);
+      return { index, remainder: exact - (shares[index] ?? 0n) * denominator };
+    })
     .sort((a, b) => compare(b.remainder, a.remainder) || a.index - b.index);
   for (const { index } of byRemainder.slice(0, Number(leftOver))) {
     shares[index] = (shares[index] ?? 0n) + 1n;

@@ -32,6 +32,8 @@ export interface ReliabilityBound {
 export interface Reliability extends ReliabilityBound {
   readonly alphaMicros: bigint;
   readonly betaMicros: bigint;
+  /** The weight of the evidence that is left, without the prior, in millionths of an outcome. */
+  readonly evidenceMicros: bigint;
 }
 
 /** No evidence at all. */
@@ -72,7 +74,8 @@ export function reliabilityOf(evidence: Evidence, atMs: bigint): Reliability {
   const aged = ageEvidence(evidence, atMs);
   const alphaMicros = PRIOR_MICROS + aged.successMicros;
   const betaMicros = PRIOR_MICROS + aged.failureMicros;
-  return { alphaMicros, betaMicros, ...reliabilityBound(alphaMicros, betaMicros) };
+  const evidenceMicros = aged.successMicros + aged.failureMicros;
+  return { alphaMicros, betaMicros, evidenceMicros, ...reliabilityBound(alphaMicros, betaMicros) };
 }
 
 /** z = 1.96, squared, in micro-counts. */

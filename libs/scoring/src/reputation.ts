@@ -140,7 +140,7 @@ function addToEach(
   add: (evidence: Evidence) => Evidence,
 ): ReadonlyMap<string, Evidence> {
   const after = new Map(before);
-  for (const capability of new Set(capabilities)) {
+  for (const capability of capabilities) {
     after.set(capability, add(before.get(capability) ?? NO_EVIDENCE));
   }
   return after;
