@@ -7,7 +7,7 @@ export interface Ratio {
   readonly denominator: bigint;
 }
 
-/** `numerator / denominator` to the nearest integer, a tie to the even one; the denominator is > 0. */
+/** `numerator / denominator` to the nearest integer, a tie to the even one; denominator > 0. */
 export function roundHalfEven(numerator: bigint, denominator: bigint): bigint {
   const floor = floorDivide(numerator, denominator);
   const twice = 2n * (numerator - floor * denominator);

@@ -123,7 +123,7 @@ export function multiplierPpm(counts: Counts): bigint {
   return tier?.ppm ?? 500_000n;
 }
 
-/** How sure success is at a time: with one capability, or in all the agent did when none is named. */
+/** How sure success is at a time: with one capability, or in all it did when none is named. */
 export function reliability(reputation: Reputation, now: Date, capability?: string): Reliability {
   const evidence =
     capability === undefined
