@@ -9,9 +9,9 @@ export type PaymentRule = "PAY_AS_BID" | "SECOND_SCORE" | "CONTINGENT";
 /**
  * What the first of `ranked` is paid for success.
  *
- * PAY_AS_BID: its own price. SECOND_SCORE: the highest price at which its score, unrounded,
- * would not exceed the runner-up's, at most the max cost; a lone bid is paid the max cost, which is
- * the buyer's reserve, so that what a bid is paid never depends on its own price. Under POSTED_PRICE
+ * PAY_AS_BID: its own price. SECOND_SCORE: the highest price at which its score, unrounded, would
+ * not exceed the runner-up's, at most the max cost; a lone bid is paid the max cost, which is the
+ * buyer's reserve, so that what a bid is paid never depends on its own price. Under POSTED_PRICE
  * both pay the bid's price, which is the posted one.
  *
  * The answer is never below the winner's own price nor above the max cost. Throws RangeError when
