@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from "node:timers/promises";
 import { create, isMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import type { Metadata, ServerDuplexStream, ServerErrorResponse } from "@grpc/grpc-js";
 import type { Route } from "./binding.ts";
@@ -120,8 +121,22 @@ async function* received(call: IncomingCall, raw: Raw): AsyncGenerator<object> {
       }
       yield message;
     }
+    await cancellationAfterEnd(call, raw);
+    if (call.finished) throw call.signal.reason;
   } catch (thrown) {
     throw call.finished ? call.signal.reason : thrown;
+  }
+}
+
+/**
+ * Node's HTTP/2 clients cancel by ending their side first and resetting the stream right after. Half of an input must
+ * not be taken for the whole, so the reset gets a few turns of the loop to arrive.
+ */
+async function cancellationAfterEnd(call: IncomingCall, raw: Raw): Promise<void> {
+  for (let turn = 0; turn < 4 && !call.finished; turn += 1) {
+    await immediate();
+    // Makes grpc-js look whether the stream was reset.
+    raw._read(0);
   }
 }
 
