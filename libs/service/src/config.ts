@@ -18,6 +18,8 @@ export class ConfigError extends Error {
     const lines = faults.map(({ variable, problem }) => `  ${variable} ${problem}`);
     super(`the configuration is wrong:\n${lines.join("\n")}`);
     this.faults = faults;
+    // Operators read this one: what is wrong, not where in the program it was found.
+    this.stack = `${this.name}: ${this.message}`;
   }
 }
 

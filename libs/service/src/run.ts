@@ -57,7 +57,7 @@ export interface RunOptions {
    * The contracts that `build` will bind. When given, the port opens before `build`: health is NOT_SERVING and calls
    * are UNAVAILABLE with reason STARTING. Without it the port opens after `build`.
    */
-  readonly services?: readonly Binding["desc"][];
+  readonly services?: readonly Binding["desc"][] | undefined;
   readonly now?: () => Date;
 }
 
@@ -95,7 +95,7 @@ export async function run(options: RunOptions): Promise<void> {
 }
 
 const CLOSE_MS = 2_000;
-const STUCK_MS = 5_000;
+const STUCK_MS = 3_000;
 
 interface Start {
   readonly options: RunOptions;
@@ -167,7 +167,7 @@ async function openThenBuild(
 ): Promise<RpcServer> {
   const gate = createGate(options.services, guard);
   const codes: Record<string, Code> = { [STARTING]: Code.Unavailable };
-  const server = await open({ ...gate, codes, serving: false });
+  const server = closers.add(await open({ ...gate, codes, serving: false }));
   try {
     const built = await options.build(context);
     for (const closeable of built.closers ?? []) closers.add(closeable);
@@ -176,7 +176,7 @@ async function openThenBuild(
     gate.open(built.bindings);
     server.setServing(true);
   } finally {
-    // Last of all, so that it is drained before anything that its calls need is closed.
+    // Once more, as the last one: it must be drained before anything that its calls need is closed.
     closers.add(server);
   }
   return server;

@@ -3,8 +3,10 @@ import type { Logger } from "./logger.ts";
 /** What a field of a business event may hold: facts and ids, no objects, so that no payload slips in. */
 export type EventValue = string | number | bigint | boolean | undefined;
 
-/** The events of a service by name, each with its fields. */
-export type EventTable = Readonly<Record<string, Readonly<Record<string, EventValue>>>>;
+/** The facts of an event; the names that every log line has are not theirs to take. */
+export type EventFields = Readonly<Record<string, EventValue>> & {
+  readonly [K in "event" | "level" | "msg" | "service" | "time"]?: never;
+};
 
 /**
  * Returns the function that tells of business events: one line at `info` for each, with its name as `event`.
@@ -12,7 +14,7 @@ export type EventTable = Readonly<Record<string, Readonly<Record<string, EventVa
  * A service declares its events once: `type Events = { task_awarded: { task_id: string; price_micros: bigint } }`,
  * then `const tell = businessEvents<Events>(logger)`. Field names are snake_case; a bigint is written as a string.
  */
-export function businessEvents<E extends { readonly [K in keyof E]: EventTable[string] }>(
+export function businessEvents<E extends { readonly [K in keyof E]: EventFields }>(
   logger: Logger,
 ): <K extends keyof E & string>(event: K, fields: E[K]) => void {
   return (event, fields) => {

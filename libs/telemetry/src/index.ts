@@ -1,5 +1,5 @@
 export { observeCall } from "./call.ts";
-export { businessEvents, type EventTable, type EventValue } from "./event.ts";
+export { businessEvents, type EventFields, type EventValue } from "./event.ts";
 export {
   createLogger,
   describeError,

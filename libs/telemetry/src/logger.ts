@@ -48,11 +48,13 @@ export interface ErrorDescription {
   /** The name of a violated constraint. */
   readonly constraint?: string;
   readonly cause?: ErrorDescription;
+  /** The parts of an AggregateError. */
+  readonly errors?: readonly ErrorDescription[];
 }
 
-/** Describes whatever was thrown, with at most five causes in a row. */
+/** Describes whatever was thrown, with at most five causes in a row and five parts. */
 export function describeError(thrown: unknown, depth = 5): ErrorDescription {
-  if (!(thrown instanceof Error)) return { type: typeof thrown, message: String(thrown) };
+  if (!(thrown instanceof Error)) return { type: typeof thrown, message: textOf(thrown) };
   const { code, constraint } = thrown as { code?: unknown; constraint?: unknown };
   return {
     type: thrown.name,
@@ -62,7 +64,14 @@ export function describeError(thrown: unknown, depth = 5): ErrorDescription {
     ...(typeof constraint === "string" && { constraint }),
     ...(thrown.cause !== undefined &&
       depth > 0 && { cause: describeError(thrown.cause, depth - 1) }),
+    ...(thrown instanceof AggregateError &&
+      depth > 0 && { errors: thrown.errors.slice(0, 5).map((part) => describeError(part, 0)) }),
   };
+}
+
+function textOf(thrown: unknown): string {
+  // An object may hold anything, also what no log may hold, and need not know how to become a text.
+  return typeof thrown === "object" && thrown !== null ? "[object Object]" : String(thrown);
 }
 
 function sinkOf(format: LogFormat, sink: LogSink | undefined): LogSink {

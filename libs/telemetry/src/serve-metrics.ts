@@ -18,16 +18,22 @@ export async function serveMetrics(options: {
 }): Promise<MetricsServer> {
   const { listen, registry } = options;
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const path = request.url?.split("?")[0];
     if (request.method !== "GET" && request.method !== "HEAD") answer(response, 405, "GET only");
-    else if (pathname === "/healthz") answer(response, 200, "ok");
-    else if (pathname === "/metrics") void scrape(registry, response);
+    else if (path === "/healthz") answer(response, 200, "ok");
+    else if (path === "/metrics") void scrape(registry, response);
     else answer(response, 404, "try /metrics or /healthz");
   });
   const colon = listen.lastIndexOf(":");
   const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
   server.listen(Number(listen.slice(colon + 1)), host);
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "the port is taken" : message;
+    throw new Error(`cannot serve metrics on ${listen}: ${why}`, { cause: error });
+  }
   return {
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,85 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import { type Binding, Rejection } from "@bourse/rpc";
+import {
+  type BuiltService,
+  commonVariables,
+  readConfig,
+  run,
+  type ServiceContext,
+} from "@bourse/service";
+import { Code, type HandlerContext } from "@connectrpc/connect";
+import { z } from "zod";
+
+// A process for the tests of `run`: a discovery whose only method does what the header `x-act` says.
+const config = readConfig(
+  {
+    ...commonVariables,
+    EARLY: z.enum(["yes", "no"]).default("no"),
+    BUILD: z.enum(["quick", "held", "failing", "stuck", "unruly"]).default("quick"),
+  },
+  process.env,
+);
+
+await run({
+  name: "discovery",
+  domain: "bourse.discovery",
+  config,
+  services: config.EARLY === "yes" ? [DiscoveryService] : undefined,
+  build,
+});
+
+async function build(context: ServiceContext): Promise<BuiltService> {
+  const { logger } = context;
+  context.defer({ [Symbol.dispose]: () => logger.info("first is closed") });
+  context.defer({
+    async [Symbol.asyncDispose]() {
+      logger.info("second is closed");
+      if (config.BUILD === "unruly") throw new Error("cannot close");
+    },
+  });
+  context.signal.addEventListener("abort", () => logger.info("work ends"));
+  if (config.BUILD === "failing") throw new Error("no database");
+  logger.info("building");
+  if (config.BUILD === "held") await signalled();
+  if (config.BUILD === "stuck") await delay(3_600_000);
+  const impl = {
+    summarizeCapabilities: (_: unknown, ctx: HandlerContext) => act(context, ctx),
+  };
+  return {
+    bindings: [{ desc: DiscoveryService, impl } satisfies Binding],
+    codes: { NOTHING_HERE: Code.NotFound },
+    closers: [{ [Symbol.dispose]: () => logger.info("third is closed") }],
+  };
+}
+
+async function act(context: ServiceContext, ctx: HandlerContext) {
+  switch (ctx.requestHeader.get("x-act")) {
+    case "refuse":
+      throw new Rejection("NOTHING_HERE", "nothing here");
+    case "slow":
+      context.logger.info("slow begins");
+      await signalled();
+      break;
+    case "endless":
+      context.logger.info("endless begins");
+      await new Promise(() => {});
+      break;
+    case "throw":
+      setTimeout(() => {
+        throw new Error("stray throw");
+      });
+      break;
+    case "reject":
+      void Promise.reject(new Error("stray rejection"));
+      break;
+    case "token":
+      ctx.responseHeader.set("x-token", await context.token());
+      break;
+  }
+  return {};
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => process.once("SIGUSR2", () => resolve()));
+}
