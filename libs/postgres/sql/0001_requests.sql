@@ -1,6 +1,6 @@
--- The memory of mutations: who asked what under which request id, and what was answered. A caller that
--- sends the same request again gets the same answer; the primary key makes the second of two concurrent
--- callers wait until the first has committed.
+-- The memory of mutations: who asked what under which request id, and what was answered. A caller
+-- that sends the same request again gets the same answer; the primary key makes the second of two
+-- concurrent callers wait until the first has committed.
 create table requests (
   principal text not null,
   id text not null,

@@ -1,7 +1,8 @@
 -- What the service still has to tell others, written in the transaction that made it true. A relay
--- delivers the oldest row of each key, deletes it, and goes on to the next row of that key. A claim is a
--- lease (claimed_until) and not a lock, because deliveries are slow and must not hold a transaction open.
--- A parked row was refused for good: it and its successors of the same key wait for an operator.
+-- delivers the oldest row of each key, deletes it, and goes on to the next row of that key. A claim
+-- is a lease (claimed_until) and not a lock, because deliveries are slow and must not hold a
+-- transaction open. A parked row was refused for good: it and its successors of the same key wait
+-- for an operator.
 create table outbox (
   position bigint generated always as identity,
   id text not null,

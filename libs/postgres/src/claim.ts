@@ -17,8 +17,8 @@ export interface ClaimedMessage extends OutboxMessage {
 }
 
 /**
- * Every statement of the relay commits without waiting for the disk: losing one to a crash means that a
- * message is delivered again, which its receiver must bear anyhow.
+ * Every statement of the relay commits without waiting for the disk: losing one to a crash means
+ * that a message is delivered again, which its receiver must bear anyhow.
  */
 const RELAXED = `relaxed as materialized (
   select set_config('synchronous_commit', 'off', true) as mode
@@ -85,7 +85,10 @@ export async function deleteDelivered(tx: Tx, positions: readonly string[]): Pro
   });
 }
 
-/** Writes a failed delivery down: tried again from `nextAttemptAt` on, or parked when that is absent. */
+/**
+ * Writes a failed delivery down: tried again from `nextAttemptAt` on, or parked when that is
+ * absent.
+ */
 export async function recordFailure(
   tx: Tx,
   run: Run,

@@ -1,17 +1,171 @@
-/** A Postgres server that this process started and owns. */
+import { access, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findDistribution, prepareBinaries } from "./embedded/binaries.ts";
+import { findHome, type Home, keepPassword, ownerOf } from "./embedded/home.ts";
+import { takeLock } from "./embedded/lock.ts";
+import {
+  createCluster,
+  launch,
+  type Postmaster,
+  stopLeftover,
+  stopProcess,
+} from "./embedded/postmaster.ts";
+import { REACHABLE_ROOTS } from "./embedded/root.ts";
+
+/** A Postgres server that this process started and that ends with it. */
 export interface EmbeddedPostgres extends AsyncDisposable {
+  /** Names the superuser, its password and the database `postgres`. */
   readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves when the server has ended, be it by `stop` or by itself. */
+  readonly exited: Promise<void>;
+  /** Breaks all connections, closes the files and waits for the end. */
   stop(): Promise<void>;
 }
 
-/** Not there yet. */
-export async function startEmbedded(_options: {
+/** Where and how an embedded server runs. */
+export interface EmbeddedOptions {
+  /**
+   * A folder of its own; made when absent. The files lie there or where its file `location` says.
+   */
   readonly dataDirectory: string;
+  /** On 127.0.0.1; a free one when absent. */
   readonly port?: number;
+  /** False gives up what a crash would need, for speed: for tests. True when absent. */
   readonly durable?: boolean;
-}): Promise<EmbeddedPostgres> {
-  throw new Error("not there yet");
+  /** 200 when absent. */
+  readonly maxConnections?: number;
+  /** Folders to try for what an account other than root must reach. */
+  readonly roots?: readonly string[];
 }
 
-/** Not there yet. */
-export async function removeEmbedded(_dataDirectory: string): Promise<void> {}
+const VERSION = "18";
+
+/**
+ * Starts the Postgres that npm installed, on the files of `dataDirectory`, and creates these at
+ * first.
+ *
+ * Runs as the caller, or under root as the owner of the files (`postgres` or `nobody`). A server
+ * that a killed process left on the same files is stopped first.
+ * @throws when another living process uses the data directory, when `port` is taken, or with the
+ *   end of the server's log when it does not start
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const { durable = true, roots = REACHABLE_ROOTS } = options;
+  const home = await findHome(options.dataDirectory, roots);
+  const lock = await takeLock(join(home.path, "owner"));
+  try {
+    const distribution = await findDistribution();
+    const binaries = await prepareBinaries(distribution, home.account, roots);
+    const password = await keepPassword(options.dataDirectory, home);
+    if ((await ownerOf(home.cluster)) === undefined) {
+      await createCluster(binaries, home, { password, durable });
+    }
+    await checkVersion(home);
+    await stopLeftover(home.cluster);
+    const { port, postmaster } = await launchOnPort(binaries, home, options);
+    const exited = postmaster.exited.then(() => lock.release());
+    const stop = async () => {
+      await stopUnlessEnded(postmaster);
+      await exited;
+    };
+    const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+    return { url, port, pid: postmaster.pid, exited, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Deletes a data directory with all that belongs to it, wherever it lies. */
+export async function removeEmbedded(
+  dataDirectory: string,
+  roots: readonly string[] = REACHABLE_ROOTS,
+): Promise<void> {
+  if (!(await exists(dataDirectory))) return;
+  const home = await findHome(dataDirectory, roots);
+  await takeLock(join(home.path, "owner"));
+  await stopLeftover(home.cluster);
+  await rm(home.path, { recursive: true });
+  await rm(dataDirectory, { recursive: true, force: true });
+}
+
+async function launchOnPort(binaries: string, home: Home, options: EmbeddedOptions) {
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    try {
+      return { port, postmaster: await launch(binaries, home, settings(port, options)) };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const taken = message.includes("could not create any TCP/IP sockets");
+      if (taken && options.port !== undefined) {
+        throw new Error(`port ${port} is taken: choose another for Postgres`, { cause: error });
+      }
+      // The children of a postmaster that was killed hold its memory until they notice.
+      const dying = /shared memory block .* still in use/.test(message);
+      if (attempt === 20 || !(taken || dying)) throw error;
+      await delay(dying ? 250 : 0);
+    }
+  }
+}
+
+function settings(port: number, options: EmbeddedOptions): Record<string, string | number> {
+  return {
+    listen_addresses: "127.0.0.1",
+    port,
+    // A path below a deep folder is too long for a socket, and nobody needs one.
+    unix_socket_directories: "",
+    max_connections: options.maxConnections ?? 200,
+    shared_buffers: "128MB",
+    TimeZone: "UTC",
+    log_timezone: "UTC",
+    // Keeps refused statements, and so their payloads, out of the log.
+    log_min_messages: "log",
+    ...(options.durable === false
+      ? {
+          fsync: "off",
+          synchronous_commit: "off",
+          full_page_writes: "off",
+          wal_level: "minimal",
+          max_wal_senders: 0,
+        }
+      : {}),
+  };
+}
+
+async function checkVersion(home: Home): Promise<void> {
+  const found = (await readFile(join(home.cluster, "PG_VERSION"), "utf8")).trim();
+  if (found === VERSION) return;
+  throw new Error(
+    `the database in ${home.cluster} is of Postgres ${found}, this is Postgres ${VERSION}: ` +
+      "dump it with the old version and restore it with the new one",
+  );
+}
+
+async function stopUnlessEnded({ pid, exited }: Postmaster): Promise<void> {
+  const ended = await Promise.race([exited.then(() => true), Promise.resolve(false)]);
+  // Once it has ended, its id may be that of another process.
+  if (!ended) await Promise.race([stopProcess(pid), exited]);
+}
+
+function freePort(): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = createServer();
+  server.once("error", reject);
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    const port = address !== null && typeof address === "object" ? address.port : 0;
+    server.close(() => resolve(port));
+  });
+  return promise;
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -30,8 +30,9 @@ const SHARED = new URL("../sql/", import.meta.url);
 /**
  * Brings `schema` up to date: first the tables of this library, then the files of `directory`.
  *
- * Files are named NNNN_noun.sql and run in that order, each in a transaction of its own with `schema` as
- * search path, so `create index concurrently` cannot stand in one. Any number of callers may run at once.
+ * Files are named NNNN_noun.sql and run in that order, each in a transaction of its own with
+ * `schema` as search path, so `create index concurrently` cannot stand in one. Any number of
+ * callers may run at once.
  * @throws SchemaTooNewError when the database has a migration that neither place holds
  */
 export async function migrate(

@@ -11,7 +11,9 @@ export interface OutboxMessage {
   readonly payload: unknown;
 }
 
-/** A message that was refused for good; it and its successors of the same key wait for an operator. */
+/**
+ * A message that was refused for good; it and its successors of the same key wait for an operator.
+ */
 export interface ParkedMessage extends OutboxMessage {
   readonly attempts: number;
   readonly error: string;
@@ -21,8 +23,8 @@ export interface ParkedMessage extends OutboxMessage {
 /**
  * Writes `messages` in the caller's transaction; one whose id still waits here is left as it is.
  *
- * Transactions that enqueue for the same key must follow each other (say, by locking the row that the key
- * names): positions are drawn before commit, so two that overlap have no order.
+ * Transactions that enqueue for the same key must follow each other (say, by locking the row that
+ * the key names): positions are drawn before commit, so two that overlap have no order.
  */
 export async function enqueue(
   tx: Tx,

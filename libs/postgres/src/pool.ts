@@ -6,7 +6,8 @@ const MAX_DEFAULT = 10;
 /**
  * Opens a pool of connections to `url`; nothing is sent before the first query.
  *
- * - `schema` becomes the search path, so that SQL names its tables without it. It need not exist yet.
+ * - `schema` becomes the search path, so that SQL names its tables without it. It need not exist
+ *   yet.
  * - Waiting for a free or new connection fails after 10 seconds.
  * - int8 and numeric arrive as strings: convert them where the row is read.
  * - A connection that breaks while idle is dropped in silence; the next query opens another.

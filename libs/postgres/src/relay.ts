@@ -16,12 +16,17 @@ export interface RelayOptions {
   readonly pool: Pool;
   /** Tells the receiver; may be called more than once for a message. Should heed the signal. */
   readonly deliver: (message: OutboxMessage, signal: AbortSignal) => Promise<void>;
-  /** Whether trying again cannot help; such a message is parked. No error is permanent when absent. */
+  /**
+   * Whether trying again cannot help; such a message is parked. No error is permanent when absent.
+   */
   readonly permanent?: (error: unknown) => boolean;
   readonly now?: () => Date;
   /** Jitter of the back-off, in [0, 1). */
   readonly random?: () => number;
-  /** How often to look without being poked: finds retries and what a dead process left. 500 when absent. */
+  /**
+   * How often to look without being poked: finds retries and what a dead process left. 500 when
+   * absent.
+   */
   readonly pollMs?: number;
   /** How many keys are delivered at once; 16 when absent. */
   readonly concurrency?: number;
@@ -56,11 +61,12 @@ const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 60_000;
 
 /**
- * Starts delivering the outbox in `pool`'s search path. Replicas may run any number of relays at once.
+ * Starts delivering the outbox in `pool`'s search path. Replicas may run any number of relays at
+ * once.
  *
- * A message is delivered at least once, after its predecessors of the same key. After a failure it waits
- * 250 ms, doubling up to a minute, with jitter, and its successors wait with it. A claim that a dead
- * process left runs out after four times `timeoutMs`.
+ * A message is delivered at least once, after its predecessors of the same key. After a failure it
+ * waits 250 ms, doubling up to a minute, with jitter, and its successors wait with it. A claim that
+ * a dead process left runs out after four times `timeoutMs`.
  */
 export function startRelay(options: RelayOptions): Relay {
   const { pool, now = () => new Date(), concurrency = 16, drainMs = 5_000 } = options;
@@ -186,7 +192,9 @@ function createBell() {
   };
 }
 
-/** Runs `work` and rejects when it takes too long or `outer` aborts, even when `work` does not heed. */
+/**
+ * Runs `work` and rejects when it takes too long or `outer` aborts, even when `work` does not heed.
+ */
 async function within(
   limitMs: number,
   outer: AbortSignal,

@@ -31,8 +31,8 @@ interface RequestRow {
 /**
  * Does `work` once for (principal, id) and remembers its answer in the same transaction.
  *
- * A repetition gets the stored answer and does nothing; a concurrent one waits for the first to commit.
- * When the first rolls back, nothing is remembered and the repetition does the work.
+ * A repetition gets the stored answer and does nothing; a concurrent one waits for the first to
+ * commit. When the first rolls back, nothing is remembered and the repetition does the work.
  * @throws RequestIdReused when the id was used for another method or other content
  */
 export async function once(

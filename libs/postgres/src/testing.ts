@@ -15,10 +15,12 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * Makes a database of one's own, cloned in some 50 ms from a template that is migrated once per content.
+ * Makes a database of one's own, cloned in some 50 ms from a template that is migrated once per
+ * content.
  *
- * The server is the one of DATABASE_URL, or an embedded one that lives as long as this process has a test
- * database open. So hold one database per test file, and dispose it at the end: that drops it.
+ * The server is the one of DATABASE_URL, or an embedded one that lives as long as this process has
+ * a test database open. So hold one database per test file, and dispose it at the end: that drops
+ * it.
  */
 export async function testDatabase(options: {
   readonly schema: string;

@@ -20,7 +20,8 @@ export interface TransactionOptions {
 /**
  * Runs `work` in one transaction: commits when it resolves, rolls back when it throws.
  *
- * - The first error is the one thrown: a failing rollback never hides it, it only costs the connection.
+ * - The first error is the one thrown: a failing rollback never hides it, it only costs the
+ *   connection.
  * - After an abort the signal's reason is thrown, `work` has ended, and nothing was written.
  * - 40001 and 40P01 run the whole of `work` again, so it must have no effect outside of `tx`.
  * - `tx` refuses statements once the transaction is over.
