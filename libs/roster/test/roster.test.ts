@@ -1,8 +1,8 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { describe, expect, test, vi } from "vitest";
 import { type AgentChange, createRoster, type Roster } from "../src/index.ts";
+import { type RegistryPeer, startRegistry } from "../src/testing.ts";
 import { anAgent } from "./support/agent.ts";
-import { type RegistryPeer, startRegistry } from "./support/registry.ts";
 
 const NOON = new Date("2026-11-01T12:00:00Z");
 

@@ -5,8 +5,9 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 
-/** A registry in memory that keeps the promises of WatchAgents, and whose streams can be cut. */
+/** For tests: a registry in memory that keeps the promises of WatchAgents and whose streams can be cut. */
 export interface RegistryPeer {
+  /** Reaches it without a socket. */
   readonly channel: Transport;
   /** Registers or replaces an agent. */
   put(agent: MessageInitShape<typeof AgentSchema>): void;
