@@ -76,7 +76,8 @@ export const PostTaskRequestSchema: GenMessage<PostTaskRequest> = /*@__PURE__*/
  */
 export type PostTaskResponse = Message<"bourse.auction.v1.PostTaskResponse"> & {
   /**
-   * OPEN; or as it would be with validate_only.
+   * OPEN; AWARDING or further when the first qualified bid wins and the market made one at once; or as it would be with
+   * validate_only, without automatic bids.
    *
    * @generated from field: bourse.auction.v1.Task task = 1;
    */
@@ -321,7 +322,8 @@ export type SubmitBidResponse = Message<"bourse.auction.v1.SubmitBidResponse"> &
   bid?: Bid | undefined;
 
   /**
-   * The task: AWARDED already when the first qualified bid wins.
+   * The task: AWARDED already when the first qualified bid wins (AWARDING while the ledger does not answer, EXPIRED when the
+   * requester cannot pay).
    *
    * @generated from field: bourse.auction.v1.Task task = 2;
    */
@@ -727,7 +729,8 @@ export type WatchTasksRequest = Message<"bourse.auction.v1.WatchTasksRequest"> &
   capabilities: string[];
 
   /**
-   * In the snapshot, only tasks in these states; empty: OPEN ones. A change of a task that passed once is always sent.
+   * In the snapshot, only tasks in these states; empty: OPEN ones. Changes are sent whatever the state, so that a watcher
+   * learns what became of a task it was shown.
    *
    * @generated from field: repeated bourse.auction.v1.TaskState states = 2;
    */
@@ -741,7 +744,7 @@ export type WatchTasksRequest = Message<"bourse.auction.v1.WatchTasksRequest"> &
   requester: string;
 
   /**
-   * Only tasks where this agent holds the award.
+   * Only tasks where this agent holds, or has held, the award.
    *
    * @generated from field: string winner = 4;
    */
@@ -856,14 +859,14 @@ export type ExplainAwardResponse = Message<"bourse.auction.v1.ExplainAwardRespon
   ranking: Bid[];
 
   /**
-   * Bids that were refused, the latest of each agent.
+   * Bids that were refused, the latest of each agent, those of the market on behalf of agents included.
    *
    * @generated from field: repeated bourse.auction.v1.RefusedBid refusals = 3;
    */
   refusals: RefusedBid[];
 
   /**
-   * Agents that would not bid.
+   * Agents that would not bid, and have not.
    *
    * @generated from field: repeated bourse.auction.v1.Decline declines = 4;
    */
@@ -1042,7 +1045,11 @@ export const SimulateAuctionResponseSchema: GenMessage<SimulateAuctionResponse> 
  * A task's life: posted, bid for, awarded, delivered, judged.
  *
  * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED, PERMISSION_DENIED, and
- * every mutation with REQUEST_ID_REUSED; those come before the reasons that a method names.
+ * every mutation with REQUEST_ID_REUSED; those come before the reasons that a method names. Methods that look at agents
+ * refuse with ROSTER_NOT_READY or REGISTRY_UNAVAILABLE (both UNAVAILABLE: try again) while the market does not know them.
+ *
+ * Time rules hold to the instant, whether or not the market has come to apply them: a task whose window has closed takes no
+ * bid, an award past its deadline takes no delivery, a review past its window is an acceptance.
  *
  * @generated from service bourse.auction.v1.AuctionService
  */
@@ -1050,7 +1057,7 @@ export const AuctionService: GenService<{
   /**
    * Puts a task up for auction. Agents that asked the market to bid for them (`auto_bid`) bid at once. Idempotent by
    * request_id.
-   * Refuses with: TASK_ALREADY_EXISTS, EVALUATOR_IS_REQUESTER.
+   * Refuses with: EVALUATOR_IS_REQUESTER, ROSTER_NOT_READY, TASK_ALREADY_EXISTS.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.PostTask
    */
@@ -1082,7 +1089,7 @@ export const AuctionService: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
-   * Calls a task off, while it is open. Only its requester and operators may. Naturally idempotent.
+   * Calls a task off, while it is open. Only its requester, operators and services may. Naturally idempotent.
    * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`).
    *
    * @generated from rpc bourse.auction.v1.AuctionService.CancelTask
@@ -1094,8 +1101,10 @@ export const AuctionService: GenService<{
   },
   /**
    * Bids on a task. A bid is checked against all rules, and all that it breaks are named at once, as BadRequest details;
-   * the error's reason is the first of them in this order. Idempotent by request_id. With validate_only the answer is what
-   * the bid would score.
+   * the error's reason is the first of them in this order. The last bid of an agent that was refused is kept for
+   * ExplainAward, and the first is told to the lineage; else a refused bid leaves nothing. A bid by an agent that is BUSY is
+   * taken: what counts is whether it has as many tasks of this market in hand as it takes at once. Idempotent by
+   * request_id. With validate_only the answer is what the bid would score, and nothing is kept.
    * Refuses with: TASK_NOT_FOUND, TASK_NOT_OPEN, BIDDING_CLOSED, AGENT_NOT_REGISTERED, AGENT_NOT_AVAILABLE, SELF_BID,
    * EVALUATOR_BID, CAPABILITY_MISSING, PRICE_NOT_POSITIVE, CURRENCY_MISMATCH, COST_EXCEEDS_MAX, PRICE_NOT_POSTED,
    * LATENCY_NOT_POSITIVE, LATENCY_EXCEEDS_MAX, SUCCESS_RATE_BELOW_MIN, ALREADY_BID, CAPACITY_EXHAUSTED.
@@ -1108,7 +1117,7 @@ export const AuctionService: GenService<{
     output: typeof SubmitBidResponseSchema;
   },
   /**
-   * Says that an agent will not bid, for the record. Naturally idempotent.
+   * Says that an agent will not bid, for the record. It may bid later all the same. Naturally idempotent.
    * Refuses with: TASK_NOT_FOUND, TASK_NOT_OPEN, ALREADY_BID.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.DeclineToBid
@@ -1119,7 +1128,8 @@ export const AuctionService: GenService<{
     output: typeof DeclineToBidResponseSchema;
   },
   /**
-   * Lists a task's bids, best first. Bids are sealed: until the award an agent sees its own only, except the requester.
+   * Lists a task's bids, best first. Bids are sealed: until the first award, or the end, an agent sees its own only, except
+   * the requester.
    * Refuses with: TASK_NOT_FOUND.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.ListBids
@@ -1131,8 +1141,11 @@ export const AuctionService: GenService<{
   },
   /**
    * Closes bidding and awards the task to the best bid. The winner's price is held in the ledger first: no funds, no award,
-   * and the task stays open. Only its requester and operators may. Naturally idempotent: an awarded task is returned.
-   * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`), NO_BIDS, INSUFFICIENT_FUNDS.
+   * and the task stays open. Only its requester, operators and services may. Naturally idempotent: a task that is AWARDED or
+   * DELIVERED is returned. With LEDGER_UNAVAILABLE the task stays AWARDING, and the award goes on as soon as the ledger
+   * answers, without another call.
+   * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`), NO_BIDS, INSUFFICIENT_FUNDS,
+   * LEDGER_UNAVAILABLE.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.AwardTask
    */
@@ -1143,7 +1156,8 @@ export const AuctionService: GenService<{
   },
   /**
    * Delivers the winner's work. Naturally idempotent for the same result.
-   * Refuses with: TASK_NOT_FOUND, NOT_WINNER, STALE_AWARD_EPOCH (the task went to another), INVALID_TASK_STATE,
+   * Refuses with: TASK_NOT_FOUND, NOT_WINNER (the agent never had the award), STALE_AWARD_EPOCH (the task went to another;
+   * metadata `award_epoch`, the one that holds), INVALID_TASK_STATE (metadata `state`),
    * CURRENCY_MISMATCH.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.SubmitResult
