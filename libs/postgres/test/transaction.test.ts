@@ -205,6 +205,8 @@ test("a connection whose rollback fails is destroyed, and the first error is thr
     const { rows } = await tx.query("select pg_backend_pid() as pid");
     pids.push(rows[0].pid);
     await pool.query("select pg_terminate_backend($1)", pids);
+    const gone = "select from pg_stat_activity where pid = $1";
+    await expect.poll(async () => (await pool.query(gone, pids)).rowCount).toBe(0);
     throw new Error("first");
   });
 
