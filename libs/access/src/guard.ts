@@ -13,9 +13,11 @@ export interface AccessGuard extends Guard {
 /**
  * Guards a server by the access rules of its contract.
  *
- * - `authenticate` names the caller (UNAUTHENTICATED) and refuses callers of a wrong kind and methods without a
+ * - `authenticate` names the caller (UNAUTHENTICATED) and refuses callers of a wrong kind and
+ *   methods without a
  *   rule (PERMISSION_DENIED), before any message is read.
- * - `authorize` refuses an agent that acts for another one (PERMISSION_DENIED with metadata `field`).
+ * - `authorize` refuses an agent that acts for another one (PERMISSION_DENIED with metadata
+ *   `field`).
  * - Health and reflection are open to everybody, also with a broken token.
  */
 export function createGuard(options: {

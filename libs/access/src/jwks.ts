@@ -12,7 +12,10 @@ export interface VerificationKey {
 export interface KeySet {
   /** The key with this id, from a reading of the file that is at most `ageMs` old. */
   find(kid: string, ageMs: number): Promise<VerificationKey | undefined>;
-  /** Reads the file again when the last reading is older than `ageMs`; throws when none ever succeeded. */
+  /**
+   * Reads the file again when the last reading is older than `ageMs`; throws when none ever
+   * succeeded.
+   */
   refresh(ageMs: number): Promise<void>;
 }
 

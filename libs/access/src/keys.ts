@@ -12,10 +12,12 @@ export interface KeyFiles {
 }
 
 /**
- * Makes sure that a directory holds `key.json` and a `jwks.json` with its public half, and names both.
+ * Makes sure that a directory holds `key.json` and a `jwks.json` with its public half, and names
+ * both.
  *
- * Keys that exist are kept, so calling it again, or from several processes at once, changes nothing. Other keys of
- * the JWKS stay: to rotate, remove `key.json`, call this, and take the old public key out when its tokens are gone.
+ * Keys that exist are kept, so calling it again, or from several processes at once, changes
+ * nothing. Other keys of the JWKS stay: to rotate, remove `key.json`, call this, and take the old
+ * public key out when its tokens are gone.
  */
 export async function generateKeys(directory: string): Promise<KeyFiles> {
   const files = { keyFile: join(directory, "key.json"), jwksFile: join(directory, "jwks.json") };

@@ -29,7 +29,10 @@ export interface AgentField {
   values(request: Message): readonly string[];
 }
 
-/** Names every fault of the access rules of services; the empty list is what a server needs to start. */
+/**
+ * Names every fault of the access rules of services; the empty list is what a server needs to
+ * start.
+ */
 export function ruleFaults(services: readonly DescService[]): readonly string[] {
   return services
     .filter((service) => !isOpenService(service))
@@ -41,7 +44,9 @@ export function isOpenService(service: DescService): boolean {
   return /^grpc\.(health|reflection)\./.test(service.typeName);
 }
 
-/** Reads the rule of a method; undefined when the contract has none. Throws when the rule is faulty. */
+/**
+ * Reads the rule of a method; undefined when the contract has none. Throws when the rule is faulty.
+ */
 export function readRule(method: DescMethod): AccessRule | undefined {
   if (!hasOption(method, rule)) return undefined;
   const { roles, services, agentFields } = getOption(method, rule);

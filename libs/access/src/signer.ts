@@ -5,11 +5,17 @@ import { ISSUER } from "./token.ts";
 
 /** Makes tokens with one private key. */
 export interface Signer {
-  /** A token for a principal such as `agent:a1`, `operator` or `service:ledger`, valid for whole seconds > 0. */
+  /**
+   * A token for a principal such as `agent:a1`, `operator` or `service:ledger`, valid for whole
+   * seconds > 0.
+   */
   mint(principal: string, ttlSeconds: number): Promise<string>;
 }
 
-/** Opens the private key that `generateKeys` wrote. Throws when the file holds no Ed25519 private key with a kid. */
+/**
+ * Opens the private key that `generateKeys` wrote. Throws when the file holds no Ed25519 private
+ * key with a kid.
+ */
 export async function createSigner(options: {
   readonly keyFile: string;
   readonly now?: () => Date;
@@ -42,7 +48,10 @@ export async function createSigner(options: {
   };
 }
 
-/** Returns a function that gives the current token of a service: minted once, renewed when a quarter of its life is left. */
+/**
+ * Returns a function that gives the current token of a service: minted once, renewed when a quarter
+ * of its life is left.
+ */
 export function serviceToken(
   signer: Signer,
   name: string,
@@ -65,7 +74,9 @@ export function serviceToken(
   };
 }
 
-/** Reads a private JWK; throws an error that names the file and what is wrong, never its content. */
+/**
+ * Reads a private JWK; throws an error that names the file and what is wrong, never its content.
+ */
 export async function readPrivateKey(keyFile: string): Promise<JWK & { readonly kid: string }> {
   let jwk: JWK;
   try {

@@ -28,14 +28,20 @@ export type TokenProblem =
   | "WRONG_SUBJECT"
   | "KEY_NOT_ALLOWED";
 
-/** The refusal of a call whose credentials are missing or wrong; it says what is wrong and how to get a token. */
+/**
+ * The refusal of a call whose credentials are missing or wrong; it says what is wrong and how to
+ * get a token.
+ */
 export function unauthenticated(problem: TokenProblem): Rejection {
   return new Rejection("UNAUTHENTICATED", `${PROBLEMS[problem]}; ${REMEDY}`, {
     metadata: { problem },
   });
 }
 
-/** Opens a verifier. A token costs a signature check once and a map look-up after that, until it expires. */
+/**
+ * Opens a verifier. A token costs a signature check once and a map look-up after that, until it
+ * expires.
+ */
 export function createVerifier(options: {
   readonly jwksFile: string;
   readonly now: () => Date;

@@ -29,10 +29,13 @@ export interface RuleInit {
 }
 
 /**
- * A service `test.v1.Desk` with one method per rule; undefined makes a method without one. Every method takes
+ * A service `test.v1.Desk` with one method per rule; undefined makes a method without one. Every
+ * method takes
  *
- *     message Request { string agent_id; repeated string agents; Bid bid; repeated Bid bids; int32 count;
- *                       map<string, string> notes; oneof target { string buyer_id; Bid counter; } }
+ *     message Request {
+ *       string agent_id; repeated string agents; Bid bid; repeated Bid bids; int32 count;
+ *       map<string, string> notes; oneof target { string buyer_id; Bid counter; string seller_id; }
+ *     }
  *     message Bid { string agent_id }
  */
 export function deskWith(
@@ -110,6 +113,7 @@ function requestMessage(scope: string): DescriptorProto {
       }),
       field("buyer_id", 7, Type.STRING, { oneofIndex: 0 }),
       field("counter", 8, Type.MESSAGE, { typeName: bid, oneofIndex: 0 }),
+      field("seller_id", 9, Type.STRING, { oneofIndex: 0 }),
     ],
     oneofDecl: [{ name: "target" }],
     nestedType: [entry],

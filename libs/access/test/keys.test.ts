@@ -16,7 +16,7 @@ async function readKeys(jwksFile: string): Promise<readonly Record<string, unkno
 }
 
 describe("the keys of a market", () => {
-  test("are a private key that only its owner reads and a public half without the secret", async () => {
+  test("are a private key that only its owner reads and a public half", async () => {
     const { keyFile, jwksFile } = await generateKeys(join(directory, "deep", "down"));
 
     const { d, kid, x } = JSON.parse(await readFile(keyFile, "utf8"));
@@ -53,7 +53,7 @@ describe("the keys of a market", () => {
     expect(await readFile(jwksFile, "utf8")).toBe(before);
   });
 
-  test("rotate when the private key is removed: the old public key stays beside the new one", async () => {
+  test("rotate when the private key is removed: the old public one stays", async () => {
     const { keyFile, jwksFile } = await generateKeys(directory);
     const [old] = await readKeys(jwksFile);
     await rm(keyFile);

@@ -7,7 +7,10 @@ export type Closeable = AsyncDisposable | Disposable;
 export interface Closers {
   /** Takes something to close and returns it; when closing has begun it is closed at once. */
   add<C extends Closeable>(closeable: C): C;
-  /** Closes the last one first. A closer that fails or takes too long is told of, and the next one has its turn. */
+  /**
+   * Closes the last one first. A closer that fails or takes too long is told of, and the next one
+   * has its turn.
+   */
   close(): Promise<void>;
 }
 

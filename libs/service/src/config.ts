@@ -30,8 +30,8 @@ export interface ConfigFault {
 }
 
 /**
- * Reads the variables of a shape from an environment into a frozen object. An empty variable counts as unset.
- * Throws a ConfigError that names all that are missing or wrong.
+ * Reads the variables of a shape from an environment into a frozen object. An empty variable counts
+ * as unset. Throws a ConfigError that names all that are missing or wrong.
  */
 export function readConfig<S extends Shape>(shape: S, env: Environment): ConfigOf<S> {
   const values: Record<string, unknown> = {};

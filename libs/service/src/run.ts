@@ -27,11 +27,19 @@ export interface ServiceContext {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly now: () => Date;
-  /** Aborts when the service begins to stop: background work ends, running calls are still answered. */
+  /**
+   * Aborts when the service begins to stop: background work ends, running calls are still answered.
+   */
   readonly signal: AbortSignal;
-  /** The current token of `service:<name>`, for calls to peers; rejects when BOURSE_KEY_FILE is unset. */
+  /**
+   * The current token of `service:<name>`, for calls to peers; rejects when BOURSE_KEY_FILE is
+   * unset.
+   */
   readonly token: () => Promise<string>;
-  /** Closes something after the last call was answered; the last deferred is closed first. Returns its argument. */
+  /**
+   * Closes something after the last call was answered; the last deferred is closed first. Returns
+   * its argument.
+   */
   defer<C extends Closeable>(closeable: C): C;
 }
 
@@ -54,8 +62,9 @@ export interface RunOptions {
   /** Connects, migrates, and makes the handlers. */
   readonly build: (context: ServiceContext) => Promise<BuiltService>;
   /**
-   * The contracts that `build` will bind. When given, the port opens before `build`: health is NOT_SERVING and calls
-   * are UNAVAILABLE with reason STARTING. Without it the port opens after `build`.
+   * The contracts that `build` will bind. When given, the port opens before `build`: health is
+   * NOT_SERVING and calls are UNAVAILABLE with reason STARTING. Without it the port opens after
+   * `build`.
    */
   readonly services?: readonly Binding["desc"][] | undefined;
   readonly now?: () => Date;
@@ -64,9 +73,9 @@ export interface RunOptions {
 /**
  * Runs a service until SIGTERM, SIGINT or an uncaught error, and resolves when all is closed.
  *
- * Stopping: `signal` aborts, health is NOT_SERVING, calls in flight have BOURSE_DRAIN_MS, then all that was deferred
- * is closed, the last first. The exit code is 1 after a failed start, an uncaught error, or when something would not
- * close. A second signal changes nothing.
+ * Stopping: `signal` aborts, health is NOT_SERVING, calls in flight have BOURSE_DRAIN_MS, then all
+ * that was deferred is closed, the last first. The exit code is 1 after a failed start, an uncaught
+ * error, or when something would not close. A second signal changes nothing.
  */
 export async function run(options: RunOptions): Promise<void> {
   const { name, config } = options;

@@ -7,7 +7,9 @@ export const listenAddress = z
   .string()
   .refine(isHostAndPort, "expected host:port, such as 0.0.0.0:7401");
 
-/** Where a peer is: `host:port`, or `dns:///name:port` to spread calls over all addresses of a name. */
+/**
+ * Where a peer is: `host:port`, or `dns:///name:port` to spread calls over all addresses of a name.
+ */
 export const peerAddress = z
   .string()
   .refine(
@@ -47,7 +49,10 @@ export function wholeNumber(limits: { readonly min: number; readonly max: number
     .refine((number) => number >= min && number <= max, expected);
 }
 
-/** What every service reads. A service lists its own port by `BOURSE_LISTEN: listenAddress.default("0.0.0.0:7401")`. */
+/**
+ * What every service reads. A service lists its own port by `BOURSE_LISTEN:
+ * listenAddress.default("0.0.0.0:7401")`.
+ */
 export const commonVariables = {
   BOURSE_LISTEN: listenAddress.describe("host:port of the gRPC server"),
   BOURSE_METRICS_LISTEN: listenAddress
@@ -78,7 +83,10 @@ export const commonVariables = {
     .describe("version that the service reports; unset means that of its package"),
 } as const;
 
-/** For a service that calls others: `BOURSE_KEY_FILE` is required. Spread it after `commonVariables`. */
+/**
+ * For a service that calls others: `BOURSE_KEY_FILE` is required. Spread it after
+ * `commonVariables`.
+ */
 export const callerVariables = {
   BOURSE_KEY_FILE: filePath.describe(
     "file with the private key (JWK) that signs the service's own tokens",

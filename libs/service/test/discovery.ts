@@ -11,7 +11,7 @@ import {
 import { Code, type HandlerContext } from "@connectrpc/connect";
 import { z } from "zod";
 
-// A process for the tests of `run`: a discovery whose only method does what the header `x-act` says.
+// A process for the tests of `run`: a discovery that does what the header `x-act` of a call says.
 const config = readConfig(
   {
     ...commonVariables,

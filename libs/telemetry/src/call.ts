@@ -5,8 +5,9 @@ import type { CallMetrics } from "./metrics.ts";
 /**
  * Returns the observer of finished RPCs: one log line and one measurement for each.
  *
- * The line bears the method, code, reason, principal, request id, trace id and milliseconds, never a payload. A bug
- * (INTERNAL) is logged at `error` with its cause and stack; health and reflection calls at `debug`.
+ * The line bears the method, code, reason, principal, request id, trace id and milliseconds, never
+ * a payload. A bug (INTERNAL) is logged at `error` with its cause and stack; health and reflection
+ * calls at `debug`.
  */
 export function observeCall(
   logger: Logger,

@@ -1,6 +1,9 @@
 import type { Logger } from "./logger.ts";
 
-/** What a field of a business event may hold: facts and ids, no objects, so that no payload slips in. */
+/**
+ * What a field of a business event may hold: facts and ids, no objects, so that no payload slips
+ * in.
+ */
 export type EventValue = string | number | bigint | boolean | undefined;
 
 /** The facts of an event; the names that every log line has are not theirs to take. */
@@ -9,10 +12,12 @@ export type EventFields = Readonly<Record<string, EventValue>> & {
 };
 
 /**
- * Returns the function that tells of business events: one line at `info` for each, with its name as `event`.
+ * Returns the function that tells of business events: one line at `info` for each, with its name as
+ * `event`.
  *
- * A service declares its events once: `type Events = { task_awarded: { task_id: string; price_micros: bigint } }`,
- * then `const tell = businessEvents<Events>(logger)`. Field names are snake_case; a bigint is written as a string.
+ * A service declares its events once: `type Events = { task_awarded: { task_id: string;
+ * price_micros: bigint } }`, then `const tell = businessEvents<Events>(logger)`. Field names are
+ * snake_case; a bigint is written as a string.
  */
 export function businessEvents<E extends { readonly [K in keyof E]: EventFields }>(
   logger: Logger,

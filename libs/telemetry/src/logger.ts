@@ -16,8 +16,9 @@ export interface LogSink {
 }
 
 /**
- * Opens the log of a process. Lines go to stdout unless a sink is given; JSON lines are written in batches, at the
- * latest after 100 ms and at exit, so that logging costs a busy service little and loses nothing.
+ * Opens the log of a process. Lines go to stdout unless a sink is given; JSON lines are written in
+ * batches, at the latest after 100 ms and at exit, so that logging costs a busy service little and
+ * loses nothing.
  */
 export function createLogger(options: {
   readonly service: string;
@@ -38,7 +39,10 @@ export function createLogger(options: {
   );
 }
 
-/** An error as the log shows it: no payload that a driver may have attached, only what names and locates it. */
+/**
+ * An error as the log shows it: no payload that a driver may have attached, only what names and
+ * locates it.
+ */
 export interface ErrorDescription {
   readonly type: string;
   readonly message: string;

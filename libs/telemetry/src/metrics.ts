@@ -8,14 +8,20 @@ export type Reading<L extends string> =
   | number
   | readonly { readonly labels: Labels<L>; readonly value: number }[];
 
-/** The metrics of a process. Names are unique, snake_case, with the unit last; a name declared twice throws. */
+/**
+ * The metrics of a process. Names are unique, snake_case, with the unit last; a name declared twice
+ * throws.
+ */
 export interface Metrics {
   readonly registry: Registry;
   /** Declares a count that only grows; its name ends in `_total`. */
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /** Declares a value that goes up and down and is set by its owner. */
   gauge<L extends string = never>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
-  /** Declares a distribution; its name ends in its unit. Buckets default to 1 ms to 60 s, in seconds. */
+  /**
+   * Declares a distribution; its name ends in its unit. Buckets default to 1 ms to 60 s, in
+   * seconds.
+   */
   histogram<L extends string = never>(
     name: string,
     help: string,
@@ -46,7 +52,10 @@ export interface CallMetrics {
   readonly handlingSeconds: Histogram<CallLabel>;
 }
 
-/** Makes the metrics of a service; every series bears `service`, and those of the Node process are included. */
+/**
+ * Makes the metrics of a service; every series bears `service`, and those of the Node process are
+ * included.
+ */
 export function createMetrics(options: { readonly service: string }): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service: options.service });

@@ -9,8 +9,8 @@ export interface MetricsServer extends AsyncDisposable {
 }
 
 /**
- * Serves `GET /metrics` (Prometheus text) and `GET /healthz` (200 while the process lives) over HTTP.
- * Listens on `host:port`, where port 0 means a free one; rejects when the port is taken.
+ * Serves `GET /metrics` (Prometheus text) and `GET /healthz` (200 while the process lives) over
+ * HTTP. Listens on `host:port`, where port 0 means a free one; rejects when the port is taken.
  */
 export async function serveMetrics(options: {
   readonly listen: string;

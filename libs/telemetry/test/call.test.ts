@@ -89,7 +89,7 @@ describe("a finished call", () => {
     },
   );
 
-  test("is measured in seconds by service, method and code, also when nothing is logged", async () => {
+  test("is measured in seconds by service, method and code, also in silence", async () => {
     const { metrics } = observed(aCall({ code: "not_found", durationMs: 20 }), "silent");
 
     const labels = {
