@@ -1,0 +1,189 @@
+import { createSigner, generateKeys, type Signer } from "@bourse/access";
+import { startEmbedded } from "@bourse/postgres/embedded";
+import { readVersion } from "@bourse/service";
+import { Failure } from "../failure.ts";
+import {
+  type DataFolder,
+  forgetRunning,
+  lockDataFolder,
+  openDataFolder,
+  type RunningService,
+  readRunning,
+  writeRunning,
+} from "./data-folder.ts";
+import { waitUntilServing } from "./health.ts";
+import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+import { identify, isAlive, signal } from "./process-id.ts";
+import { type ServiceProcess, startService } from "./service-process.ts";
+
+/** What an embedded market is started with. */
+export interface MarketOptions {
+  readonly data: string;
+  readonly ports: Ports;
+  /** `json` (default) or `pretty`. */
+  readonly log?: "json" | "pretty" | undefined;
+  /** Also show the services' logs here. */
+  readonly echo?: NodeJS.WritableStream | undefined;
+  /** Use these servers instead of the embedded ones. */
+  readonly databaseUrl?: string | undefined;
+  readonly redisUrl?: string | undefined;
+  /** False gives up durability for speed; for tests of what does not depend on it. */
+  readonly durable?: boolean;
+  /** Told one sentence at a time what happens. */
+  readonly onProgress?: (line: string) => void;
+}
+
+/** A market that runs. */
+export interface Market extends AsyncDisposable {
+  readonly folder: DataFolder;
+  readonly signer: Signer;
+  readonly databaseUrl: string;
+  /** As they run now. */
+  services(): readonly RunningService[];
+  address(name: ServiceName): string;
+  metricsAddress(name: ServiceName): string;
+  /** Kills one service with SIGKILL; it is started again. */
+  kill(name: ServiceName): void;
+  /** Waits until every service serves. */
+  serving(timeoutMs?: number): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 15_000;
+
+/**
+ * Starts Postgres and the four services on a data folder and waits until all of them serve.
+ * @throws Failure when the folder is in use or too new, a port is taken, or a service does not come up
+ */
+export async function startMarket(options: MarketOptions): Promise<Market> {
+  const say = options.onProgress ?? (() => {});
+  await using started = new AsyncDisposableStack();
+  const folder = openDataFolder(options.data);
+  started.use(lockDataFolder(folder));
+  await stopLeftovers(folder, say);
+  await requireFree(options.ports);
+
+  const version = await readVersion();
+  const keys = await generateKeys(folder.keys);
+  const databaseUrl = options.databaseUrl ?? (await startDatabase(started, folder, options));
+  const processes = new Map<ServiceName, ServiceProcess>();
+  const startTime = new Date().toISOString();
+  const services = () =>
+    [...processes].map(([name, { process }]) => ({
+      name,
+      address: addressOf(options.ports[name].rpc),
+      metricsAddress: addressOf(options.ports[name].metrics),
+      process,
+    }));
+  const writeDown = () =>
+    writeRunning(folder, {
+      supervisor: identify(process.pid),
+      version,
+      startTime,
+      services: services(),
+    });
+
+  started.defer(() => forgetRunning(folder));
+  started.defer(async () => {
+    await Promise.all([...processes.values()].map((service) => service.stop(STOP_TIMEOUT_MS)));
+  });
+  for (const name of SERVICE_NAMES) {
+    const service = startService({
+      name,
+      env: environmentOf(name, options, { ...keys, databaseUrl, version }),
+      logDirectory: folder.logs,
+      echo: options.echo,
+      onStart: writeDown,
+      onDeath: (how, againMs) => say(`${name} died (${how}); starting it again in ${againMs} ms`),
+    });
+    processes.set(name, service);
+  }
+  writeDown();
+
+  const serving = async (timeoutMs = START_TIMEOUT_MS) => {
+    const waits = services().map(async ({ name, address }) => {
+      if (await waitUntilServing(address, timeoutMs)) return;
+      throw new Failure(`${name} did not come up on ${address}: see ${folder.logs}/${name}.log`);
+    });
+    await Promise.all(waits);
+  };
+  await serving();
+  const stack = started.move();
+  return {
+    folder,
+    signer: await createSigner({ keyFile: keys.keyFile }),
+    databaseUrl,
+    services,
+    address: (name) => addressOf(options.ports[name].rpc),
+    metricsAddress: (name) => addressOf(options.ports[name].metrics),
+    kill(name) {
+      const service = processes.get(name);
+      if (service !== undefined) signal(service.process, "SIGKILL");
+    },
+    serving,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Stops services whose supervisor died without a goodbye, so that they do not hold the ports. */
+export async function stopLeftovers(
+  folder: DataFolder,
+  say: (line: string) => void,
+): Promise<void> {
+  const left = (readRunning(folder)?.services ?? []).filter(({ process }) => isAlive(process));
+  if (left.length === 0) return;
+  say(`stopping ${left.map(({ name }) => name).join(", ")}, left by a market that died`);
+  for (const { process } of left) signal(process, "SIGKILL");
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (left.some(({ process }) => isAlive(process)) && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function startDatabase(
+  stack: AsyncDisposableStack,
+  folder: DataFolder,
+  options: MarketOptions,
+): Promise<string> {
+  const server = await startEmbedded({
+    dataDirectory: folder.postgres,
+    durable: options.durable ?? true,
+  });
+  stack.use(server);
+  return server.url;
+}
+
+function addressOf(port: number): string {
+  return `127.0.0.1:${port}`;
+}
+
+function environmentOf(
+  name: ServiceName,
+  { ports, log, redisUrl }: MarketOptions,
+  given: {
+    readonly keyFile: string;
+    readonly jwksFile: string;
+    readonly databaseUrl: string;
+    readonly version: string;
+  },
+): Record<string, string> {
+  const redis: Record<string, string> = redisUrl === undefined ? {} : { REDIS_URL: redisUrl };
+  const common = {
+    BOURSE_LISTEN: addressOf(ports[name].rpc),
+    BOURSE_METRICS_LISTEN: addressOf(ports[name].metrics),
+    BOURSE_JWKS_FILE: given.jwksFile,
+    BOURSE_KEY_FILE: given.keyFile,
+    BOURSE_LOG: log ?? "json",
+    BOURSE_VERSION: given.version,
+  };
+  const registry = { BOURSE_REGISTRY_ADDRESS: addressOf(ports.registry.rpc) };
+  const ledger = { BOURSE_LEDGER_ADDRESS: addressOf(ports.ledger.rpc) };
+  const database = { DATABASE_URL: given.databaseUrl };
+  const own: Record<ServiceName, Record<string, string>> = {
+    registry: { ...database, ...ledger, ...redis },
+    auction: { ...database, ...registry, ...ledger },
+    ledger: database,
+    discovery: { ...registry, ...redis },
+  };
+  return { ...common, ...own[name] };
+}

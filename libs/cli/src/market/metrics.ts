@@ -1,0 +1,59 @@
+/** What a service's metrics say to somebody who asks for its status. */
+export interface StatusMetrics {
+  readonly version: string;
+  /** Figures by what they count, such as `agents`. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** One line of the Prometheus text format. */
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Metrics worth a word in a status, with that word; a label in braces is filled in. */
+const WORDS: Readonly<Record<string, string>> = {
+  marketplace_agents_registered: "agents",
+  marketplace_agents_online: "agents online",
+  marketplace_tasks: "tasks {state}",
+  marketplace_open_holds: "open holds",
+  marketplace_accounts: "accounts",
+  marketplace_lineage_events: "lineage events",
+  marketplace_discovery_agents: "agents known",
+  outbox_pending: "follow-ups waiting",
+  outbox_parked: "follow-ups parked",
+};
+
+/** Reads a service's metrics; empty when it does not answer. */
+export async function readMetrics(address: string): Promise<StatusMetrics> {
+  try {
+    const response = await fetch(`http://${address}/metrics`, {
+      signal: AbortSignal.timeout(2_000),
+    });
+    return summarise(parseSamples(await response.text()));
+  } catch {
+    return { version: "?", counts: {} };
+  }
+}
+
+function summarise(samples: readonly Sample[]): StatusMetrics {
+  const counts: Record<string, number> = {};
+  for (const { name, labels, value } of samples) {
+    const words = WORDS[name]?.replace(/\{(\w+)\}/, (_match, label) => labels[label] ?? "");
+    if (words !== undefined && value !== 0) counts[words] = (counts[words] ?? 0) + value;
+  }
+  const build = samples.find(({ name }) => name === "bourse_build_info");
+  return { version: build?.labels["version"] ?? "?", counts };
+}
+
+function parseSamples(text: string): readonly Sample[] {
+  return text.split("\n").flatMap((line) => {
+    const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)/.exec(line);
+    if (match === null) return [];
+    const [, name = "", labelText = "", value] = match;
+    const pairs = [...labelText.matchAll(/(\w+)="([^"]*)"/g)];
+    const labels = Object.fromEntries(pairs.map(([, key = "", of = ""]) => [key, of]));
+    return [{ name, labels, value: Number(value) }];
+  });
+}

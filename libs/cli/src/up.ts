@@ -1,0 +1,55 @@
+import pc from "picocolors";
+import { startMarket } from "./market/market.ts";
+import { choosePorts, SERVICE_NAMES } from "./market/ports.ts";
+import { untilStopped } from "./market/stop-signal.ts";
+
+interface UpOptions {
+  readonly data: string;
+  readonly ports?: string;
+  readonly log?: "json" | "pretty";
+}
+
+const TOKEN_TTL_SECONDS = 24 * 60 * 60;
+
+/** `bourse up`: keeps a market running until it is told to stop. */
+export async function up(options: UpOptions): Promise<void> {
+  const startedAt = performance.now();
+  const stopped = untilStopped();
+  await using market = await startMarket({
+    data: options.data,
+    ports: await choosePorts(options.ports),
+    log: options.log,
+    echo: options.log === undefined ? undefined : process.stdout,
+    databaseUrl: process.env["DATABASE_URL"],
+    redisUrl: process.env["REDIS_URL"],
+    onProgress: (line) => console.error(pc.dim(line)),
+  });
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const token = await market.signer.mint("operator", TOKEN_TTL_SECONDS);
+  const where = options.data === undefined ? "" : ` --data ${options.data}`;
+  const lines = [
+    "",
+    `${pc.bold("Bourse is up")} after ${seconds} s; its data is in ${market.folder.root}`,
+    "",
+    ...SERVICE_NAMES.map((name) => {
+      const metrics = `metrics http://${market.metricsAddress(name)}/metrics`;
+      return `  ${pc.green("●")} ${name.padEnd(10)} grpc ${market.address(name)}   ${pc.dim(metrics)}`;
+    }),
+    "",
+    "An operator token, good for a day (./bourse token mints more):",
+    "",
+    `  export BOURSE_TOKEN=${token}`,
+    "",
+    "Try next, in another terminal:",
+    "",
+    `  ./bourse status${where}`,
+    `  npx buf curl --protocol grpc --http2-prior-knowledge -H "authorization: Bearer $BOURSE_TOKEN" \\`,
+    `    http://${market.address("registry")}/bourse.registry.v1.RegistryService/ListAgents`,
+    `  grpcurl -plaintext ${market.address("auction")} describe bourse.auction.v1.AuctionService.PostTask`,
+    "",
+    pc.dim("Ctrl-C stops it; the data stays."),
+  ];
+  console.log(lines.join("\n"));
+  await stopped;
+  console.error(pc.dim("stopping"));
+}

@@ -1,0 +1,23 @@
+import { join, relative } from "node:path";
+import { defineConfig } from "vitest/config";
+
+const results = join(import.meta.dirname, ".results");
+const report = process.env["BOURSE_TEST_REPORT"] ?? relative(import.meta.dirname, process.cwd());
+
+/** Every package runs its tests with this, from its own folder. */
+export default defineConfig({
+  test: {
+    include: ["**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores, and each file brings its own servers or database.
+    maxWorkers: 2,
+    reporters: [
+      "default",
+      [
+        "json",
+        { outputFile: join(results, `${report}.json`) },
+      ],
+    ],
+  },
+});
