@@ -55,7 +55,8 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
   states: AvailabilityState[];
 
   /**
-   * Lower bound of the reliability at the wanted capabilities at least this.
+   * Lower bound of the reliability at least this: at each of the wanted capabilities, or at one of them with ANY. An agent
+   * without a record has the bound of no evidence.
    *
    * @generated from field: optional double min_reliability = 5;
    */
@@ -464,7 +465,8 @@ export const SearchOrder = {
   UNSPECIFIED: 0,
 
   /**
-   * List price, then reliability, then availability (ONLINE, BUSY, MAINTENANCE, OFFLINE), then id. The unpriced come last.
+   * List price, then reliability, then availability (ONLINE, BUSY, MAINTENANCE, OFFLINE), then id. Prices in different
+   * currencies do not compare: without max_cost currencies come by name. The unpriced come last.
    *
    * @generated from enum value: SEARCH_ORDER_COST = 1;
    */
@@ -526,7 +528,7 @@ export const SelectionStrategy = {
   ROUND_ROBIN: 1,
 
   /**
-   * Fewest in flight, then fewest recent picks, then cheapest, then most reliable.
+   * Fewest in flight, then fewest picks in the last minute, then cheapest, then most reliable. Never an OFFLINE agent.
    *
    * @generated from enum value: SELECTION_STRATEGY_LEAST_LOADED = 2;
    */
@@ -540,7 +542,7 @@ export const SelectionStrategy = {
   RANDOM: 3,
 
   /**
-   * The lowest list price; among equals the most reliable.
+   * The lowest list price; among equals the most reliable. Without max_cost, in the currency that most of them ask.
    *
    * @generated from enum value: SELECTION_STRATEGY_CHEAPEST = 4;
    */
@@ -570,8 +572,8 @@ export const SelectionStrategySchema: GenEnum<SelectionStrategy> = /*@__PURE__*/
 /**
  * Who should do this? Answers come from a live copy of the registry, a moment behind it at most.
  *
- * Every method may also refuse with INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED, and with ROSTER_NOT_READY
- * (UNAVAILABLE) while the copy is being made.
+ * Every method may also refuse with STARTING (UNAVAILABLE) until the first copy is made, and with INVALID_REQUEST,
+ * UNAUTHENTICATED, PERMISSION_DENIED. While the registry is away, answers come from what was last known.
  *
  * @generated from service bourse.discovery.v1.DiscoveryService
  */
@@ -589,7 +591,7 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Names the best few agents for a capability: by reliability, and among equals by turns.
-   * Refuses with: NO_ELIGIBLE_AGENTS (metadata: how many were filtered by what).
+   * Refuses with: NO_ELIGIBLE_AGENTS (metadata as for SelectAgent).
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.RecommendAgents
    */
@@ -600,7 +602,9 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Picks one agent by a strategy, with alternates and the reason.
-   * Refuses with: NO_ELIGIBLE_AGENTS (metadata: how many were filtered by what).
+   * Refuses with: NO_ELIGIBLE_AGENTS, with metadata that tell how many were kept out by what, each agent counted once, by
+   * the first that applies: `total` (all agents), `missing_capability`, `excluded`, `unpriced`, `other_currency`,
+   * `over_max_cost`, `over_max_latency`, `below_min_reliability`, `other_labels`, `not_available`.
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SelectAgent
    */

@@ -1,0 +1,45 @@
+import type { Roster } from "@bourse/roster";
+import type { Metrics } from "@bourse/telemetry";
+import type { Order } from "./order.ts";
+import type { Strategy } from "./strategy.ts";
+
+/** What discovery counts. */
+export interface DiscoveryMetrics {
+  searched(order: Order, found: number): void;
+  selected(strategy: Strategy, outcome: "picked" | "nobody"): void;
+  recommended(outcome: "named" | "nobody"): void;
+}
+
+/** Declares the metrics of discovery, and gauges that read the roster when they are scraped. */
+export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMetrics {
+  const searches = metrics.counter("marketplace_discovery_searches_total", "Searches answered", [
+    "order",
+    "outcome",
+  ]);
+  const selections = metrics.counter("marketplace_discovery_selections_total", "Selections asked", [
+    "strategy",
+    "outcome",
+  ]);
+  const recommendations = metrics.counter(
+    "marketplace_discovery_recommendations_total",
+    "Recommendations asked",
+    ["outcome"],
+  );
+  metrics.collect(
+    "marketplace_discovery_agents",
+    "Agents in the copy of the registry",
+    [],
+    () => roster.size,
+  );
+  metrics.collect(
+    "marketplace_discovery_roster_current",
+    "1 while the copy of the registry is kept current, 0 while the registry is away",
+    [],
+    () => Number(roster.isCurrent()),
+  );
+  return {
+    searched: (order, found) => searches.inc({ order, outcome: found > 0 ? "found" : "nobody" }),
+    selected: (strategy, outcome) => selections.inc({ strategy, outcome }),
+    recommended: (outcome) => recommendations.inc({ outcome }),
+  };
+}

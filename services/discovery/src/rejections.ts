@@ -1,0 +1,10 @@
+import { Code } from "@connectrpc/connect";
+
+/** The reasons that discovery refuses with, beside those of every service. */
+export type Reason = "NO_ELIGIBLE_AGENTS" | "INVALID_PAGE_TOKEN";
+
+/** The gRPC code of each reason. */
+export const CODES = {
+  NO_ELIGIBLE_AGENTS: Code.NotFound,
+  INVALID_PAGE_TOKEN: Code.InvalidArgument,
+} as const satisfies Record<Reason, Code>;

@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { createMemoryRotation } from "../src/memory.ts";
+import { connectRedis, createRedisRotation } from "../src/redis.ts";
+import { type Rotation, ringFrom } from "../src/rotation.ts";
+
+const { REDIS_URL } = process.env;
+const NOWHERE = "redis://127.0.0.1:1";
+const open: Disposable[] = [];
+
+afterEach(() => {
+  for (const each of open.splice(0)) each[Symbol.dispose]();
+});
+
+function redisRotation(url: string, facts: { now?: () => Date; heard?: string[] } = {}): Rotation {
+  const rotation = createRedisRotation({
+    redis: connectRedis(url),
+    now: facts.now ?? (() => new Date()),
+    onLost: () => facts.heard?.push("lost"),
+    onBack: () => facts.heard?.push("back"),
+  });
+  open.push(rotation);
+  return rotation;
+}
+
+/** Counts turns: nowhere, "1", "2" and so on. */
+const next = (cursor: string | undefined): string => String(Number(cursor ?? 0) + 1);
+
+const KINDS = [
+  { kind: "memory", make: () => createMemoryRotation() as Rotation, skip: false },
+  { kind: "redis", make: () => redisRotation(REDIS_URL ?? ""), skip: REDIS_URL === undefined },
+];
+
+// The Redis half needs REDIS_URL, such as redis://127.0.0.1:6379.
+describe.each(KINDS)("a rotation in $kind", ({ make, skip }) => {
+  test.skipIf(skip)("begins nowhere and steps on from where it stands", async () => {
+    const rotation = make();
+    const key = randomUUID();
+
+    const cursors: string[] = [];
+    for (let turn = 0; turn < 3; turn += 1) cursors.push((await rotation.turn(key, next)).cursor);
+
+    expect(cursors).toEqual(["1", "2", "3"]);
+  });
+
+  test.skipIf(skip)(
+    "never steps twice from the same cursor, however many ask at once",
+    async () => {
+      const rotation = make();
+      const key = randomUUID();
+
+      const turns = await Promise.all(Array.from({ length: 200 }, () => rotation.turn(key, next)));
+
+      const cursors = turns.map(({ cursor }) => Number(cursor)).sort((a, b) => a - b);
+      expect(cursors).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
+      expect(turns.every(({ alone }) => !alone)).toBe(true);
+    },
+  );
+
+  test.skipIf(skip)("keeps its keys apart", async () => {
+    const rotation = make();
+    const [one, other] = [randomUUID(), randomUUID()];
+
+    await rotation.turn(one, next);
+    await rotation.turn(one, next);
+
+    expect((await rotation.turn(other, next)).cursor).toBe("1");
+  });
+});
+
+describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one Redis", () => {
+  test("take turns as one: no cursor is stepped from twice", async () => {
+    const key = randomUUID();
+    const replicas = Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? ""));
+
+    const turns = await Promise.all(
+      Array.from({ length: 400 }, (_, index) => (replicas[index % 4] as Rotation).turn(key, next)),
+    );
+
+    const cursors = turns.map(({ cursor }) => Number(cursor)).sort((a, b) => a - b);
+    expect(cursors).toEqual(Array.from({ length: 400 }, (_, index) => index + 1));
+  });
+
+  test("begin together: of many first turns one begins, the others go on", async () => {
+    const key = randomUUID();
+    const replicas = Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? ""));
+
+    const turns = await Promise.all(replicas.map((replica) => replica.turn(key, next)));
+
+    expect(turns.map(({ cursor }) => cursor).sort()).toEqual(["1", "2", "3", "4"]);
+  });
+
+  test("let an idle key go within a day", async () => {
+    const key = randomUUID();
+    await redisRotation(REDIS_URL ?? "").turn(key, next);
+    const redis = connectRedis(REDIS_URL ?? "");
+    open.push({ [Symbol.dispose]: () => redis.disconnect() });
+
+    const names = await redis.keys("bourse:discovery:turn:*");
+    const lives = await Promise.all(names.map((name) => redis.pttl(name)));
+
+    expect(lives.length).toBeGreaterThan(0);
+    expect(lives.every((ms) => ms > 0 && ms <= 86_400_000)).toBe(true);
+  });
+});
+
+describe("a rotation whose Redis is away", () => {
+  test("goes on alone and says so, once", async () => {
+    const heard: string[] = [];
+    const rotation = redisRotation(NOWHERE, { heard });
+
+    const turns = [await rotation.turn("k", next), await rotation.turn("k", next)];
+
+    expect(turns).toEqual([
+      { cursor: "1", alone: true },
+      { cursor: "2", alone: true },
+    ]);
+    expect(heard).toEqual(["lost"]);
+  });
+
+  test.skipIf(REDIS_URL === undefined)(
+    "takes turns with the others again when it is back, from where they stand",
+    async () => {
+      const heard: string[] = [];
+      const clock = { nowMs: 0 };
+      const key = randomUUID();
+      const redis = connectRedis(REDIS_URL ?? "");
+      const rotation = createRedisRotation({
+        redis,
+        now: () => new Date(clock.nowMs),
+        onLost: () => heard.push("lost"),
+        onBack: () => heard.push("back"),
+      });
+      open.push(rotation);
+      await rotation.turn(key, next);
+
+      redis.disconnect();
+      const away = await rotation.turn(key, next);
+      const other = redisRotation(REDIS_URL ?? "");
+      for (let turn = 0; turn < 5; turn += 1) await other.turn(key, next);
+      await redis.connect();
+      const tooSoon = await rotation.turn(key, next);
+      clock.nowMs += 1_000;
+      const back = await rotation.turn(key, next);
+
+      expect(away).toEqual({ cursor: "2", alone: true });
+      expect(tooSoon).toEqual({ cursor: "3", alone: true });
+      expect(back).toEqual({ cursor: "7", alone: false });
+      expect(heard).toEqual(["lost", "back"]);
+    },
+  );
+});
+
+describe("a rotation in memory", () => {
+  test("forgets the key that was not used for longest when it holds too many", async () => {
+    const rotation = createMemoryRotation(2);
+    await rotation.turn("a", next);
+    await rotation.turn("b", next);
+    await rotation.turn("a", next);
+
+    await rotation.turn("c", next);
+
+    expect(rotation.cursorOf("a")).toBe("2");
+    expect(rotation.cursorOf("b")).toBeUndefined();
+    expect(rotation.cursorOf("c")).toBe("1");
+  });
+});
+
+describe("the ring", () => {
+  test("goes from the first id after the cursor round to the cursor itself", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string({ minLength: 1 })), fc.string(), (names, cursor) => {
+        const ring = names.map((agentId) => ({ agentId })).sort(ringFrom(cursor));
+
+        const sorted = [...names].sort();
+        const after = sorted.filter((name) => name > cursor);
+        const round = sorted.filter((name) => name <= cursor);
+        expect(ring.map(({ agentId }) => agentId)).toEqual([...after, ...round]);
+      }),
+    );
+  });
+});
