@@ -67,6 +67,11 @@ export interface RunOptions {
    * `build`.
    */
   readonly services?: readonly Binding["desc"][] | undefined;
+  /**
+   * Brings the database up to date; called before `build`. With BOURSE_MIGRATE_ONLY it is all that is
+   * done.
+   */
+  readonly migrate?: () => Promise<void>;
   readonly now?: () => Date;
 }
 
@@ -93,7 +98,7 @@ export async function run(options: RunOptions): Promise<void> {
   try {
     const started = start({ options, logger, closers, signal: shutdown.signal });
     await unlessStuck(started, shutdown.begun, limitMs);
-    await shutdown.begun;
+    if (!config.BOURSE_MIGRATE_ONLY) await shutdown.begun;
   } catch (error) {
     if (shutdown.signal.aborted) logger.warn({ event: "interrupted", err: error }, "no start");
     else shutdown.fail(error, `${name} cannot start`);
@@ -117,6 +122,7 @@ async function start({ options, logger, closers, signal }: Start): Promise<void>
   const startedMs = performance.now();
   const { name, config, services, now = () => new Date() } = options;
   const version = config.BOURSE_VERSION ?? (await readVersion());
+  if (config.BOURSE_MIGRATE_ONLY) return migrateOnly(options, version, logger);
   const metrics = createMetrics({ service: name });
   const listen = config.BOURSE_METRICS_LISTEN;
   if (listen !== undefined) {
@@ -126,6 +132,9 @@ async function start({ options, logger, closers, signal }: Start): Promise<void>
   await guard.load();
   const token = await tokenOf(name, config.BOURSE_KEY_FILE, now);
   const defer: ServiceContext["defer"] = (closeable) => closers.add(closeable);
+  metrics
+    .gauge("bourse_build_info", "1, with the version that runs", ["version"])
+    .set({ version }, 1);
   const context = { name, version, logger, metrics, now, signal, token, defer };
 
   const open = (door: Door) => openPort({ options, logger, metrics }, door);
@@ -143,6 +152,11 @@ async function start({ options, logger, closers, signal }: Start): Promise<void>
     },
     `${name} ${version} serves on ${server.address}`,
   );
+}
+
+async function migrateOnly({ name, migrate }: RunOptions, version: string, logger: Logger) {
+  await migrate?.();
+  logger.info({ event: "migrated", version }, `the database is that of ${name} ${version}`);
 }
 
 interface Door {
@@ -163,6 +177,7 @@ async function buildThenOpen(
   context: ServiceContext,
   { guard, open, closers }: Opening,
 ): Promise<RpcServer> {
+  await options.migrate?.();
   const { bindings, codes, closers: more = [] } = await options.build(context);
   for (const closeable of more) closers.add(closeable);
   context.signal.throwIfAborted();
@@ -178,6 +193,7 @@ async function openThenBuild(
   const codes: Record<string, Code> = { [STARTING]: Code.Unavailable };
   const server = closers.add(await open({ ...gate, codes, serving: false }));
   try {
+    await options.migrate?.();
     const built = await options.build(context);
     for (const closeable of built.closers ?? []) closers.add(closeable);
     context.signal.throwIfAborted();

@@ -77,6 +77,9 @@ export const commonVariables = {
   BOURSE_DRAIN_MS: wholeNumber({ min: 0, max: 600_000 })
     .default(10_000)
     .describe("milliseconds that running calls have to end when the service stops"),
+  BOURSE_MIGRATE_ONLY: flag
+    .default(false)
+    .describe("true: bring the database up to date and end, for a job that runs before a roll-out"),
   BOURSE_VERSION: z
     .string()
     .optional()

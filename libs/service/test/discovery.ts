@@ -16,7 +16,7 @@ const config = readConfig(
   {
     ...commonVariables,
     EARLY: z.enum(["yes", "no"]).default("no"),
-    BUILD: z.enum(["quick", "held", "failing", "stuck", "unruly"]).default("quick"),
+    BUILD: z.enum(["quick", "held", "failing", "stuck", "unruly", "unmigrated"]).default("quick"),
   },
   process.env,
 );
@@ -26,8 +26,14 @@ await run({
   domain: "bourse.discovery",
   config,
   services: config.EARLY === "yes" ? [DiscoveryService] : undefined,
+  migrate,
   build,
 });
+
+async function migrate(): Promise<void> {
+  if (config.BUILD === "unmigrated") throw new Error("the schema is newer");
+  process.stdout.write(`${JSON.stringify({ msg: "migrating" })}\n`);
+}
 
 async function build(context: ServiceContext): Promise<BuiltService> {
   const { logger } = context;

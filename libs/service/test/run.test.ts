@@ -263,3 +263,30 @@ describe("a service that stops", () => {
     await service.line("first is closed");
   });
 });
+
+describe("migrating", () => {
+  const messages = ({ lines }: ServiceProcess) => lines.map((line) => line["msg"]);
+
+  test("comes before building", async () => {
+    await using service = started();
+    await service.line("started");
+
+    const said = messages(service);
+    expect(said.indexOf("migrating")).toBeLessThan(said.indexOf("building"));
+    expect(said).toContain("migrating");
+  });
+
+  test("is all that a process does when it is told so, and it ends well", async () => {
+    await using service = started({ BOURSE_MIGRATE_ONLY: "true" });
+
+    expect(await service.exitCode()).toBe(0);
+    expect(messages(service)).toContain("migrating");
+    expect(messages(service)).not.toContain("building");
+  });
+
+  test("that fails ends the process with exit code 1", async () => {
+    await using service = started({ BOURSE_MIGRATE_ONLY: "true", BUILD: "unmigrated" });
+
+    expect(await service.exitCode()).toBe(1);
+  });
+});
