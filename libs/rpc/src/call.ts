@@ -114,7 +114,10 @@ export class IncomingCall implements HandlerContext {
     this.requestId = acceptRequestId(textOf(raw.metadata, REQUEST_ID_HEADER));
     this.traceId = acceptTraceId(textOf(raw.metadata, TRACE_HEADER));
     desk.calls.add(this);
-    raw.once("cancelled", () => this.abort(this.#cancellation()));
+    // grpc-js emits this at the end of every call; only before the answer does it mean anything.
+    raw.once("cancelled", () => {
+      if (!this.#finished) this.abort(this.#cancellation());
+    });
   }
 
   get method(): DescMethod {

@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { credentials, Client as GrpcClient, type ServiceConfig } from "@grpc/grpc-js";
 import { createTransport } from "./transport.ts";
 
@@ -13,7 +13,7 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** A Connect transport over gRPC; closing it fails the calls in flight. */
+/** A Connect transport over gRPC. Once closed it takes no new calls; those in flight go on to their end. */
 export interface Channel extends Transport, AsyncDisposable, Disposable {
   readonly address: string;
   close(): void;
@@ -34,10 +34,10 @@ export function dial(options: DialOptions): Channel {
   let closed = false;
 
   function clientOf(service: DescService): GrpcClient {
+    if (closed) throw new ConnectError(`the channel to ${address} is closed`, Code.Unavailable);
     const known = clients.get(service.typeName);
     if (known !== undefined) return known;
     const made = new GrpcClient(address, credentials.createInsecure(), channelOptions(service));
-    if (closed) made.close();
     clients.set(service.typeName, made);
     return made;
   }

@@ -57,7 +57,7 @@ export async function openNotebook(
     guard: { authenticate: async () => ANONYMOUS, authorize: () => {} },
     onFinished: (call) => finished.push(call),
     onError: (error) => lateErrors.push(error),
-    drainMs: 400,
+    drainMs: 5_000,
     ...options,
   });
   const channel = dial({ address: server.address, ...options });

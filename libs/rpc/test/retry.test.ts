@@ -57,3 +57,14 @@ describe("a call that ends otherwise", () => {
     },
   );
 });
+
+describe("a closed channel", () => {
+  test("refuses new calls with UNAVAILABLE", async () => {
+    await using book = await openNotebook();
+    await book.notes.read({});
+
+    book.channel.close();
+
+    expect((await failureOf(book.notes.read({}))).code).toBe(Code.Unavailable);
+  });
+});

@@ -103,7 +103,7 @@ describe("draining", () => {
   });
 
   test("tells watchers NOT_SERVING, then ends streams with SHUTTING_DOWN", async () => {
-    await using book = await openNotebook();
+    await using book = await openNotebook({}, { drainMs: 400 });
     const watched = streamed((signal) => healthOf(book).watch({}, { signal }));
     await watched.next();
 
