@@ -602,8 +602,8 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Picks one agent by a strategy, with alternates and the reason.
-   * Refuses with: NO_ELIGIBLE_AGENTS, with metadata that tell how many were kept out by what, each agent counted once, by
-   * the first that applies: `total` (all agents), `missing_capability`, `excluded`, `unpriced`, `other_currency`,
+   * Refuses with: NO_ELIGIBLE_AGENTS. Its metadata tell how many were kept out by what, each agent counted once, by the
+   * first that applies: `total` (all agents), `missing_capability`, `excluded`, `unpriced`, `other_currency`,
    * `over_max_cost`, `over_max_latency`, `below_min_reliability`, `other_labels`, `not_available`.
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SelectAgent
