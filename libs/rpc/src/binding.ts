@@ -9,12 +9,18 @@ export interface Binding {
   readonly impl: object;
 }
 
-/** Joins a contract to its implementation; a method that is missing at run time answers UNIMPLEMENTED. */
+/**
+ * Joins a contract to its implementation; a method that is missing at run time answers
+ * UNIMPLEMENTED.
+ */
 export function bind<S extends DescService>(desc: S, impl: ServiceImpl<S>): Binding {
   return { desc, impl };
 }
 
-/** Who may call what. Both hooks refuse by throwing a Rejection (UNAUTHENTICATED, PERMISSION_DENIED). */
+/**
+ * Who may call what. Both hooks refuse by throwing a Rejection (UNAUTHENTICATED,
+ * PERMISSION_DENIED).
+ */
 export interface Guard {
   /** Once per call, before any message is read. */
   authenticate(method: DescMethod, headers: Headers): Promise<Principal>;

@@ -13,6 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import type { Route } from "./binding.ts";
 import { type Codes, codeName } from "./code.ts";
+import type { FinishedCall } from "./finished-call.ts";
 import { addHeaders, headersOf, textOf } from "./metadata.ts";
 import { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
 import { encodeDetails, type Refusal, refusalOf, wireMessage } from "./refusal.ts";
@@ -28,24 +29,6 @@ import {
   traceParent,
 } from "./trace.ts";
 import { Unreadable, validate } from "./validation.ts";
-
-/** One finished call, as logs and metrics want it. */
-export interface FinishedCall {
-  /** `bourse.ledger.v1.LedgerService/GetBalances` */
-  readonly method: string;
-  readonly kind: DescMethod["methodKind"];
-  /** "ok", "not_found", ... */
-  readonly code: string;
-  /** UPPER_SNAKE; "" when ok. */
-  readonly reason: string;
-  readonly durationMs: number;
-  /** As `formatPrincipal` writes it. */
-  readonly principal: string;
-  readonly requestId: string;
-  readonly traceId: string;
-  /** Only when the code is "internal": what was thrown. The caller is not told. */
-  readonly error?: unknown;
-}
 
 /** What all calls of a server share. */
 export interface Desk {
@@ -77,8 +60,9 @@ const COMPLETED = new Rejection("CANCELED", "the call has been answered");
 /**
  * One incoming call: the context its handler sees, and the only place where it is answered, once.
  *
- * A class, unlike the rest of the library, because the parts that few handlers look at (signal, headers, values) are
- * made on first use; a closure per part would cost every call what the bare transport costs.
+ * A class, unlike the rest of the library, because the parts that few handlers look at (signal,
+ * headers, values) are made on first use; a closure per part would cost every call what the bare
+ * transport costs.
  */
 export class IncomingCall implements HandlerContext {
   readonly protocolName = "grpc";
@@ -155,7 +139,10 @@ export class IncomingCall implements HandlerContext {
     return this.#values;
   }
 
-  /** Aborts when the call is cancelled, a little before its deadline, when the server stops, and when it is answered. */
+  /**
+   * Aborts when the call is cancelled, a little before its deadline, when the server stops, and
+   * when it is answered.
+   */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -179,7 +166,10 @@ export class IncomingCall implements HandlerContext {
     if (guard !== undefined) this.#principal = await guard.authenticate(method, this.requestHeader);
   }
 
-  /** Throws unless the message was readable, keeps the rules of the contract, and is the caller's to send. */
+  /**
+   * Throws unless the message was readable, keeps the rules of the contract, and is the caller's to
+   * send.
+   */
   check(message: object): void {
     if (message instanceof Unreadable) throw message.rejection;
     const { guard, method, input } = this.route;
@@ -187,7 +177,10 @@ export class IncomingCall implements HandlerContext {
     guard?.authorize(method, this.#principal, message as Message);
   }
 
-  /** Sends the response headers; a call that is refused before this can be tried again by the client's transport. */
+  /**
+   * Sends the response headers; a call that is refused before this can be tried again by the
+   * client's transport.
+   */
   sendHeaders(): void {
     if (this.#headersSent) return;
     this.#headersSent = true;
@@ -204,7 +197,10 @@ export class IncomingCall implements HandlerContext {
     else this.#finish(undefined);
   }
 
-  /** Answers with what a thrown value means; when the call is answered already, a bug still goes to `onError`. */
+  /**
+   * Answers with what a thrown value means; when the call is answered already, a bug still goes to
+   * `onError`.
+   */
   fail(thrown: unknown): void {
     const refusal = refusalOf(thrown, this.#desk.codes);
     if (this.#finished) {

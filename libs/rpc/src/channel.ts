@@ -13,7 +13,10 @@ export interface DialOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** A Connect transport over gRPC. Once closed it takes no new calls; those in flight go on to their end. */
+/**
+ * A Connect transport over gRPC. Once closed it takes no new calls; those in flight go on to their
+ * end.
+ */
 export interface Channel extends Transport, AsyncDisposable, Disposable {
   readonly address: string;
   close(): void;
@@ -24,12 +27,13 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 /**
  * Opens a channel; it connects at its first call, and again when the connection is lost.
  *
- * Calls are spread over all addresses of the name. A call that ends UNAVAILABLE is tried up to four times if the
- * contract gives its method an `idempotency_level`.
+ * Calls are spread over all addresses of the name. A call that ends UNAVAILABLE is tried up to four
+ * times if the contract gives its method an `idempotency_level`.
  */
 export function dial(options: DialOptions): Channel {
   const { address } = options;
-  // One grpc-js client per service: its retry rules are fixed when it is made, and they name methods.
+  // One grpc-js client per service: its retry rules are fixed when it is made, and they name
+  // methods.
   const clients = new Map<string, GrpcClient>();
   let closed = false;
 
@@ -57,7 +61,10 @@ export function dial(options: DialOptions): Channel {
   };
 }
 
-/** A typed client of a service. Loop over its streams with `streamed`, so that leaving the loop ends the call. */
+/**
+ * A typed client of a service. Loop over its streams with `streamed`, so that leaving the loop ends
+ * the call.
+ */
 export function client<S extends DescService>(desc: S, channel: Transport): Client<S> {
   return createClient(desc, channel);
 }
@@ -77,7 +84,9 @@ function channelOptions(service: DescService): Record<string, string | number> {
   };
 }
 
-/** The gRPC service config of a service: round robin, and retries where the contract allows them. */
+/**
+ * The gRPC service config of a service: round robin, and retries where the contract allows them.
+ */
 export function serviceConfig(service: DescService): ServiceConfig {
   const repeatable = service.methods.filter((method) => method.idempotency > 0);
   const retries = {

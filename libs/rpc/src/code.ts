@@ -20,7 +20,10 @@ const NAMES = [
   "unauthenticated",
 ] as const;
 
-/** The lower_snake name of a gRPC status number, "ok" for 0 and "unknown" for a number gRPC does not define. */
+/**
+ * The lower_snake name of a gRPC status number, "ok" for 0 and "unknown" for a number gRPC does not
+ * define.
+ */
 export function codeName(code: number): string {
   return NAMES[code] ?? "unknown";
 }
@@ -28,7 +31,9 @@ export function codeName(code: number): string {
 /** Reason -> gRPC code: one table per service process. */
 export type Codes = Readonly<Record<string, Code>>;
 
-/** The reasons this library refuses with itself; a service's own table may not need to name them. */
+/**
+ * The reasons this library refuses with itself; a service's own table may not need to name them.
+ */
 export const LIBRARY_CODES = {
   INVALID_REQUEST: Code.InvalidArgument,
   UNAUTHENTICATED: Code.Unauthenticated,

@@ -6,7 +6,10 @@ import type { StatusObject } from "@grpc/grpc-js";
 import { codeName } from "./code.ts";
 import { headersOf } from "./metadata.ts";
 
-/** The error of a call that ended with this status; it has an ErrorInfo even if the transport made the status. */
+/**
+ * The error of a call that ended with this status; it has an ErrorInfo even if the transport made
+ * the status.
+ */
 export function errorOfStatus(status: StatusObject): ConnectError {
   const code = codeName(status.code) === "unknown" ? Code.Unknown : (status.code as number as Code);
   const error = new ConnectError(status.details, code, headersOf(status.metadata));
@@ -16,7 +19,8 @@ export function errorOfStatus(status: StatusObject): ConnectError {
     value,
   }));
   if (error.details.length === 0) error.details.push(transportInfo(code, status.details));
-  // Tells a handler's own ConnectError from one that a peer sent: only the former is meant for our caller.
+  // Tells a handler's own ConnectError from one that a peer sent: only the former is meant for our
+  // caller.
   error.isWireError = true;
   return error;
 }

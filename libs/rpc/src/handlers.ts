@@ -95,7 +95,10 @@ async function bidiStreaming(desk: Desk, call: IncomingCall, raw: Raw): Promise<
   }
 }
 
-/** Writes what the handler yields, no faster than the caller reads; leaving the loop runs the handler's `finally`. */
+/**
+ * Writes what the handler yields, no faster than the caller reads; leaving the loop runs the
+ * handler's `finally`.
+ */
 async function pump(desk: Desk, call: IncomingCall, raw: Raw, output: unknown): Promise<void> {
   for await (const message of output as AsyncIterable<unknown>) {
     if (call.finished) break;
@@ -107,7 +110,10 @@ async function pump(desk: Desk, call: IncomingCall, raw: Raw, output: unknown): 
   call.succeed();
 }
 
-/** The request messages of a streaming call, each checked; one that fails the check ends the call whatever the handler does. */
+/**
+ * The request messages of a streaming call, each checked; one that fails the check ends the call
+ * whatever the handler does.
+ */
 async function* received(call: IncomingCall, raw: Raw): AsyncGenerator<object> {
   // Leaving the loop early must not destroy the duplex: the answer is still to be written.
   const messages = raw.iterator({ destroyOnReturn: false });
@@ -129,8 +135,9 @@ async function* received(call: IncomingCall, raw: Raw): AsyncGenerator<object> {
 }
 
 /**
- * Node's HTTP/2 clients cancel by ending their side first and resetting the stream right after. Half of an input must
- * not be taken for the whole, so the reset gets a few turns of the loop to arrive.
+ * Node's HTTP/2 clients cancel by ending their side first and resetting the stream right after.
+ * Half of an input must not be taken for the whole, so the reset gets a few turns of the loop to
+ * arrive.
  */
 async function cancellationAfterEnd(call: IncomingCall, raw: Raw): Promise<void> {
   for (let turn = 0; turn < 4 && !call.finished; turn += 1) {

@@ -12,7 +12,10 @@ export function headersOf(metadata: Metadata | undefined): Headers {
   return headers;
 }
 
-/** Adds headers to gRPC metadata, replacing those of the same name; base64 of a `-bin` key becomes bytes. */
+/**
+ * Adds headers to gRPC metadata, replacing those of the same name; base64 of a `-bin` key becomes
+ * bytes.
+ */
 export function addHeaders(metadata: Metadata, headers: Iterable<[string, string]>): Metadata {
   for (const [key, value] of headers) {
     metadata.set(key, key.endsWith("-bin") ? Buffer.from(value, "base64") : value);

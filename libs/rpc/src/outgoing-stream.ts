@@ -12,7 +12,10 @@ export interface OpenedStream<O> {
   readonly message: AsyncIterable<O>;
 }
 
-/** Feeds the input to a call, waits for its headers or its end, and gives its messages; the signal cancels it. */
+/**
+ * Feeds the input to a call, waits for its headers or its end, and gives its messages; the signal
+ * cancels it.
+ */
 export async function openStream<I, O>(
   raw: ClientDuplexStream<I, O>,
   input: AsyncIterable<I>,

@@ -10,7 +10,10 @@ export interface Principal {
 /** The caller who showed no token. */
 export const ANONYMOUS: Principal = Object.freeze({ kind: "anonymous", id: "" });
 
-/** `agent:<id>`, `service:<name>`, `operator`, `auditor` or `anonymous`: how tokens, logs and tables name a principal. */
+/**
+ * `agent:<id>`, `service:<name>`, `operator`, `auditor` or `anonymous`: how tokens, logs and tables
+ * name a principal.
+ */
 export function formatPrincipal(principal: Principal): string {
   return principal.id === "" ? principal.kind : `${principal.kind}:${principal.id}`;
 }

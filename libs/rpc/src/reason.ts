@@ -13,7 +13,10 @@ export function reasonOf(error: unknown): string | undefined {
   return infoOf(error)?.reason;
 }
 
-/** The fields that a failed call (its BadRequest) or a Rejection finds fault with; none for anything else. */
+/**
+ * The fields that a failed call (its BadRequest) or a Rejection finds fault with; none for anything
+ * else.
+ */
 export function faultsOf(error: unknown): readonly Fault[] {
   if (error instanceof Rejection) return error.faults;
   if (!(error instanceof ConnectError)) return [];
@@ -26,7 +29,9 @@ export function faultsOf(error: unknown): readonly Fault[] {
   );
 }
 
-/** The values that come with the reason of a failed call or of a Rejection; none for anything else. */
+/**
+ * The values that come with the reason of a failed call or of a Rejection; none for anything else.
+ */
 export function metadataOf(error: unknown): Record<string, string> {
   if (error instanceof Rejection) return { ...error.metadata };
   return { ...infoOf(error)?.metadata };

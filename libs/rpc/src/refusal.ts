@@ -11,7 +11,10 @@ import { type Codes, codeName, LIBRARY_CODES } from "./code.ts";
 import { faultsOf, metadataOf, reasonOf } from "./reason.ts";
 import { type Fault, Rejection } from "./rejection.ts";
 
-/** How a call ends when it does not succeed: what the caller is told, and the cause that it is not told. */
+/**
+ * How a call ends when it does not succeed: what the caller is told, and the cause that it is not
+ * told.
+ */
 export interface Refusal {
   readonly code: Code;
   readonly reason: string;
@@ -23,7 +26,10 @@ export interface Refusal {
   readonly error?: unknown;
 }
 
-/** Codes of a failed outgoing call that say nothing about our caller's request and so may be passed on to it. */
+/**
+ * Codes of a failed outgoing call that say nothing about our caller's request and so may be passed
+ * on to it.
+ */
 const PASSED_ON: ReadonlySet<Code> = new Set([
   Code.Unavailable,
   Code.DeadlineExceeded,
@@ -40,7 +46,8 @@ const MESSAGE_LENGTH_MAX = 1_000;
  *
  * - A Rejection whose reason the service or this library knows: its code, reason, metadata, faults.
  * - A ConnectError made here: as it is, its reason the name of its code if it has no ErrorInfo.
- * - A ConnectError of an outgoing call: passed on only if it is UNAVAILABLE, DEADLINE_EXCEEDED or CANCELED.
+ * - A ConnectError of an outgoing call: passed on only if it is UNAVAILABLE, DEADLINE_EXCEEDED or
+ *   CANCELED.
  * - Anything else is a bug: INTERNAL with a constant text.
  */
 export function refusalOf(thrown: unknown, codes: Codes): Refusal {
@@ -74,7 +81,10 @@ export function wireMessage(message: string): string {
   return message.slice(0, MESSAGE_LENGTH_MAX).toWellFormed();
 }
 
-/** The bytes of `grpc-status-details-bin`: ErrorInfo always, BadRequest and RetryInfo where they apply. */
+/**
+ * The bytes of `grpc-status-details-bin`: ErrorInfo always, BadRequest and RetryInfo where they
+ * apply.
+ */
 export function encodeDetails(refusal: Refusal, domain: string, requestId: string): Buffer {
   const { faults } = refusal;
   for (let kept = faults.length; ; kept = Math.floor(kept / 2)) {

@@ -18,7 +18,9 @@ export interface RejectionOptions {
   readonly retryAfterMs?: number;
 }
 
-/** A refusal by rule, never a bug: callers switch on `reason` (UPPER_SNAKE), people read `message`. */
+/**
+ * A refusal by rule, never a bug: callers switch on `reason` (UPPER_SNAKE), people read `message`.
+ */
 export class Rejection extends Error {
   override readonly name = "Rejection";
   readonly reason: string;

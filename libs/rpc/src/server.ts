@@ -1,7 +1,8 @@
 import { type deserialize, type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
 import { type Binding, type Guard, routesOf } from "./binding.ts";
-import type { Desk, FinishedCall, IncomingCall } from "./call.ts";
+import type { Desk, IncomingCall } from "./call.ts";
 import type { Codes } from "./code.ts";
+import type { FinishedCall } from "./finished-call.ts";
 import { served } from "./handlers.ts";
 import { createHealth } from "./health.ts";
 import { createReflection } from "./reflection.ts";
@@ -36,8 +37,9 @@ export interface RpcServer extends AsyncDisposable {
   /** Sets the health of all services. */
   setServing(serving: boolean): void;
   /**
-   * Stops: health is NOT_SERVING, no new calls; streams end with SHUTTING_DOWN after a moment (a quarter of the limit,
-   * at most a second), other calls at the limit. Resolves when all is closed; may be called again.
+   * Stops: health is NOT_SERVING, no new calls; streams end with SHUTTING_DOWN after a moment (a
+   * quarter of the limit, at most a second), other calls at the limit. Resolves when all is closed;
+   * may be called again.
    */
   drain(): Promise<void>;
 }
@@ -46,7 +48,10 @@ const DEFAULT_DRAIN_MS = 10_000;
 const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
 const STREAM_GRACE_MS_MAX = 1_000;
 
-/** Serves the bindings, health and reflection; rejects with an error that names the address if it cannot listen there. */
+/**
+ * Serves the bindings, health and reflection; rejects with an error that names the address if it
+ * cannot listen there.
+ */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
   const { bindings, guard, drainMs = DEFAULT_DRAIN_MS } = options;
   const desk = createDesk(options);
@@ -96,12 +101,14 @@ function createDesk(options: ServeOptions): Desk {
 
 function createServer(maxMessageBytes: number): Server {
   return new Server({
-    // Above our own limit, which answers with details; beyond this the transport refuses without reading on.
+    // Above our own limit, which answers with details; beyond this the transport refuses without
+    // reading on.
     "grpc.max_receive_message_length": maxMessageBytes * 2,
     "grpc.enable_channelz": 0,
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
-    // Lets clients meet new replicas; streams are cut with UNAVAILABLE after the grace and come back.
+    // Lets clients meet new replicas; streams are cut with UNAVAILABLE after the grace and come
+    // back.
     "grpc.max_connection_age_ms": 30 * 60_000,
     "grpc.max_connection_age_grace_ms": 10 * 60_000,
   });

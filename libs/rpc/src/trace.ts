@@ -1,10 +1,15 @@
 import { randomFillSync } from "node:crypto";
 import { type CallOptions, createContextKey, type HandlerContext } from "@connectrpc/connect";
 
-/** In a handler: the id of the request, taken from `x-request-id` or made; "" outside a served call. */
+/**
+ * In a handler: the id of the request, taken from `x-request-id` or made; "" outside a served call.
+ */
 export const requestIdKey = createContextKey("", { description: "request id" });
 
-/** In a handler: the 32 hex digits of the trace, taken from `traceparent` or made; "" outside a served call. */
+/**
+ * In a handler: the 32 hex digits of the trace, taken from `traceparent` or made; "" outside a
+ * served call.
+ */
 export const traceIdKey = createContextKey("", { description: "trace id" });
 
 /** Name of the header that carries the request id. */
@@ -44,17 +49,22 @@ export function traceParent(traceId: string): string {
   return `00-${traceId}-${hex(8)}-01`;
 }
 
-/** The smallest and the largest part of a call's time that is kept back for saying what went wrong. */
+/**
+ * The smallest and the largest part of a call's time that is kept back for saying what went wrong.
+ */
 const SHAVE_MS_MAX = 20;
 
-/** The milliseconds of `remainingMs` that may be used: 10 % but at most 20 ms are kept back for the answer. */
+/**
+ * The milliseconds of `remainingMs` that may be used: 10 % but at most 20 ms are kept back for the
+ * answer.
+ */
 export function shave(remainingMs: number): number {
   return remainingMs - Math.min(SHAVE_MS_MAX, remainingMs / 10);
 }
 
 /**
- * Options of an outgoing call made on behalf of an incoming one: it ends with it, has a little less time than is left,
- * and bears its request and trace ids.
+ * Options of an outgoing call made on behalf of an incoming one: it ends with it, has a little less
+ * time than is left, and bears its request and trace ids.
  */
 export function callOptions(
   ctx: HandlerContext,

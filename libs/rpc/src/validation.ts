@@ -25,7 +25,10 @@ function snake(ruleId: string): string {
   return ruleId.replaceAll(/[^A-Za-z0-9]+/g, "_").toUpperCase();
 }
 
-/** What a deserializer gives in place of a message that cannot be served; the call is then refused with details. */
+/**
+ * What a deserializer gives in place of a message that cannot be served; the call is then refused
+ * with details.
+ */
 export class Unreadable {
   readonly rejection: Rejection;
 
@@ -34,7 +37,10 @@ export class Unreadable {
   }
 }
 
-/** A deserializer that never throws, because what grpc-js makes of an exception tells the caller nothing. */
+/**
+ * A deserializer that never throws, because what grpc-js makes of an exception tells the caller
+ * nothing.
+ */
 export function decoder(schema: DescMessage, maxBytes: number): (bytes: Buffer) => object {
   return (bytes) => {
     if (bytes.length > maxBytes) return new Unreadable(tooLarge("request", bytes.length, maxBytes));

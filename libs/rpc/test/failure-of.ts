@@ -1,6 +1,8 @@
 import { ConnectError } from "@connectrpc/connect";
 
-/** The ConnectError that a call fails with; throws when it succeeds or fails with something else. */
+/**
+ * The ConnectError that a call fails with; throws when it succeeds or fails with something else.
+ */
 export async function failureOf(call: Promise<unknown>): Promise<ConnectError> {
   const outcome = await call.then(
     () => undefined,

@@ -14,7 +14,10 @@ import {
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 
-/** The one message of the test contract; as a request, `text` has at most ten characters and `count` is not negative. */
+/**
+ * The one message of the test contract; as a request, `text` has at most ten characters and `count`
+ * is not negative.
+ */
 export type Note = Message<"notes.v1.Note"> & {
   text: string;
   count: number;

@@ -116,7 +116,7 @@ describe("draining", () => {
     await drained;
   });
 
-  test("ends a call that outlasts the limit with SHUTTING_DOWN, and aborts its handler", async () => {
+  test("at the limit ends a call with SHUTTING_DOWN and aborts its handler", async () => {
     const begun = Promise.withResolvers<AbortSignal>();
     await using book = await openNotebook(
       {
