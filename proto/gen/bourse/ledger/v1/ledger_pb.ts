@@ -14,7 +14,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/ledger/v1/ledger.proto.
  */
 export const file_bourse_ledger_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSLgAwoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ/CghFdmlkZW5jZRIRCglzdWJtaXR0ZXIYASABKAkSDAoEbm90ZRgCIAEoCRIRCglyZWZlcmVuY2UYAyABKAkSDgoGc2hhMjU2GAQgASgJEi8KC3N1Ym1pdF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLDAQoHQWNjb3VudBINCgVvd25lchgBIAEoCRIVCg1jdXJyZW5jeV9jb2RlGAIgASgJEhUKDXBvc3RlZF9taWNyb3MYAyABKAMSEwoLaGVsZF9taWNyb3MYBCABKAMSGwoTY3JlZGl0X2xpbWl0X21pY3JvcxgFIAEoAxIYChBhdmFpbGFibGVfbWljcm9zGAYgASgDEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL0AQoITW92ZW1lbnQSEwoLbW92ZW1lbnRfaWQYASABKAkSLAoEa2luZBgCIAEoDjIeLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnRLaW5kEhMKC2RlYml0X293bmVyGAMgASgJEhQKDGNyZWRpdF9vd25lchgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIRCglyZWZlcmVuY2UYBiABKAkSDwoHaG9sZF9pZBgHIAEoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqtAEKEFRyYW5zYWN0aW9uU3RhdGUSIQodVFJBTlNBQ1RJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlUUkFOU0FDVElPTl9TVEFURV9QRU5ESU5HEAESHQoZVFJBTlNBQ1RJT05fU1RBVEVfU0VUVExFRBACEh8KG1RSQU5TQUNUSU9OX1NUQVRFX0NBTkNFTExFRBADEh4KGlRSQU5TQUNUSU9OX1NUQVRFX0RJU1BVVEVEEAQqlAEKDE1vdmVtZW50S2luZBIdChlNT1ZFTUVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSTU9WRU1FTlRfS0lORF9IT0xEEAESFgoSTU9WRU1FTlRfS0lORF9QT1NUEAISGQoVTU9WRU1FTlRfS0lORF9SRUxFQVNFEAMSGgoWTU9WRU1FTlRfS0lORF9UUkFOU0ZFUhAEQkIKEGJvdXJzZS5sZWRnZXIudjFQAVosYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9sZWRnZXIvdjE7bGVkZ2VydjFiBnByb3RvMw", [file_bourse_type_v1_money, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSKMBAoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5In8KCEV2aWRlbmNlEhEKCXN1Ym1pdHRlchgBIAEoCRIMCgRub3RlGAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSLwoLc3VibWl0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsMBCgdBY2NvdW50Eg0KBW93bmVyGAEgASgJEhUKDWN1cnJlbmN5X2NvZGUYAiABKAkSFQoNcG9zdGVkX21pY3JvcxgDIAEoAxITCgtoZWxkX21pY3JvcxgEIAEoAxIbChNjcmVkaXRfbGltaXRfbWljcm9zGAUgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvQBCghNb3ZlbWVudBITCgttb3ZlbWVudF9pZBgBIAEoCRIsCgRraW5kGAIgASgOMh4uYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudEtpbmQSEwoLZGViaXRfb3duZXIYAyABKAkSFAoMY3JlZGl0X293bmVyGAQgASgJEiUKBmFtb3VudBgFIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhEKCXJlZmVyZW5jZRgGIAEoCRIPCgdob2xkX2lkGAcgASgJEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCq0AQoQVHJhbnNhY3Rpb25TdGF0ZRIhCh1UUkFOU0FDVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVRSQU5TQUNUSU9OX1NUQVRFX1BFTkRJTkcQARIdChlUUkFOU0FDVElPTl9TVEFURV9TRVRUTEVEEAISHwobVFJBTlNBQ1RJT05fU1RBVEVfQ0FOQ0VMTEVEEAMSHgoaVFJBTlNBQ1RJT05fU1RBVEVfRElTUFVURUQQBCqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEARCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_type_v1_money, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * An agreement that a payer pays a provider for a capability: held first, then settled, cancelled or disputed. Its
@@ -66,7 +66,7 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
   state: TransactionState;
 
   /**
-   * What the provider got. Less than the amount when part was settled or a dispute was split.
+   * What is the provider's by settlement or ruling. Less than the amount when part was settled or a dispute was split.
    *
    * @generated from field: bourse.type.v1.Money settled_amount = 7;
    */
@@ -80,7 +80,7 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
   context?: JsonObject | undefined;
 
   /**
-   * What the parties brought forward in a dispute.
+   * What the parties brought forward in a dispute, at most 100 pieces. Left out where transactions are listed.
    *
    * @generated from field: repeated bourse.ledger.v1.Evidence evidence = 9;
    */
@@ -113,6 +113,14 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
    * @generated from field: google.protobuf.Timestamp settle_time = 13;
    */
   settleTime?: Timestamp | undefined;
+
+  /**
+   * What a ruling gave back to the payer but that was no longer there at the provider, who had been paid before the
+   * dispute: the payer has not got it.
+   *
+   * @generated from field: bourse.type.v1.Money owed_amount = 14;
+   */
+  owedAmount?: Money | undefined;
 };
 
 /**
@@ -307,7 +315,7 @@ export const MovementSchema: GenMessage<Movement> = /*@__PURE__*/
 
 /**
  * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED; DISPUTED to SETTLED
- * or CANCELLED, by ruling. CANCELLED is the end.
+ * or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */
@@ -332,7 +340,7 @@ export const TransactionState = {
   SETTLED: 2,
 
   /**
-   * The payer has everything back.
+   * The payer has everything back, but for owed_amount.
    *
    * @generated from enum value: TRANSACTION_STATE_CANCELLED = 3;
    */
@@ -348,7 +356,7 @@ export const TransactionState = {
 
 /**
  * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED; DISPUTED to SETTLED
- * or CANCELLED, by ruling. CANCELLED is the end.
+ * or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */

@@ -37,7 +37,7 @@ export type NewEvent = Message<"bourse.ledger.v1.NewEvent"> & {
   type: string;
 
   /**
-   * When it happened.
+   * When it happened; kept to the millisecond.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 3;
    */
@@ -149,7 +149,9 @@ export type Event = Message<"bourse.ledger.v1.Event"> & {
   previousHash: string;
 
   /**
-   * SHA-256 over previous_hash and this event, in hex.
+   * SHA-256, in hex, of the UTF-8 bytes of one JSON object in canonical form (RFC 8785) with the members event_id,
+   * event_time, payload (null when absent), previous_hash, record_time, sequence (a string), source, subjects, task_id
+   * and type. Times are written in UTC with three decimals: 2026-11-21T10:00:00.000Z.
    *
    * @generated from field: string hash = 11;
    */
@@ -393,7 +395,8 @@ export const LineageService: GenService<{
     output: typeof AppendEventsResponseSchema;
   },
   /**
-   * Lists events in the order of the chain, filtered. Without a start_time: the last seven days.
+   * Lists events in the order of the chain, filtered. Without a start_time: the seven days before end_time or now. A page
+   * may be shorter than asked for when its payloads are large.
    * Refuses with: INVALID_PAGE_TOKEN.
    *
    * @generated from rpc bourse.ledger.v1.LineageService.QueryEvents
@@ -404,7 +407,8 @@ export const LineageService: GenService<{
     output: typeof QueryEventsResponseSchema;
   },
   /**
-   * Recomputes the chain from its first event and reports where it first breaks.
+   * Recomputes the chain from its first event, on one snapshot, and reports where it first breaks. Who wants to be sure
+   * that the whole chain was not made anew keeps a head_hash of before and looks for it.
    *
    * @generated from rpc bourse.ledger.v1.LineageService.VerifyChain
    */

@@ -1,0 +1,148 @@
+import type { Rejection } from "@bourse/rpc/rejection";
+import { type Account, type AccountName, accountKey } from "./account.ts";
+import type { Movement } from "./movement.ts";
+import type { Terms, Transaction } from "./transaction.ts";
+
+/** What moves money without a hold. */
+export type TransferKind = "DEPOSIT" | "WITHDRAWAL" | "CREDIT";
+
+/** The memory of a deposit, a withdrawal or a credit; `burnt` when it was refused for want of funds. */
+export interface Transfer {
+  readonly kind: TransferKind;
+  /** The caller's id; unique in its kind. */
+  readonly id: string;
+  readonly owner: string;
+  readonly currency: string;
+  /** Micros; only a credit may be negative. */
+  readonly amount: bigint;
+  /** Of a credit; "" otherwise. */
+  readonly taskId: string;
+  readonly burnt: boolean;
+}
+
+/** The part of the books that commands are decided on: all that they may touch must be in it. */
+export interface Books {
+  account(name: AccountName): Account | undefined;
+  accountById(id: bigint): Account | undefined;
+  transaction(id: string): Transaction | undefined;
+  /** The terms of a transaction that was refused for want of funds. */
+  burnt(id: string): Terms | undefined;
+  transfer(kind: TransferKind, id: string): Transfer | undefined;
+}
+
+/** Something new that others want to know of: logs, metrics, lineage. */
+export type Happening =
+  | { readonly kind: "transaction_recorded"; readonly transaction: Transaction }
+  | { readonly kind: "transaction_settled"; readonly transaction: Transaction }
+  | { readonly kind: "transaction_cancelled"; readonly transaction: Transaction }
+  | { readonly kind: "transaction_disputed"; readonly transaction: Transaction }
+  | { readonly kind: "dispute_resolved"; readonly transaction: Transaction }
+  | { readonly kind: "transfer_posted"; readonly transfer: Transfer }
+  | { readonly kind: "credit_limit_set"; readonly account: Account };
+
+/** What a decision writes. Rows of the same key replace what was there; movements are added. */
+export interface Changes {
+  readonly accounts?: readonly Account[];
+  readonly transaction?: Transaction;
+  readonly movements?: readonly Movement[];
+  readonly burnt?: Terms;
+  readonly transfer?: Transfer;
+  readonly happening?: Happening;
+}
+
+/** What a command is answered with. */
+export type Answer =
+  | { readonly kind: "transaction"; readonly transaction: Transaction }
+  | { readonly kind: "account"; readonly account: Account }
+  | { readonly kind: "refused"; readonly refusal: Rejection };
+
+/** An answer and what it writes; also a refusal may write: an id that it burns. */
+export interface Decision {
+  readonly answer: Answer;
+  readonly changes: Changes;
+}
+
+/** What decisions need from outside: the time, and ids (UUIDv7) for movements. */
+export interface Stamp {
+  readonly now: Date;
+  readonly newId: () => string;
+}
+
+/** A refusal as a decision. */
+export function refused(refusal: Rejection, changes: Changes = {}): Decision {
+  return { answer: { kind: "refused", refusal }, changes };
+}
+
+/** A transaction as an answer. */
+export function answered(transaction: Transaction, changes: Changes = {}): Decision {
+  return { answer: { kind: "transaction", transaction }, changes };
+}
+
+/** A part of the books in memory, which takes in each decision before the next is made. */
+export interface Draft extends Books {
+  apply(changes: Changes): void;
+  /** All rows that were changed, as they are now, and what was added, in order. */
+  readonly changed: {
+    readonly accounts: ReadonlyMap<string, Account>;
+    readonly transactions: ReadonlyMap<string, Transaction>;
+    readonly movements: readonly Movement[];
+    readonly burnt: readonly Terms[];
+    readonly transfers: readonly Transfer[];
+    readonly happenings: readonly Happening[];
+  };
+}
+
+/** Opens a draft on rows as they were read under lock. */
+export function openDraft(rows: {
+  readonly accounts: readonly Account[];
+  readonly transactions: readonly Transaction[];
+  readonly burnt: readonly Terms[];
+  readonly transfers: readonly Transfer[];
+}): Draft {
+  const accounts = new Map(rows.accounts.map((account) => [accountKey(account), account]));
+  const names = new Map(rows.accounts.map((account) => [account.id, accountKey(account)]));
+  const transactions = new Map(rows.transactions.map((row) => [row.id, row]));
+  const burnt = new Map(rows.burnt.map((terms) => [terms.id, terms]));
+  const transfers = new Map(rows.transfers.map((row) => [transferKey(row.kind, row.id), row]));
+  const changed = {
+    accounts: new Map<string, Account>(),
+    transactions: new Map<string, Transaction>(),
+    movements: [] as Movement[],
+    burnt: [] as Terms[],
+    transfers: [] as Transfer[],
+    happenings: [] as Happening[],
+  };
+  return {
+    changed,
+    account: (name) => accounts.get(accountKey(name)),
+    accountById: (id) => accounts.get(names.get(id) ?? ""),
+    transaction: (id) => transactions.get(id),
+    burnt: (id) => burnt.get(id),
+    transfer: (kind, id) => transfers.get(transferKey(kind, id)),
+    apply(changes) {
+      for (const account of changes.accounts ?? []) {
+        accounts.set(accountKey(account), account);
+        changed.accounts.set(accountKey(account), account);
+      }
+      if (changes.transaction !== undefined) {
+        transactions.set(changes.transaction.id, changes.transaction);
+        changed.transactions.set(changes.transaction.id, changes.transaction);
+      }
+      changed.movements.push(...(changes.movements ?? []));
+      if (changes.burnt !== undefined) {
+        burnt.set(changes.burnt.id, changes.burnt);
+        changed.burnt.push(changes.burnt);
+      }
+      if (changes.transfer !== undefined) {
+        transfers.set(transferKey(changes.transfer.kind, changes.transfer.id), changes.transfer);
+        changed.transfers.push(changes.transfer);
+      }
+      if (changes.happening !== undefined) changed.happenings.push(changes.happening);
+    },
+  };
+}
+
+/** A text that two transfers share only when they are the same. */
+export function transferKey(kind: TransferKind, id: string): string {
+  return `${kind} ${id}`;
+}

@@ -1,0 +1,155 @@
+import {
+  type Account as AccountMessage,
+  AccountSchema,
+  MovementKind,
+  type Movement as MovementMessage,
+  MovementSchema,
+  type Transaction as TransactionMessage,
+  TransactionSchema,
+  TransactionState,
+} from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
+import {
+  type ListTransactionsRequest,
+  PartyRole,
+  type RecordTransactionRequest,
+} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import type { Money as MoneyMessage } from "@bourse/proto/bourse/type/v1/money_pb.ts";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Account, available, type Money } from "./account.ts";
+import { type Caller, callerName } from "./caller.ts";
+import type { JsonObject } from "./canonical.ts";
+import { jsonFault, rejectFaults, textFault } from "./limit.ts";
+import type { StatementLine } from "./movement.ts";
+import type { TransactionFilter } from "./store.ts";
+import type { TransactionState as State, Terms, Transaction } from "./transaction.ts";
+
+const CONTEXT_BYTES_MAX = 8 * 1024;
+
+const STATES: Readonly<Record<State, TransactionState>> = {
+  PENDING: TransactionState.PENDING,
+  SETTLED: TransactionState.SETTLED,
+  CANCELLED: TransactionState.CANCELLED,
+  DISPUTED: TransactionState.DISPUTED,
+};
+
+/** The terms that a caller asks for. Throws INVALID_REQUEST for what the contract's rules cannot see. */
+export function decodeTerms(request: RecordTransactionRequest, caller: Caller): Terms {
+  const context = request.context as JsonObject | undefined;
+  rejectFaults([
+    textFault("capability", request.capability),
+    jsonFault("context", context, CONTEXT_BYTES_MAX),
+  ]);
+  return {
+    id: decodeId(request.transactionId),
+    payer: request.payer,
+    provider: request.provider,
+    capability: request.capability,
+    amount: decodeMoney(request.amount),
+    context,
+    recorder: callerName(caller),
+  };
+}
+
+/** A UUID as the books have it: in lower case. */
+export function decodeId(uuid: string): string {
+  return uuid.toLowerCase();
+}
+
+/** An amount that the contract says is present. */
+export function decodeMoney(money: MoneyMessage | undefined): Money {
+  if (money === undefined) throw new TypeError("an amount is missing");
+  return { micros: money.micros, currency: money.currencyCode };
+}
+
+/** What to list. */
+export function decodeFilter(request: ListTransactionsRequest): TransactionFilter {
+  const { agentId, role, state, capability, startTime, endTime } = request;
+  const states = Object.entries(STATES) as [State, TransactionState][];
+  rejectFaults([textFault("capability", capability)]);
+  return {
+    agent: agentId === "" ? undefined : agentId,
+    role: roleOf(role),
+    state: states.find(([, number]) => number === state)?.[0],
+    capability: capability === "" ? undefined : capability,
+    from: decodeTime("start_time", startTime),
+    until: decodeTime("end_time", endTime),
+  };
+}
+
+function roleOf(role: PartyRole): TransactionFilter["role"] {
+  if (role === PartyRole.UNSPECIFIED) return undefined;
+  return role === PartyRole.PAYER ? "payer" : "provider";
+}
+
+/** A time to the millisecond. Throws INVALID_REQUEST when it is outside the years 1 to 9999. */
+export function decodeTime(
+  field: string,
+  timestamp: Parameters<typeof timestampDate>[0] | undefined,
+): Date | undefined {
+  if (timestamp === undefined) return undefined;
+  const date = timestampDate(timestamp);
+  const inRange = date.getTime() >= YEAR_1_MS && date.getTime() < YEAR_10000_MS;
+  const description = "must be in the years 1 to 9999";
+  rejectFaults([inRange ? undefined : { field, reason: "TIMESTAMP_RANGE", description }]);
+  return date;
+}
+
+const YEAR_1_MS = Date.parse("0001-01-01T00:00:00Z");
+const YEAR_10000_MS = Date.parse("9999-12-31T23:59:59.999Z") + 1;
+
+/** A transaction as callers see it. */
+export function encodeTransaction(transaction: Transaction): TransactionMessage {
+  const { amount, evidence, settledAt } = transaction;
+  const init: MessageInitShape<typeof TransactionSchema> = {
+    transactionId: transaction.id,
+    payer: transaction.payer,
+    provider: transaction.provider,
+    capability: transaction.capability,
+    amount: money(amount.micros, amount.currency),
+    state: STATES[transaction.state],
+    settledAmount: money(transaction.settled, amount.currency),
+    recorder: transaction.recorder,
+    evidence: evidence.map(({ submittedAt, ...piece }) => ({
+      ...piece,
+      submitTime: timestampFromDate(submittedAt),
+    })),
+    createTime: timestampFromDate(transaction.createdAt),
+    updateTime: timestampFromDate(transaction.updatedAt),
+    owedAmount: money(transaction.owed, amount.currency),
+  };
+  if (transaction.context !== undefined) init.context = transaction.context as never;
+  if (settledAt !== undefined) init.settleTime = timestampFromDate(settledAt);
+  return create(TransactionSchema, init);
+}
+
+/** An account as callers see it. */
+export function encodeAccount(account: Account): AccountMessage {
+  return create(AccountSchema, {
+    owner: account.owner,
+    currencyCode: account.currency,
+    postedMicros: account.posted,
+    heldMicros: account.held,
+    creditLimitMicros: account.creditLimit,
+    availableMicros: available(account),
+    createTime: timestampFromDate(account.createdAt),
+  });
+}
+
+/** A movement as callers see it. */
+export function encodeMovement(line: StatementLine): MovementMessage {
+  return create(MovementSchema, {
+    movementId: line.id,
+    kind: MovementKind[line.kind],
+    debitOwner: line.debitOwner,
+    creditOwner: line.creditOwner,
+    amount: money(line.amount, line.currency),
+    reference: line.reference,
+    holdId: line.holdId ?? "",
+    createTime: timestampFromDate(line.createdAt),
+  });
+}
+
+function money(micros: bigint, currencyCode: string) {
+  return { micros, currencyCode };
+}

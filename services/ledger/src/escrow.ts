@@ -1,0 +1,203 @@
+import { type Account, available, outOfRange, shift } from "./account.ts";
+import { answered, type Books, type Decision, refused, type Stamp } from "./books.ts";
+import type { CancelCommand, RecordCommand, SettleCommand } from "./command.ts";
+import type { Movement } from "./movement.ts";
+import { refuse } from "./refusal.ts";
+import {
+  differingField,
+  invalidState,
+  notFound,
+  type OpenHold,
+  type Terms,
+  type Transaction,
+  trespass,
+} from "./transaction.ts";
+
+/**
+ * Holds the amount at the payer. Refuses, in this order: SAME_PARTY, TRANSACTION_ID_REUSED, TRANSACTION_ID_BURNT,
+ * INSUFFICIENT_FUNDS, which burns the id.
+ */
+export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): Decision {
+  if (terms.payer === terms.provider) {
+    return refused(refuse("SAME_PARTY", `${terms.payer} cannot pay itself`));
+  }
+  const existing = books.transaction(terms.id);
+  const burnt = books.burnt(terms.id);
+  const first = existing ?? burnt;
+  const field = first === undefined ? undefined : differingField(first, terms);
+  if (field !== undefined) {
+    const message = `transaction id ${terms.id} was used before with another ${field}`;
+    return refused(refuse("TRANSACTION_ID_REUSED", message, { metadata: { field } }));
+  }
+  if (existing !== undefined) return answered(existing);
+  if (burnt !== undefined) {
+    const message = `transaction id ${terms.id} was refused for want of funds: use a new one`;
+    return refused(refuse("TRANSACTION_ID_BURNT", message));
+  }
+  const { payer, provider } = partiesOf(books, terms);
+  const spendable = payer === undefined ? 0n : available(payer);
+  if (payer === undefined || spendable < terms.amount.micros) {
+    const { currency, micros } = terms.amount;
+    const message = `${terms.payer} has ${spendable} micros of ${currency} available, not ${micros}`;
+    const metadata = { available: String(spendable), currency };
+    return refused(refuse("INSUFFICIENT_FUNDS", message, { metadata }), { burnt: terms });
+  }
+  const hold: OpenHold = { id: stamp.newId(), account: payer.id, amount: terms.amount.micros };
+  const transaction: Transaction = {
+    ...terms,
+    state: "PENDING",
+    settled: 0n,
+    owed: 0n,
+    hold,
+    evidence: [],
+    ruling: undefined,
+    createdAt: stamp.now,
+    updatedAt: stamp.now,
+    settledAt: undefined,
+  };
+  return answered(transaction, {
+    accounts: [shift(payer, 0n, hold.amount)],
+    transaction,
+    movements: [holdMovement(hold, present(provider).id, terms.id, stamp)],
+    happening: { kind: "transaction_recorded", transaction },
+  });
+}
+
+/**
+ * Pays the provider out of the hold and gives the rest back. Refuses, in this order: TRANSACTION_NOT_FOUND,
+ * NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH, AMOUNT_EXCEEDS_HOLD,
+ * ALREADY_SETTLED_DIFFERENTLY, BALANCE_OUT_OF_RANGE.
+ */
+export function settle(books: Books, command: SettleCommand, stamp: Stamp): Decision {
+  const found = books.transaction(command.id);
+  if (found === undefined) return refused(notFound(command.id));
+  const trespassed = trespass(found, command.caller, "settle");
+  if (trespassed !== undefined) return refused(trespassed);
+  if (found.state === "CANCELLED" || found.state === "DISPUTED") {
+    return refused(invalidState(found, "settle"));
+  }
+  const { micros, currency } = command.amount ?? found.amount;
+  if (currency !== found.amount.currency) {
+    const message = `transaction ${found.id} is in ${found.amount.currency}, not ${currency}`;
+    const metadata = { currency: found.amount.currency };
+    return refused(refuse("CURRENCY_MISMATCH", message, { metadata }));
+  }
+  if (micros > found.amount.micros) {
+    const message = `only ${found.amount.micros} micros are held for transaction ${found.id}`;
+    const metadata = { held: String(found.amount.micros), currency };
+    return refused(refuse("AMOUNT_EXCEEDS_HOLD", message, { metadata }));
+  }
+  if (found.state === "SETTLED") {
+    if (found.settled === micros) return answered(found);
+    const message = `transaction ${found.id} was settled for ${found.settled} micros`;
+    const metadata = { settled: String(found.settled), currency };
+    return refused(refuse("ALREADY_SETTLED_DIFFERENTLY", message, { metadata }));
+  }
+  const resolved = resolveHold(books, found, micros, stamp);
+  const beyond = outOfRange(resolved.accounts);
+  if (beyond !== undefined) return refused(beyond);
+  const transaction: Transaction = {
+    ...found,
+    state: "SETTLED",
+    settled: micros,
+    hold: undefined,
+    updatedAt: stamp.now,
+    settledAt: stamp.now,
+  };
+  const happening = { kind: "transaction_settled", transaction } as const;
+  return answered(transaction, { ...resolved, transaction, happening });
+}
+
+/**
+ * Gives the whole hold back. Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY,
+ * INVALID_TRANSACTION_STATE.
+ */
+export function cancel(books: Books, command: CancelCommand, stamp: Stamp): Decision {
+  const found = books.transaction(command.id);
+  if (found === undefined) return refused(notFound(command.id));
+  const trespassed = trespass(found, command.caller, "cancel");
+  if (trespassed !== undefined) return refused(trespassed);
+  if (found.state === "CANCELLED") return answered(found);
+  if (found.state !== "PENDING") return refused(invalidState(found, "cancel"));
+  const transaction: Transaction = {
+    ...found,
+    state: "CANCELLED",
+    hold: undefined,
+    updatedAt: stamp.now,
+  };
+  return answered(transaction, {
+    ...resolveHold(books, found, 0n, stamp),
+    transaction,
+    happening: { kind: "transaction_cancelled", transaction },
+  });
+}
+
+/**
+ * Resolves the open hold of a transaction: `pay` micros of it go to the other party, the rest stays with whom it was
+ * held at. One POST and one RELEASE at most, which add up to the hold.
+ */
+export function resolveHold(
+  books: Books,
+  transaction: Transaction,
+  pay: bigint,
+  stamp: Stamp,
+): { readonly accounts: readonly Account[]; readonly movements: readonly Movement[] } {
+  const hold = present(transaction.hold);
+  const { payer, provider } = partiesOf(books, transaction);
+  const [from, to] =
+    hold.account === present(payer).id
+      ? [present(payer), present(provider)]
+      : [present(provider), present(payer)];
+  const movement = (kind: "POST" | "RELEASE", amount: bigint): readonly Movement[] =>
+    amount === 0n
+      ? []
+      : [
+          {
+            id: stamp.newId(),
+            kind,
+            debit: from.id,
+            credit: to.id,
+            amount,
+            reference: transaction.id,
+            holdId: hold.id,
+            createdAt: stamp.now,
+          },
+        ];
+  return {
+    accounts: [shift(from, -pay, -hold.amount), shift(to, pay, 0n)],
+    movements: [...movement("POST", pay), ...movement("RELEASE", hold.amount - pay)],
+  };
+}
+
+/** The movement that opens a hold toward the account `credit`. */
+export function holdMovement(
+  hold: OpenHold,
+  credit: bigint,
+  reference: string,
+  stamp: Stamp,
+): Movement {
+  return {
+    id: hold.id,
+    kind: "HOLD",
+    debit: hold.account,
+    credit,
+    amount: hold.amount,
+    reference,
+    holdId: undefined,
+    createdAt: stamp.now,
+  };
+}
+
+/** The accounts of the two parties, where they are open. */
+export function partiesOf(books: Books, { payer, provider, amount: { currency } }: Terms) {
+  return {
+    payer: books.account({ owner: payer, currency }),
+    provider: books.account({ owner: provider, currency }),
+  };
+}
+
+/** The value, which the books must hold; throws when they do not, which is a bug of who read them. */
+export function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the books were read without a row they need");
+  return value;
+}

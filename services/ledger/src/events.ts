@@ -1,0 +1,73 @@
+import { businessEvents, type Logger } from "@bourse/telemetry";
+import type { Happening } from "./books.ts";
+import type { Transaction } from "./transaction.ts";
+
+type TransactionFields = {
+  readonly transaction_id: string;
+  readonly payer: string;
+  readonly provider: string;
+  readonly state: string;
+  readonly amount_micros: bigint;
+  readonly settled_micros: bigint;
+  readonly currency: string;
+};
+
+/** The business events of the ledger. */
+export type LedgerEvents = {
+  readonly transaction_recorded: TransactionFields;
+  readonly transaction_settled: TransactionFields;
+  readonly transaction_cancelled: TransactionFields;
+  readonly transaction_disputed: TransactionFields;
+  readonly dispute_resolved: TransactionFields & { readonly owed_micros: bigint };
+  readonly transfer_posted: {
+    readonly kind: string;
+    readonly id: string;
+    readonly owner: string;
+    readonly amount_micros: bigint;
+    readonly currency: string;
+  };
+  readonly credit_limit_set: {
+    readonly owner: string;
+    readonly currency: string;
+    readonly limit_micros: bigint;
+  };
+};
+
+/** Returns the function that writes one log line for each thing that happened. */
+export function ledgerEvents(logger: Logger): (happening: Happening) => void {
+  const tell = businessEvents<LedgerEvents>(logger);
+  return (happening) => {
+    switch (happening.kind) {
+      case "transfer_posted": {
+        const { kind, id, owner, amount, currency } = happening.transfer;
+        tell("transfer_posted", { kind, id, owner, amount_micros: amount, currency });
+        break;
+      }
+      case "credit_limit_set": {
+        const { owner, currency, creditLimit } = happening.account;
+        tell("credit_limit_set", { owner, currency, limit_micros: creditLimit });
+        break;
+      }
+      case "dispute_resolved":
+        tell("dispute_resolved", {
+          ...fieldsOf(happening.transaction),
+          owed_micros: happening.transaction.owed,
+        });
+        break;
+      default:
+        tell(happening.kind, fieldsOf(happening.transaction));
+    }
+  };
+}
+
+function fieldsOf(transaction: Transaction): TransactionFields {
+  return {
+    transaction_id: transaction.id,
+    payer: transaction.payer,
+    provider: transaction.provider,
+    state: transaction.state,
+    amount_micros: transaction.amount.micros,
+    settled_micros: transaction.settled,
+    currency: transaction.amount.currency,
+  };
+}

@@ -1,0 +1,103 @@
+import {
+  type Event,
+  EventSchema,
+  type LineageService,
+  type NewEvent as NewEventMessage,
+} from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
+import { principalKey } from "@bourse/rpc";
+import { encodePageToken, pageSize } from "@bourse/rpc/page";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { JsonObject } from "./canonical.ts";
+import { decodeTime } from "./codec.ts";
+import { fitting, jsonFault, rejectFaults, textFault } from "./limit.ts";
+import type { LineageEvent, NewEvent } from "./lineage.ts";
+import { eventCursor } from "./page.ts";
+import type { LineageStore } from "./store.ts";
+
+const PAYLOAD_BYTES_MAX = 16 * 1024;
+const DEFAULT_SPAN_MS = 7 * 24 * 60 * 60 * 1_000;
+
+/** Serves the record. */
+export function lineageService(options: {
+  readonly store: LineageStore;
+  readonly now: () => Date;
+}): ServiceImpl<typeof LineageService> {
+  const { store, now } = options;
+  return {
+    async appendEvents({ events }, ctx) {
+      const { id: source } = ctx.values.get(principalKey);
+      const head = await store.append(source, events.map(decodeEvent), ctx);
+      return { headSequence: head.sequence, headHash: head.hash };
+    },
+
+    async queryEvents({ pageSize: size, pageToken, ...request }, ctx) {
+      const { $typeName, $unknown, ...asked } = request;
+      rejectFaults([
+        ...asked.types.map((type, nth) => textFault(`types[${nth}]`, type)),
+        textFault("task_id", asked.taskId),
+        textFault("source", asked.source),
+      ]);
+      const after = eventCursor(asked, pageToken);
+      const until = decodeTime("end_time", asked.endTime);
+      // Fixed by the first page, so that what is listed does not shrink while it is read.
+      const from =
+        after?.from ??
+        decodeTime("start_time", asked.startTime) ??
+        new Date((until ?? now()).getTime() - DEFAULT_SPAN_MS);
+      const limit = pageSize(size, 100);
+      const filter = {
+        types: asked.types,
+        subject: asked.subject === "" ? undefined : asked.subject,
+        taskId: asked.taskId === "" ? undefined : asked.taskId,
+        source: asked.source === "" ? undefined : asked.source,
+        from,
+        until,
+      };
+      const rows = await store.query(filter, after?.sequence ?? 0n, limit + 1, ctx);
+      const page = fitting(rows.slice(0, limit), (event) => event.payload);
+      const last = page.at(-1);
+      const more = last !== undefined && page.length < rows.length;
+      return {
+        events: page.map(encodeEvent),
+        nextPageToken: more
+          ? encodePageToken(asked, [String(last.sequence), from.toISOString()])
+          : "",
+      };
+    },
+
+    async verifyChain(_request, ctx) {
+      const { events, head, broken } = await store.verifyChain(ctx);
+      return {
+        ok: broken === undefined,
+        events,
+        headHash: head.hash,
+        brokenSequence: broken?.sequence ?? 0n,
+        fault: broken?.fault ?? "",
+      };
+    },
+  };
+}
+
+function decodeEvent(event: NewEventMessage, nth: number): NewEvent {
+  const payload = event.payload as JsonObject | undefined;
+  rejectFaults([
+    textFault(`events[${nth}].task_id`, event.taskId),
+    jsonFault(`events[${nth}].payload`, payload, PAYLOAD_BYTES_MAX),
+  ]);
+  const eventTime = decodeTime(`events[${nth}].event_time`, event.eventTime);
+  if (eventTime === undefined) throw new TypeError("an event has no time");
+  const { eventId, type, subjects, taskId } = event;
+  return { eventId, type, eventTime, subjects, taskId, payload };
+}
+
+function encodeEvent(event: LineageEvent): Event {
+  const { payload, eventTime, recordTime, ...rest } = event;
+  return create(EventSchema, {
+    ...rest,
+    eventTime: timestampFromDate(eventTime),
+    recordTime: timestampFromDate(recordTime),
+    ...(payload !== undefined && { payload: payload as never }),
+  });
+}

@@ -1,0 +1,60 @@
+import { randomBytes, randomUUIDv7 } from "node:crypto";
+import { createPool, migrate } from "@bourse/postgres";
+import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
+import { bind } from "@bourse/rpc";
+import { readConfig, run } from "@bourse/service";
+import type { Happening } from "./books.ts";
+import { variables } from "./config.ts";
+import { ledgerEvents } from "./events.ts";
+import { lineageService } from "./lineage-service.ts";
+import { ledgerMetrics } from "./metrics.ts";
+import { createLedgerStore, createLineageStore } from "./postgres.ts";
+import { createQueue } from "./queue.ts";
+import { codes } from "./rejections.ts";
+import { ledgerService } from "./service.ts";
+
+const config = readConfig(variables, process.env);
+
+await run({
+  name: "ledger",
+  domain: "bourse.ledger",
+  config,
+  services: [LedgerService, LineageService],
+  async build({ logger, metrics, now, defer }) {
+    const schema = "ledger";
+    const pool = createPool(config.DATABASE_URL, { schema });
+    defer({ [Symbol.asyncDispose]: () => pool.end() });
+    await migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) });
+
+    const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
+    const outside = { pool, now, newId: () => randomUUIDv7(), newPseudonym };
+    const store = createLedgerStore(outside);
+    const measures = ledgerMetrics(metrics, store, () => queue.waiting);
+    const log = ledgerEvents(logger);
+    const tell = (happenings: readonly Happening[]) => {
+      for (const happening of happenings) {
+        log(happening);
+        measures.count(happening);
+      }
+    };
+    const queue = defer(
+      createQueue({
+        store,
+        tell,
+        batchMax: config.BOURSE_LEDGER_BATCH_MAX,
+        queueMax: config.BOURSE_LEDGER_QUEUE_MAX,
+        onBatch: (size) => measures.countBatch(size),
+      }),
+    );
+    const submit = queue.submit.bind(queue);
+    const lineage = createLineageStore(outside);
+    return {
+      bindings: [
+        bind(LedgerService, ledgerService({ store, submit, tell })),
+        bind(LineageService, lineageService({ store: lineage, now })),
+      ],
+      codes,
+    };
+  },
+});

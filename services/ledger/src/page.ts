@@ -1,0 +1,40 @@
+import { decodePageToken } from "@bourse/rpc/page";
+import type { AccountName } from "./account.ts";
+import { refuse } from "./refusal.ts";
+import type { TransactionCursor } from "./store.ts";
+
+/** Where the page of transactions before ended. Throws INVALID_PAGE_TOKEN. */
+export function transactionCursor(filter: unknown, token: string): TransactionCursor | undefined {
+  const parts = decodePageToken(filter, token, 2);
+  if (parts === undefined) return undefined;
+  const [time = "", id = ""] = parts;
+  if (Number.isNaN(Date.parse(time)) || !UUID.test(id)) throw invalid();
+  return { createdAt: new Date(time), id };
+}
+
+/** Where the page of accounts before ended. Throws INVALID_PAGE_TOKEN. */
+export function accountCursor(filter: unknown, token: string): AccountName | undefined {
+  const parts = decodePageToken(filter, token, 2);
+  if (parts === undefined) return undefined;
+  const [owner = "", currency = ""] = parts;
+  if (owner.includes("\0") || currency.includes("\0")) throw invalid();
+  return { owner, currency };
+}
+
+/** Where the page of events before ended, and from when the list is. Throws INVALID_PAGE_TOKEN. */
+export function eventCursor(
+  filter: unknown,
+  token: string,
+): { readonly sequence: bigint; readonly from: Date } | undefined {
+  const parts = decodePageToken(filter, token, 2);
+  if (parts === undefined) return undefined;
+  const [sequence = "", from = ""] = parts;
+  if (!/^\d{1,18}$/.test(sequence) || Number.isNaN(Date.parse(from))) throw invalid();
+  return { sequence: BigInt(sequence), from: new Date(from) };
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function invalid() {
+  return refuse("INVALID_PAGE_TOKEN", "page_token was not made by this service");
+}

@@ -1,0 +1,27 @@
+import { sqlState } from "@bourse/postgres";
+import { refuse } from "../refusal.ts";
+
+/** Does `work`; when the database is away, it is refused with LEDGER_UNAVAILABLE in the place of the driver's error. */
+export async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    throw Object.assign(
+      refuse("LEDGER_UNAVAILABLE", "the ledger cannot reach its database", { retryAfterMs: 500 }),
+      { cause: error },
+    );
+  }
+}
+
+/** Whether an error says that the database could not be reached or went away, and nothing about the statement. */
+function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string" && /^E[A-Z_]+$/.test(code)) return true;
+  // 08: connection, 53: out of connections, 57P: shutdown or crash, 25006: a standby was promoted under us.
+  if (/^(08...|53...|57P..|25006|25P03)$/.test(sqlState(error) ?? "")) return true;
+  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/.test(
+    error.message,
+  );
+}

@@ -1,0 +1,210 @@
+import {
+  type LedgerService,
+  type NewEvidence,
+  ResolveDisputeRequestSchema,
+  ResolveDisputeResponseSchema,
+} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { principalKey } from "@bourse/rpc";
+import { encodePageToken, pageSize } from "@bourse/rpc/page";
+import { answerOnce } from "@bourse/service/mutation";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Account } from "./account.ts";
+import type { Answer, Happening } from "./books.ts";
+import {
+  decodeFilter,
+  decodeId,
+  decodeMoney,
+  decodeTerms,
+  encodeAccount,
+  encodeMovement,
+  encodeTransaction,
+} from "./codec.ts";
+import type { Command, TransferCommand } from "./command.ts";
+import { fitting, rejectFaults, textFault } from "./limit.ts";
+import { accountCursor, transactionCursor } from "./page.ts";
+import type { LedgerStore } from "./store.ts";
+import { maySee, notFound, type Transaction } from "./transaction.ts";
+
+/** What the books are served with. */
+export interface LedgerOptions {
+  readonly store: LedgerStore;
+  /** Commits a command, with others when they come at the same time; answers when it is durable. */
+  readonly submit: (command: Command, options: { readonly signal: AbortSignal }) => Promise<Answer>;
+  /** Is told of what a unit of work outside of `submit` has made durable. */
+  readonly tell: (happenings: readonly Happening[]) => void;
+}
+
+const DIVERGENCES_MAX = 100;
+const HOLDS_MAX = 1_000;
+
+/** Serves the books. */
+export function ledgerService(options: LedgerOptions): ServiceImpl<typeof LedgerService> {
+  const { store, submit } = options;
+
+  async function transact(command: Command, { signal }: HandlerContext) {
+    return { transaction: encodeTransaction(transactionOf(await submit(command, { signal }))) };
+  }
+  async function move(command: Command, { signal }: HandlerContext) {
+    return { account: encodeAccount(accountOf(await submit(command, { signal }))) };
+  }
+
+  return {
+    recordTransaction: (request, ctx) =>
+      transact({ kind: "record", terms: decodeTerms(request, callerOf(ctx)) }, ctx),
+
+    settleTransaction: ({ transactionId, amount }, ctx) =>
+      transact(
+        {
+          kind: "settle",
+          id: decodeId(transactionId),
+          amount: amount === undefined ? undefined : decodeMoney(amount),
+          caller: callerOf(ctx),
+        },
+        ctx,
+      ),
+
+    cancelTransaction: ({ transactionId }, ctx) =>
+      transact({ kind: "cancel", id: decodeId(transactionId), caller: callerOf(ctx) }, ctx),
+
+    flagDispute: ({ transactionId, evidence }, ctx) =>
+      transact(
+        {
+          kind: "dispute",
+          id: decodeId(transactionId),
+          caller: callerOf(ctx),
+          evidence: evidence.map(decodeEvidence),
+        },
+        ctx,
+      ),
+
+    resolveDispute: (request, ctx) => resolveDispute(options, request, ctx),
+
+    async getTransaction({ transactionId }, ctx) {
+      const id = decodeId(transactionId);
+      const found = await store.findTransaction(id, ctx);
+      if (found === undefined || !maySee(found.transaction, callerOf(ctx))) throw notFound(id);
+      return {
+        transaction: encodeTransaction(found.transaction),
+        movements: found.movements.map(encodeMovement),
+      };
+    },
+
+    async listTransactions({ pageSize: size, pageToken, ...request }, ctx) {
+      const { $typeName, $unknown, ...asked } = request;
+      const filter = decodeFilter({ ...request, pageSize: size, pageToken });
+      const after = transactionCursor(asked, pageToken);
+      const limit = pageSize(size);
+      const rows = await store.listTransactions(filter, after, limit + 1, ctx);
+      const page = fitting(rows.slice(0, limit), (row) => row.context);
+      const last = page.at(-1);
+      const more = last !== undefined && page.length < rows.length;
+      return {
+        transactions: page.map(encodeTransaction),
+        nextPageToken: more ? encodePageToken(asked, [last.createdAt.toISOString(), last.id]) : "",
+      };
+    },
+
+    async getBalances({ owner }, ctx) {
+      const query = { signal: ctx.signal, holdsMax: HOLDS_MAX };
+      const { accounts, openHolds } = await store.balances(owner, query);
+      return { accounts: accounts.map(encodeAccount), openHolds: openHolds.map(encodeMovement) };
+    },
+
+    async listAccounts({ pageSize: size, pageToken, currencyCode }, ctx) {
+      const after = accountCursor(currencyCode, pageToken);
+      const currency = currencyCode === "" ? undefined : currencyCode;
+      const limit = pageSize(size);
+      const rows = await store.listAccounts(currency, after, limit + 1, ctx);
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      const more = last !== undefined && page.length < rows.length;
+      return {
+        accounts: page.map(encodeAccount),
+        nextPageToken: more ? encodePageToken(currencyCode, [last.owner, last.currency]) : "",
+      };
+    },
+
+    deposit: ({ depositId, owner, amount }, ctx) =>
+      move(transferCommand("DEPOSIT", depositId, owner, amount), ctx),
+
+    withdraw: ({ withdrawalId, owner, amount }, ctx) =>
+      move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx),
+
+    postCredits: ({ creditId, agentId, amount, taskId }, ctx) => {
+      rejectFaults([textFault("task_id", taskId)]);
+      return move({ ...transferCommand("CREDIT", creditId, agentId, amount), taskId }, ctx);
+    },
+
+    setCreditLimit: ({ owner, creditLimit }, ctx) =>
+      move({ kind: "limit", owner, limit: decodeMoney(creditLimit) }, ctx),
+
+    async verify(_request, ctx) {
+      const query = { signal: ctx.signal, divergencesMax: DIVERGENCES_MAX };
+      const { divergences, ...counts } = await store.verify(query);
+      return { ok: divergences.length === 0, ...counts, divergences: [...divergences] };
+    },
+  };
+}
+
+/** Apart from the others, because its memory of the request is written in the same database transaction. */
+async function resolveDispute(
+  { store, tell }: LedgerOptions,
+  request: Parameters<ServiceImpl<typeof LedgerService>["resolveDispute"]>[0],
+  ctx: HandlerContext,
+) {
+  rejectFaults([textFault("reason", request.reason)]);
+  const schemas = { input: ResolveDisputeRequestSchema, output: ResolveDisputeResponseSchema };
+  let happenings: readonly Happening[] = [];
+  const response = await store.write(
+    (tx, commit) =>
+      answerOnce(tx, ctx, schemas, request, async () => {
+        const committed = await commit([
+          {
+            kind: "resolve",
+            id: decodeId(request.transactionId),
+            caller: callerOf(ctx),
+            providerShareBps: request.providerShareBps,
+            reason: request.reason,
+          },
+        ]);
+        happenings = committed.happenings;
+        return { transaction: encodeTransaction(transactionOf(committed.answers[0])) };
+      }),
+    ctx,
+  );
+  tell(happenings);
+  return response;
+}
+
+function callerOf(ctx: HandlerContext) {
+  return ctx.values.get(principalKey);
+}
+
+function transactionOf(answer: Answer | undefined): Transaction {
+  if (answer?.kind === "refused") throw answer.refusal;
+  if (answer?.kind !== "transaction") throw new TypeError("no transaction was answered");
+  return answer.transaction;
+}
+
+function accountOf(answer: Answer): Account {
+  if (answer.kind === "refused") throw answer.refusal;
+  if (answer.kind !== "account") throw new TypeError("no account was answered");
+  return answer.account;
+}
+
+function transferCommand(
+  transfer: TransferCommand["transfer"],
+  id: string,
+  owner: string,
+  amount: Parameters<typeof decodeMoney>[0],
+): TransferCommand {
+  return { kind: "transfer", transfer, id, owner, amount: decodeMoney(amount), taskId: "" };
+}
+
+function decodeEvidence({ note, reference, sha256 }: NewEvidence, nth: number) {
+  rejectFaults([
+    textFault(`evidence[${nth}].note`, note),
+    textFault(`evidence[${nth}].reference`, reference),
+  ]);
+  return { note, reference, sha256 };
+}

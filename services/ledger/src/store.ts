@@ -1,0 +1,131 @@
+import type { Tx } from "@bourse/postgres";
+import type { Account, AccountName } from "./account.ts";
+import type { Answer, Happening } from "./books.ts";
+import type { Command } from "./command.ts";
+import type { ChainFault, Head, LineageEvent, NewEvent } from "./lineage.ts";
+import type { StatementLine } from "./movement.ts";
+import type { Transaction, TransactionState } from "./transaction.ts";
+
+/** A batch that was committed. */
+export interface Commit {
+  /** One for each command, in order. */
+  readonly answers: readonly Answer[];
+  /** What is new since. */
+  readonly happenings: readonly Happening[];
+}
+
+/** A place where the books contradict themselves. */
+export interface Divergence {
+  readonly check: string;
+  readonly subject: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** What a verification looked at and found. */
+export interface BooksReport {
+  readonly accounts: bigint;
+  readonly movements: bigint;
+  readonly transactions: bigint;
+  /** The first of each check first. */
+  readonly divergences: readonly Divergence[];
+}
+
+/** Which transactions to list; an absent field does not filter. */
+export interface TransactionFilter {
+  readonly agent: string | undefined;
+  readonly role: "payer" | "provider" | undefined;
+  readonly state: TransactionState | undefined;
+  readonly capability: string | undefined;
+  readonly from: Date | undefined;
+  readonly until: Date | undefined;
+}
+
+/** The sort key of a transaction in a list. */
+export interface TransactionCursor {
+  readonly createdAt: Date;
+  readonly id: string;
+}
+
+/** How a query is run: aborting cancels it. */
+export interface QueryOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** The books. Every method throws a Rejection LEDGER_UNAVAILABLE when the database is away. */
+export interface LedgerStore {
+  /**
+   * Decides commands in order and writes what they change in one database transaction; answers when that is durable.
+   * Any number of processes may commit at once.
+   */
+  commit(commands: readonly Command[]): Promise<Commit>;
+  /** The same within a unit of work, all of whose writes in `tx` become durable together or not at all. */
+  write<T>(
+    work: (tx: Tx, commit: (commands: readonly Command[]) => Promise<Commit>) => Promise<T>,
+    options: QueryOptions,
+  ): Promise<T>;
+  /** The transaction with its movements in order, both of one instant. */
+  findTransaction(
+    id: string,
+    options: QueryOptions,
+  ): Promise<{ transaction: Transaction; movements: readonly StatementLine[] } | undefined>;
+  /** Newest first; without their evidence. */
+  listTransactions(
+    filter: TransactionFilter,
+    after: TransactionCursor | undefined,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly Transaction[]>;
+  /** An owner's accounts by currency and its open holds, oldest first, both of one instant. */
+  balances(
+    owner: string,
+    options: QueryOptions & { readonly holdsMax: number },
+  ): Promise<{ accounts: readonly Account[]; openHolds: readonly StatementLine[] }>;
+  /** By owner and currency. */
+  listAccounts(
+    currency: string | undefined,
+    after: AccountName | undefined,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly Account[]>;
+  /** Checks the books on one snapshot; they go on meanwhile. */
+  verify(options: QueryOptions & { readonly divergencesMax: number }): Promise<BooksReport>;
+  /** How many transactions have their money held or disputed now. */
+  countOpen(): Promise<{ readonly openHolds: number; readonly disputed: number }>;
+}
+
+/** Which events to list; an absent field does not filter. */
+export interface EventFilter {
+  readonly types: readonly string[];
+  readonly subject: string | undefined;
+  readonly taskId: string | undefined;
+  readonly source: string | undefined;
+  readonly from: Date;
+  readonly until: Date | undefined;
+}
+
+/** What a verification of the chain found. */
+export interface ChainReport {
+  readonly events: bigint;
+  /** The last event that holds. */
+  readonly head: Head;
+  readonly broken: { readonly sequence: bigint; readonly fault: ChainFault } | undefined;
+}
+
+/** The record. Every method throws a Rejection LEDGER_UNAVAILABLE when the database is away. */
+export interface LineageStore {
+  /**
+   * Appends all events or none; those on the record already are skipped.
+   * @throws Rejection EVENT_ID_REUSED when one is there with other content
+   */
+  append(source: string, events: readonly NewEvent[], options: QueryOptions): Promise<Head>;
+  /** In the order of the chain. */
+  query(
+    filter: EventFilter,
+    after: bigint,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly LineageEvent[]>;
+  /** Recomputes the chain of one snapshot from its first event. */
+  verifyChain(options: QueryOptions): Promise<ChainReport>;
+}

@@ -1,0 +1,99 @@
+import { randomBytes, randomUUIDv7 } from "node:crypto";
+import { type TestDatabase, testDatabase } from "@bourse/postgres/testing";
+import type { Money } from "../src/account.ts";
+import type { Answer } from "../src/books.ts";
+import type { Caller } from "../src/caller.ts";
+import type { Command, RecordCommand, TransferCommand } from "../src/command.ts";
+import { createLedgerStore, createLineageStore, type StoreOptions } from "../src/postgres.ts";
+
+/** A migrated database with the books of the ledger. */
+export function openDatabase(): Promise<TestDatabase> {
+  return testDatabase({
+    schema: "ledger",
+    directory: new URL("../migrations/", import.meta.url),
+    max: 20,
+  });
+}
+
+/** Both stores on a database. */
+export function openStores(database: TestDatabase, now: () => Date = () => new Date()) {
+  const options: StoreOptions = {
+    pool: database.pool,
+    now,
+    newId: () => randomUUIDv7(),
+    newPseudonym: () => `p-${randomBytes(16).toString("hex")}`,
+  };
+  return { ledger: createLedgerStore(options), lineage: createLineageStore(options) };
+}
+
+/** So many micros of the tests' currency. */
+export function eur(micros: bigint | number): Money {
+  return { micros: BigInt(micros), currency: "EUR" };
+}
+
+/** The principal of an agent. */
+export function agent(id: string): Caller {
+  return { kind: "agent", id };
+}
+
+/** The operator. */
+export const OPERATOR: Caller = { kind: "operator", id: "" };
+
+/** The service that records most transactions. */
+export const AUCTION: Caller = { kind: "service", id: "auction" };
+
+/** A command that holds 100 micros at `ann` for `bob`, recorded by the auction, but for what is given. */
+export function recordOf(terms: Partial<RecordCommand["terms"]> = {}): RecordCommand {
+  return {
+    kind: "record",
+    terms: {
+      id: randomUUIDv7(),
+      payer: "ann",
+      provider: "bob",
+      capability: "translate",
+      amount: eur(100),
+      context: undefined,
+      recorder: "service:auction",
+      ...terms,
+    },
+  };
+}
+
+/** A command that pays 1,000 micros in for `ann`, but for what is given. */
+export function depositOf(fields: Partial<TransferCommand> = {}): TransferCommand {
+  return {
+    kind: "transfer",
+    transfer: "DEPOSIT",
+    id: randomUUIDv7(),
+    owner: "ann",
+    amount: eur(1_000),
+    taskId: "",
+    ...fields,
+  };
+}
+
+/** A command that settles a transaction as the auction. */
+export function settleOf(id: string, amount?: Money): Command {
+  return { kind: "settle", id, amount, caller: AUCTION };
+}
+
+/** A command that cancels a transaction as the auction. */
+export function cancelOf(id: string): Command {
+  return { kind: "cancel", id, caller: AUCTION };
+}
+
+/** A command that disputes a transaction as the auction, without evidence. */
+export function disputeOf(id: string): Command {
+  return { kind: "dispute", id, caller: AUCTION, evidence: [] };
+}
+
+/** A command by which the operator rules on a dispute. */
+export function resolveOf(id: string, providerShareBps: number): Command {
+  return { kind: "resolve", id, caller: OPERATOR, providerShareBps, reason: "heard both" };
+}
+
+/** The reason of a refusal, or the state of what was answered. */
+export function outcomeOf(answer: Answer | undefined): string {
+  if (answer?.kind === "refused") return answer.refusal.reason;
+  return answer?.kind === "transaction" ? answer.transaction.state : "ok";
+}

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGuard, createSigner, generateKeys } from "@bourse/access";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
+import { bind, type Channel, client, dial, type FinishedCall, serve } from "@bourse/rpc";
+import type { Happening } from "../src/books.ts";
+import { lineageService } from "../src/lineage-service.ts";
+import { createQueue } from "../src/queue.ts";
+import { codes } from "../src/rejections.ts";
+import { ledgerService } from "../src/service.ts";
+import { openDatabase, openStores } from "./books.ts";
+
+/** A served ledger over a database of its own. */
+export interface TestLedger extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly happenings: Happening[];
+  readonly finished: FinishedCall[];
+  /** Clients of both contracts that call as a principal such as `agent:ann`; none without a token. */
+  as(principal?: string): {
+    readonly ledger: ReturnType<typeof client<typeof LedgerService>>;
+    readonly lineage: ReturnType<typeof client<typeof LineageService>>;
+  };
+}
+
+/** Starts a ledger on a free port. */
+export async function startLedger(
+  options: { readonly queueMax?: number; readonly now?: () => Date } = {},
+): Promise<TestLedger> {
+  const { queueMax = 10_000, now = () => new Date() } = options;
+  const directory = await mkdtemp(join(tmpdir(), "bourse-ledger-"));
+  const { keyFile, jwksFile } = await generateKeys(directory);
+  const signer = await createSigner({ keyFile });
+  const database = await openDatabase();
+  const { ledger: store, lineage } = openStores(database, now);
+  const happenings: Happening[] = [];
+  const finished: FinishedCall[] = [];
+  const tell = (told: readonly Happening[]) => {
+    happenings.push(...told);
+  };
+  const queue = createQueue({ store, tell, batchMax: 500, queueMax });
+  const submit = queue.submit.bind(queue);
+  const server = await serve({
+    listen: "127.0.0.1:0",
+    domain: "bourse.ledger",
+    bindings: [
+      bind(LedgerService, ledgerService({ store, submit, tell })),
+      bind(LineageService, lineageService({ store: lineage, now })),
+    ],
+    codes,
+    guard: createGuard({ jwksFile }),
+    onFinished: (call) => finished.push(call),
+    drainMs: 500,
+  });
+  const channels: Channel[] = [];
+  return {
+    database,
+    happenings,
+    finished,
+    as(principal) {
+      const channel = dial({
+        address: server.address,
+        ...(principal !== undefined && { token: () => signer.mint(principal, 600) }),
+      });
+      channels.push(channel);
+      return { ledger: client(LedgerService, channel), lineage: client(LineageService, channel) };
+    },
+    async [Symbol.asyncDispose]() {
+      for (const channel of channels) await channel[Symbol.asyncDispose]();
+      await server.drain();
+      await queue[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
