@@ -20,7 +20,7 @@ export const NOON = new Date("2026-11-01T12:00:00Z");
 export type Registry = ReturnType<typeof startRegistry>;
 
 /** Serves discovery over a socket, on the copy of a registry. */
-async function aDiscovery(
+export async function openDiscovery(
   registry: Registry,
   facts: { rotation?: Rotation; now?: () => Date } = {},
 ) {
