@@ -21,7 +21,10 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-/** Follows the registry until the signal aborts: resumes a lost stream after a back-off, starts anew when its token is refused. */
+/**
+ * Follows the registry until the signal aborts: resumes a lost stream after a back-off, starts anew when its token is
+ * refused.
+ */
 export async function follow({ open, follower, random, signal }: FollowOptions): Promise<void> {
   let token = "";
   let attempt = 0;

@@ -20,7 +20,10 @@ export interface Sifted {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** Sifts the market; looks only at the agents that have the rarest of the wanted capabilities (or any, if one will do). */
+/**
+ * Sifts the market by a filter; looks only at the agents that have the rarest of the wanted capabilities (or any of
+ * them, if one will do).
+ */
 export function sift(
   market: Market,
   filter: Filter,

@@ -55,8 +55,8 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
   states: AvailabilityState[];
 
   /**
-   * Lower bound of the reliability at least this: at each of the wanted capabilities, or at one of them with ANY. An agent
-   * without a record has the bound of no evidence.
+   * Lower bound of the reliability at least this: at each of the wanted capabilities, or at one of them with ANY. An
+   * agent without a record has the bound of no evidence.
    *
    * @generated from field: optional double min_reliability = 5;
    */
