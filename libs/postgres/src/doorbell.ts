@@ -11,6 +11,8 @@ export interface Doorbell extends AsyncDisposable {
   rung(turn: number, limitMs: number, signal: AbortSignal): Promise<void>;
   /** Rings: at once here, soon and at least once elsewhere, however often it is called. */
   ring(): void;
+  /** Rings in this process only. */
+  wake(): void;
   /** Aborted when the bell is disposed. */
   readonly closed: AbortSignal;
 }
@@ -85,6 +87,7 @@ export function createDoorbell(options: {
       again = true;
       announcing ??= announce();
     },
+    wake,
     closed: closing.signal,
     async [Symbol.asyncDispose]() {
       closing.abort();

@@ -38,6 +38,11 @@ export interface FollowOptions<T> {
   /** Milliseconds of silence after which `idle` is given. */
   readonly idleMs: number;
   readonly read: (pool: Pool, range: FeedRange) => Promise<readonly FeedRow<T>[]>;
+  /**
+   * Values that changed elsewhere than in the table, asked for at the start of each round, before rows are read, and
+   * before `synced` until there are none. Call `wake` when there are some.
+   */
+  readonly others?: () => Promise<readonly T[]>;
 }
 
 /** Follows the changes of a table by any number of readers, each at its own pace, without a counter or a log. */
@@ -49,6 +54,8 @@ export interface Feed extends AsyncDisposable {
   follow<T>(options: FollowOptions<T>): AsyncGenerator<FeedEvent<T>, void, undefined>;
   /** Wakes the followers of all processes: call it after a commit that changed rows. Costs the caller nothing. */
   touch(): void;
+  /** Wakes the followers of this process only. */
+  wake(): void;
 }
 
 /** Rows per page. */
@@ -82,6 +89,7 @@ export function createFeed(options: {
   return {
     follow: (follower) => follow(pool, doorbell, pollMs, follower),
     touch: doorbell.ring,
+    wake: doorbell.wake,
     [Symbol.asyncDispose]: () => doorbell[Symbol.asyncDispose](),
   };
 }
@@ -98,7 +106,7 @@ async function* follow<T>(
   pool: Pool,
   doorbell: ReturnType<typeof createDoorbell>,
   pollMs: number,
-  { token, signal, idleMs, read }: FollowOptions<T>,
+  { token, signal, idleMs, read, others = async () => [] }: FollowOptions<T>,
 ): AsyncGenerator<FeedEvent<T>, void, undefined> {
   const ended = AbortSignal.any([signal, doorbell.closed]);
   const early = new Map<string, bigint>();
@@ -117,6 +125,12 @@ async function* follow<T>(
     const next = formatToken(head);
     const until = upperBound(head, synced, early);
     let count = 0;
+    for (let more = true; more && !ended.aborted; ) {
+      const values = await others();
+      for (const value of values) yield { kind: "item", value, token: synced ? given : "" };
+      count += values.length;
+      more = !synced && values.length > 0;
+    }
     for await (const row of pages(pool, { from, until, read, ended })) {
       if (early.get(row.id) === row.changedIn) continue;
       if (row.changedIn >= head.xmin && early.size < EARLY_MAX) early.set(row.id, row.changedIn);

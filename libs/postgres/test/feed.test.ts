@@ -245,6 +245,34 @@ describe("a follower", () => {
     await expect(read.next()).rejects.toMatchObject({ reason: "INVALID_RESUME_TOKEN" });
   });
 
+  test("gets what changed elsewhere before synced, and whenever it is woken", async () => {
+    await using feed = aFeed({ pollMs: 60_000 });
+    const waiting: Thing[][] = [[{ id: "x", value: 1 }], [{ id: "y", value: 1 }]];
+    const stopping = new AbortController();
+    const events: FeedEvent<Thing>[] = [];
+    const over = (async () => {
+      const others = async () => waiting.shift() ?? [];
+      const { signal } = stopping;
+      for await (const event of feed.follow({
+        token: "",
+        signal,
+        idleMs: 60_000,
+        read: readThings,
+        others,
+      })) {
+        events.push(event);
+      }
+    })();
+    await vi.waitFor(() => expect(events.map((e) => e.kind)).toEqual(["item", "item", "synced"]));
+
+    waiting.push([{ id: "x", value: 2 }]);
+    feed.wake();
+
+    await vi.waitFor(() => expect(lastOf(events)).toEqual({ x: 2, y: 1 }));
+    stopping.abort();
+    await over;
+  });
+
   test("ends when the feed is disposed", async () => {
     const feed = aFeed({ pollMs: 60_000 });
     await using reader = followed(feed);

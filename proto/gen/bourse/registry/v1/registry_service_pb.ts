@@ -934,8 +934,9 @@ export const RegistryService: GenService<{
   },
   /**
    * Says that an agent is there, in which state and how loaded, and renews its lease. Heartbeats may come often: unless
-   * the declared state changes nothing is written to the database. Naturally idempotent.
-   * Refuses with: AGENT_NOT_FOUND.
+   * the declared state or the length of the lease changes, nothing is written to the database. Naturally idempotent.
+   * Refuses with: AGENT_NOT_FOUND, AVAILABILITY_UNAVAILABLE (the store of leases is away: nothing has changed, send it
+   * again).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.Heartbeat
    */
@@ -980,8 +981,10 @@ export const RegistryService: GenService<{
   /**
    * Streams every registered agent, then `synced`, then each change as it happens, until the caller leaves. A change of
    * an agent carries the whole agent; several changes in quick succession may arrive as one, each agent's in order. With
-   * a resume_token of an earlier stream the snapshot holds only what changed since, tombstones included.
-   * Refuses with: INVALID_RESUME_TOKEN (not of this database: watch anew without one).
+   * a resume_token of an earlier stream the snapshot holds only what changed since, tombstones included; it may repeat
+   * what was seen. Availability is part of what is watched: a lapse is told within a second; a renewal of a lease that
+   * changes nothing else, once a quarter of the lease has passed.
+   * Refuses with: INVALID_RESUME_TOKEN (not of this database, or older than a day: watch anew without one).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.WatchAgents
    */

@@ -1,0 +1,35 @@
+import { businessEvents, type Logger } from "@bourse/telemetry";
+import type { Arrival } from "./agent.ts";
+import type { State } from "./availability.ts";
+
+/** What the registry tells the log, one line for each. */
+export type Events = {
+  readonly agent_registered: { readonly agent_id: string; readonly arrival: Arrival };
+  readonly agents_registered: { readonly agents: number; readonly first_agent_id: string };
+  readonly agent_updated: { readonly agent_id: string; readonly fields: string };
+  readonly agent_declared: {
+    readonly agent_id: string;
+    readonly state: State;
+    readonly lease_ms: number | undefined;
+  };
+  readonly agent_unregistered: { readonly agent_id: string };
+  readonly outcome_recorded: {
+    readonly outcome_id: string;
+    readonly agent_id: string;
+    readonly success: boolean;
+    readonly counted: boolean;
+  };
+  readonly reputation_adjusted: {
+    readonly agent_id: string;
+    readonly delta_ppm: bigint;
+    readonly score_ppm: bigint;
+  };
+};
+
+/** Tells of a business event. */
+export type Tell = <E extends keyof Events>(event: E, fields: Events[E]) => void;
+
+/** Tells them to the log. */
+export function tellLog(logger: Logger): Tell {
+  return businessEvents<Events>(logger);
+}

@@ -1,0 +1,56 @@
+import {
+  type AgentProfile,
+  AgentProfileSchema,
+} from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { type Fault, Rejection } from "@bourse/rpc/rejection";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { Profile, StoredProfile } from "./agent.ts";
+import { normalizeCapabilities } from "./capability.ts";
+import type { Reason } from "./reasons.ts";
+
+/** Tasks at once when a profile names no number. */
+const DEFAULT_MAX_CONCURRENT = 3;
+
+const validator = createValidator();
+
+/** A profile as the store keeps it, its capabilities normalised. The message is left as it is. */
+export function toProfile(message: AgentProfile): Profile {
+  const capabilities = normalizeCapabilities(message.capabilities);
+  return {
+    capabilities,
+    metadata: message.metadata,
+    maxConcurrent: message.maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
+    encoded: toBinary(AgentProfileSchema, { ...message, capabilities }),
+  };
+}
+
+/** The message of a stored profile. */
+export function fromProfile(profile: StoredProfile): AgentProfile {
+  return fromBinary(AgentProfileSchema, profile.encoded);
+}
+
+/** Whether two profiles say the same. */
+export function isSameProfile(one: StoredProfile, other: StoredProfile): boolean {
+  return Buffer.compare(one.encoded, other.encoded) === 0;
+}
+
+/**
+ * Checks a merged profile by the rules of the contract.
+ * @throws Rejection INVALID_PROFILE with every fault
+ */
+export function checkProfile(message: AgentProfile): void {
+  const capabilities = normalizeCapabilities(message.capabilities);
+  const result = validator.validate(AgentProfileSchema, { ...message, capabilities });
+  if (result.kind === "valid") return;
+  if (result.kind === "error") throw result.error;
+  const faults: Fault[] = result.violations.map(({ field, ruleId, message: description }) => ({
+    field: `profile.${pathToString(field)}`,
+    reason: ruleId.replaceAll(/[^A-Za-z0-9]+/g, "_").toUpperCase(),
+    description: description === "" ? ruleId : description,
+  }));
+  const text = faults.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  const reason: Reason = "INVALID_PROFILE";
+  throw new Rejection(reason, `the profile would break a rule: ${text}`, { faults });
+}

@@ -1,0 +1,19 @@
+import type { Feed } from "@bourse/postgres/feed";
+import type { AvailabilityStore } from "../availability-store.ts";
+import type { Tell } from "../events.ts";
+import type { RegistryMetrics } from "../metrics.ts";
+import type { RegistryStore } from "../store.ts";
+
+/** What the handlers work with. */
+export interface Parts {
+  readonly store: RegistryStore;
+  readonly availability: AvailabilityStore;
+  readonly feed: Feed;
+  readonly now: () => Date;
+  readonly tell: Tell;
+  readonly metrics: RegistryMetrics;
+  /** Called after each commit that changed an agent: wakes watchers and the relay. */
+  readonly committed: () => void;
+  /** Told of what went wrong beside an answer that went well. */
+  readonly onFault: (error: unknown, what: string) => void;
+}

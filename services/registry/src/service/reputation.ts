@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import {
+  AdjustReputationRequestSchema,
+  AdjustReputationResponseSchema,
+  RecordOutcomeRequestSchema,
+  RecordOutcomeResponseSchema,
+  type RegistryService,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { formatPrincipal, principalKey } from "@bourse/rpc";
+import { Rejection } from "@bourse/rpc/rejection";
+import { fromPpm, toPpm } from "@bourse/scoring";
+import { answerOnce } from "@bourse/service/mutation";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { notFound } from "../agent.ts";
+import { decodeOutcome, encodeReputation } from "../codec.ts";
+import { lineageOf } from "../lineage.ts";
+import { adjust, counts, fold } from "../outcome.ts";
+import type { Reason } from "../reasons.ts";
+import type { Parts } from "./parts.ts";
+
+type Judging = Pick<ServiceImpl<typeof RegistryService>, "recordOutcome" | "adjustReputation">;
+
+/** RecordOutcome and AdjustReputation: what moves a reputation. */
+export function judging(parts: Parts): Judging {
+  const { store, now, tell } = parts;
+
+  return {
+    async recordOutcome(request, ctx) {
+      const outcome = decodeOutcome(request);
+      const content = createHash("sha256")
+        .update(toBinary(RecordOutcomeRequestSchema, request))
+        .digest();
+      const counted = counts(outcome);
+      const { answer, repeated } = await store.write(async (unit) => {
+        const at = now();
+        const before = (await unit.lockAgents([outcome.agentId])).get(outcome.agentId);
+        if (before === undefined) throw notFound(outcome.agentId);
+        const reputation = fold(before.reputation, outcome, at);
+        const response = create(RecordOutcomeResponseSchema, {
+          before: encodeReputation(before.reputation, at),
+          after: encodeReputation(reputation, at),
+        });
+        const answer = toBinary(RecordOutcomeResponseSchema, response);
+        const kept = await unit.insertOutcome(outcome, { content, answer, counted, now: at });
+        if (kept !== undefined) {
+          if (Buffer.compare(kept.content, content) !== 0) throw outcomeReused(outcome.id);
+          return { answer: kept.answer, repeated: true };
+        }
+        if (counted) {
+          const version = before.version + 1n;
+          await unit.updateAgent({ ...before, reputation, version, updatedAt: at });
+        }
+        return { answer, repeated: false };
+      }, ctx);
+      if (!repeated) {
+        const { id, agentId, success } = outcome;
+        if (counted) parts.committed();
+        parts.metrics.outcomeRecorded(counted ? (success ? "success" : "failure") : "ignored");
+        tell("outcome_recorded", { outcome_id: id, agent_id: agentId, success, counted });
+      }
+      return fromBinary(RecordOutcomeResponseSchema, answer);
+    },
+
+    async adjustReputation(request, ctx) {
+      const { agentId, reason } = request;
+      const deltaPpm = toPpm(request.delta);
+      const schemas = {
+        input: AdjustReputationRequestSchema,
+        output: AdjustReputationResponseSchema,
+      };
+      let scorePpm: bigint | undefined;
+      const response = await store.write(
+        (unit) =>
+          answerOnce(unit.tx, ctx, schemas, request, async () => {
+            const at = now();
+            const before = (await unit.lockAgents([agentId])).get(agentId);
+            if (before === undefined || before.unregisteredAt !== undefined)
+              throw notFound(agentId);
+            const reputation = adjust(before.reputation, deltaPpm);
+            const version = before.version + 1n;
+            const after = { ...before, reputation, version, updatedAt: at };
+            scorePpm = reputation.scorePpm;
+            await unit.updateAgent(after);
+            const madeBy = formatPrincipal(ctx.values.get(principalKey));
+            await unit.insertAdjustment({ agentId, version, deltaPpm, reason, madeBy, madeAt: at });
+            const event = lineageOf("reputation_adjusted", after, {
+              score_before: fromPpm(before.reputation.scorePpm),
+              score_after: fromPpm(reputation.scorePpm),
+            });
+            await unit.enqueue([event], at);
+            return { reputation: encodeReputation(reputation, at) };
+          }),
+        ctx,
+      );
+      if (scorePpm !== undefined) {
+        parts.committed();
+        const fields = { agent_id: agentId, delta_ppm: deltaPpm, score_ppm: scorePpm };
+        tell("reputation_adjusted", fields);
+      }
+      return response;
+    },
+  };
+}
+
+function outcomeReused(outcomeId: string): Rejection {
+  const reason: Reason = "OUTCOME_ID_REUSED";
+  return new Rejection(reason, `outcome '${outcomeId}' was recorded before with other content`, {
+    metadata: { outcome_id: outcomeId },
+  });
+}

@@ -1,0 +1,34 @@
+/** What a replica has seen of a shard. */
+export interface ShardView {
+  /** When the shard was begun, in microseconds; "" when nothing was ever written. */
+  readonly epoch: string;
+  /** The last change seen, in microseconds. */
+  readonly cursor: number;
+  /** Until when lapses were looked for, in milliseconds. */
+  readonly lapsedMs: number;
+}
+
+/** What a shard answers to "what is new since". */
+export interface ShardReport {
+  readonly epoch: string;
+  /** The newest change, in microseconds; 0 when there is none. */
+  readonly last: number;
+  readonly changed: readonly string[];
+  readonly lapsed: readonly string[];
+}
+
+/**
+ * What a report says to who had seen `view`; the first report of all tells nothing, since watchers begin with a
+ * snapshot. A shard was lost when it has another beginning than it had, or when it stands before what was seen.
+ */
+export function reckon(
+  view: ShardView | undefined,
+  report: ShardReport,
+  nowMs: number,
+): { readonly next: ShardView; readonly agentIds: readonly string[]; readonly lost: boolean } {
+  const next = { epoch: report.epoch, cursor: report.last, lapsedMs: nowMs };
+  if (view === undefined) return { next, agentIds: [], lost: false };
+  const begunAnew = view.epoch !== "" && view.epoch !== report.epoch;
+  const lost = begunAnew || report.last < view.cursor;
+  return { next, agentIds: lost ? [] : [...report.changed, ...report.lapsed], lost };
+}

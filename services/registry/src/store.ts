@@ -1,0 +1,91 @@
+import type { OutboxMessage, Tx } from "@bourse/postgres";
+import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
+import type { Agent, Profile } from "./agent.ts";
+import type { Declaration, State } from "./availability.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** What the registry keeps for good. */
+export interface RegistryStore {
+  /** Runs `work` in one transaction: all that it writes, or nothing. */
+  write<T>(
+    work: (unit: RegistryUnit) => Promise<T>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<T>;
+  /** Agents by id, tombstones included; those that never were are left out. */
+  readAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
+  /** What a heartbeat has to know. */
+  readDeclaration(agentId: string): Promise<Declaration | undefined>;
+  /** At most `limit` agents by id, those behind `after`. */
+  listAgents(filter: AgentFilter, after: string, limit: number): Promise<readonly Agent[]>;
+  countCapabilities(): Promise<CapabilityCounts>;
+  /** The agents that changed, for a feed; the first reading of all leaves out tombstones older than `since`. */
+  readChanges(range: FeedRange, since: Date): Promise<readonly FeedRow<Agent>[]>;
+  /** The registered agents that have a lease, at most `limit`, those behind `after`, by id. */
+  listLeased(after: string, limit: number): Promise<readonly string[]>;
+  summarize(): Promise<Census>;
+}
+
+/** One transaction. */
+export interface RegistryUnit {
+  /** For the memory of requests. */
+  readonly tx: Tx;
+  /** Agents by id, tombstones included, which nobody else changes until the transaction ends. */
+  lockAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
+  /** Inserts agents in the order of their ids; answers with those that were not there. */
+  insertAgents(agents: readonly Agent<Profile>[]): Promise<ReadonlySet<string>>;
+  /** Replaces agents whole. */
+  replaceAgents(agents: readonly Agent<Profile>[]): Promise<void>;
+  /** Writes all of an agent but its profile. */
+  updateAgent(agent: Agent): Promise<void>;
+  /** Keeps an outcome and what is answered; with the same id kept before, answers with that and writes nothing. */
+  insertOutcome(
+    outcome: Outcome,
+    kept: KeptOutcome & { readonly counted: boolean; readonly now: Date },
+  ): Promise<KeptOutcome | undefined>;
+  insertAdjustment(adjustment: Adjustment): Promise<void>;
+  enqueue(messages: readonly OutboxMessage[], now: Date): Promise<void>;
+}
+
+/** What an outcome is known by when it comes again. */
+export interface KeptOutcome {
+  /** A digest of what was told. */
+  readonly content: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
+/** A score that was moved by hand. */
+export interface Adjustment {
+  readonly agentId: string;
+  readonly version: bigint;
+  readonly deltaPpm: bigint;
+  readonly reason: string;
+  readonly madeBy: string;
+  readonly madeAt: Date;
+}
+
+/** Which agents a list holds. */
+export interface AgentFilter {
+  /** All of these; normalised. */
+  readonly capabilities: readonly string[];
+  readonly declaredState: State | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly includeUnregistered: boolean;
+}
+
+/** How many registered agents have what. */
+export interface CapabilityCounts {
+  /** Most first, then by name. */
+  readonly capabilities: readonly { readonly capability: string; readonly agents: bigint }[];
+  readonly total: bigint;
+}
+
+/** The registered agents in numbers, for metrics. */
+export interface Census {
+  readonly registered: number;
+  /** Without a lease and declared ONLINE. */
+  readonly onlineWithoutLease: number;
+  /** Ids with a lease and declared ONLINE. */
+  readonly leasedOnlineIds: readonly string[];
+  /** Mean score of the agents that have worked, 0 to 5; 0 when none has. */
+  readonly meanScore: number;
+}
