@@ -1,0 +1,11 @@
+export { faultsOf, metadataOf, reasonOf, streamed } from "@bourse/rpc";
+export { hours, minutes, money, seconds } from "./amount.ts";
+export type { Addresses, ServiceName } from "./config.ts";
+export {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  type Market,
+  marketOf,
+  type Transports,
+} from "./connect.ts";
