@@ -16,6 +16,8 @@ import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./port
 import { identify, isAlive, signal } from "./process-id.ts";
 import { type ServiceProcess, startService } from "./service-process.ts";
 
+export { choosePorts, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+
 /** What an embedded market is started with. */
 export interface MarketOptions {
   readonly data: string;
