@@ -1,10 +1,10 @@
-import Table from "cli-table3";
 import pc from "picocolors";
 import { Failure } from "./failure.ts";
 import { isDataFolder, openDataFolder, readRunning } from "./market/data-folder.ts";
 import { checkHealth } from "./market/health.ts";
 import { readMetrics } from "./market/metrics.ts";
 import { isAlive } from "./market/process-id.ts";
+import { newTable } from "./table.ts";
 
 interface StatusOptions {
   readonly data: string;
@@ -38,10 +38,8 @@ export async function status({ data, json }: StatusOptions): Promise<void> {
     console.log(JSON.stringify(document, undefined, 2));
     return;
   }
-  const table = new Table({
-    head: ["service", "health", "version", "grpc", "metrics", "pid", "counts"],
-    style: { head: ["bold"], border: ["dim"] },
-  });
+  const head = ["service", "health", "version", "grpc", "metrics", "pid", "counts"];
+  const table = newTable(head);
   for (const { name, health, version, address, metricsAddress, pid, counts } of services) {
     const colour = health === "serving" ? pc.green : pc.red;
     const figures = Object.entries(counts).map(([what, count]) => `${count} ${what}`);

@@ -1,17 +1,21 @@
 import { randomUUID } from "node:crypto";
 import {
   AwardPolicy,
-  EndReason,
+  EndReasonSchema,
   type Task,
-  TaskState,
+  TaskStateSchema,
 } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
-import { MovementKind, TransactionState } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
+import {
+  MovementKindSchema,
+  TransactionState,
+  TransactionStateSchema,
+} from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
 import { reasonOf } from "@bourse/rpc";
 import { simulate } from "./chance.ts";
 import { playEarlierWork } from "./earlier.ts";
 import { asDuration, type DemoAgent, type DemoBid } from "./files.ts";
 import { creditsOf, fundsOf, offerOf, services } from "./players.ts";
-import { readAuction, readBids, readStanding } from "./read.ts";
+import { nameOf, readAuction, readBids, readStanding } from "./read.ts";
 import type {
   AuctionOpened,
   AwardMade,
@@ -125,7 +129,7 @@ export async function award(stage: Stage, taskId: string): Promise<AwardMade> {
     margin_micros: String(marginMicros),
     epoch: String(made.epoch),
     transaction_id: made.transactionId,
-    transaction_state: TransactionState[transaction?.state ?? 0] ?? "",
+    transaction_state: nameOf(TransactionStateSchema, transaction?.state),
     requester_before: before,
     requester_after: await fundsOf(stage, stage.task.requester),
   };
@@ -193,12 +197,12 @@ export async function settle(
   );
   const { task } = await operator.auction.getTask({ taskId });
   return {
-    task_state: TaskState[task?.state ?? 0] ?? "",
-    end_reason: EndReason[task?.endReason ?? 0] ?? "",
-    transaction_state: TransactionState[transaction?.state ?? 0] ?? "",
+    task_state: nameOf(TaskStateSchema, task?.state),
+    end_reason: nameOf(EndReasonSchema, task?.endReason),
+    transaction_state: nameOf(TransactionStateSchema, transaction?.state),
     paid_micros: String(transaction?.settledAmount?.micros ?? 0n),
     movements: movements.map(({ kind, debitOwner, creditOwner, amount }) => ({
-      kind: MovementKind[kind] ?? "",
+      kind: nameOf(MovementKindSchema, kind),
       debit: debitOwner,
       credit: creditOwner,
       micros: String(amount?.micros ?? 0n),

@@ -1,6 +1,6 @@
 import { formatDuration, formatMicros, formatMoney } from "@bourse/scoring";
-import Table from "cli-table3";
 import pc from "picocolors";
+import { newTable } from "../table.ts";
 import type { DemoTask } from "./files.ts";
 import type {
   AuctionOpened,
@@ -41,7 +41,7 @@ export function createPrinter(
     auction(report) {
       phase(2, "Auction");
       say(
-        `  ${pc.bold(report.task_id)}  ${report.task_type}, ${report.state}`,
+        `  ${pc.bold(report.task_id || "(on paper)")}  ${report.task_type}, ${report.state}`,
         `  wanted: ${report.capability}, complexity ${report.complexity.toLowerCase()}`,
         `  limits: at most ${money(report.max_cost_micros)}, at most ` +
           `${duration(report.max_latency_seconds)}, success at least ${report.min_success_rate}`,
@@ -166,16 +166,12 @@ function settlementLines(report: Settlement, money: Money): string[] {
       const who = Object.entries(subjects).map(([part, pseudonym]) => `${part} ${pseudonym}`);
       return `    ${sequence.padStart(4)}  ${type.padEnd(18)} ${pc.dim(hash.slice(0, 16))}  ${pc.dim(who.join(", "))}`;
     }),
-    `  the books ${holds(report.books_hold)}; the lineage chain ${holds(report.chain_holds)}`,
+    `  the books: ${verdict(report.books_hold)}; the lineage chain: ${verdict(report.chain_holds)}`,
   ];
 }
 
-function holds(ok: boolean): string {
-  return ok ? pc.green("hold") : pc.red("DO NOT HOLD");
-}
-
-function newTable(head: readonly string[]) {
-  return new Table({ head: [...head], style: { head: ["bold"], border: ["dim"], compact: true } });
+function verdict(ok: boolean): string {
+  return ok ? pc.green("verified") : pc.red("BROKEN");
 }
 
 function indent(text: string): string {

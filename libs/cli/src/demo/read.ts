@@ -1,14 +1,17 @@
 import {
   type Bid,
   PaymentRule,
+  PaymentRuleSchema,
   type RefusedBid,
   ScoringPolicy,
+  ScoringPolicySchema,
   type Task,
-  TaskState,
+  TaskStateSchema,
 } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import type { Account } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
 import type { Reputation } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { Complexity } from "@bourse/proto/bourse/type/v1/outcome_pb.ts";
+import { Complexity, ComplexitySchema } from "@bourse/proto/bourse/type/v1/outcome_pb.ts";
+import type { DescEnum } from "@bufbuild/protobuf";
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import type { AuctionOpened, BidsTaken, Funds, ScoredBid, Standing } from "./report.ts";
 
@@ -19,14 +22,14 @@ export function readAuction(task: Task): AuctionOpened {
   return {
     task_id: task.taskId,
     task_type: task.spec?.taskType ?? "",
-    state: TaskState[task.state] ?? "",
+    state: nameOf(TaskStateSchema, task.state),
     capability: requirements?.capabilities.join(" ") ?? "",
     max_cost_micros: String(requirements?.maxCost?.micros ?? 0n),
     max_latency_seconds: seconds(requirements?.maxLatency),
     min_success_rate: requirements?.minSuccessRate ?? 0,
-    complexity: Complexity[requirements?.complexity ?? 0] ?? "",
-    scoring_policy: ScoringPolicy[task.spec?.scoringPolicy || ScoringPolicy.CIVIC_V1] ?? "",
-    payment_rule: PaymentRule[task.spec?.paymentRule || PaymentRule.PAY_AS_BID] ?? "",
+    complexity: nameOf(ComplexitySchema, requirements?.complexity ?? Complexity.UNSPECIFIED),
+    scoring_policy: nameOf(ScoringPolicySchema, task.spec?.scoringPolicy || ScoringPolicy.CIVIC_V1),
+    payment_rule: nameOf(PaymentRuleSchema, task.spec?.paymentRule || PaymentRule.PAY_AS_BID),
   };
 }
 
@@ -83,4 +86,9 @@ export function readStanding(
 
 export function seconds(duration: Duration | undefined): number {
   return duration === undefined ? 0 : durationMs(duration) / 1000;
+}
+
+/** The name of an enum's value, without the prefix of the enum; "" when the contract has no such value. */
+export function nameOf(schema: DescEnum, value: number | undefined): string {
+  return schema.value[value ?? 0]?.localName ?? "";
 }
