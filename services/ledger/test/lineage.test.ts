@@ -1,0 +1,283 @@
+import { createHash } from "node:crypto";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { canonicalJson, type Json } from "../src/canonical.ts";
+import { chain, faultOf, GENESIS, type NewEvent } from "../src/lineage.ts";
+import type { EventFilter, LineageStore } from "../src/store.ts";
+import { openDatabase, openStores } from "./books.ts";
+
+const NOON = new Date("2026-11-21T12:00:00.000Z");
+
+function anEvent(fields: Partial<NewEvent> = {}): NewEvent {
+  return {
+    eventId: "bid_submitted/b-1",
+    type: "bid_submitted",
+    eventTime: NOON,
+    subjects: { agent: "ann" },
+    taskId: "task-1",
+    payload: { price: { micros: "2500000", currency_code: "EUR" }, rank: 1 },
+    ...fields,
+  };
+}
+
+const ALL: EventFilter = {
+  types: [],
+  subject: undefined,
+  taskId: undefined,
+  source: undefined,
+  from: new Date(0),
+  until: undefined,
+};
+
+describe("canonical JSON", () => {
+  test.each<[Json, string]>([
+    [{ b: 1, a: [true, null, "x"] }, '{"a":[true,null,"x"],"b":1}'],
+    [{ "€": 1, "\r": 2, "1": 3, "😀": 4, ö: 5 }, '{"\\r":2,"1":3,"ö":5,"€":1,"😀":4}'],
+    [[1e21, 0.000001, -0, 4.5], "[1e+21,0.000001,0,4.5]"],
+    ['\u0007"\\/', '"\\u0007\\"\\\\/"'],
+  ])("of %j is %s", (value, text) => {
+    expect(canonicalJson(value)).toBe(text);
+  });
+
+  test("does not exist for a number that JSON cannot hold", () => {
+    expect(() => canonicalJson({ a: [Number.NaN] })).toThrow(RangeError);
+  });
+});
+
+describe("a link of the chain", () => {
+  test("can be recomputed by a stranger from the words of the contract", () => {
+    const stamp = { source: "auction", recordTime: new Date("2026-11-21T12:00:01.500Z") };
+
+    const link = chain(GENESIS, anEvent(), stamp);
+
+    const text =
+      `{"event_id":"bid_submitted/b-1","event_time":"2026-11-21T12:00:00.000Z",` +
+      `"payload":{"price":{"currency_code":"EUR","micros":"2500000"},"rank":1},` +
+      `"previous_hash":"${"0".repeat(64)}","record_time":"2026-11-21T12:00:01.500Z",` +
+      `"sequence":"1","source":"auction","subjects":{"agent":"ann"},"task_id":"task-1",` +
+      `"type":"bid_submitted"}`;
+    expect(link.hash).toBe(createHash("sha256").update(text, "utf8").digest("hex"));
+    expect(faultOf(GENESIS, link)).toBeUndefined();
+  });
+
+  test.each([
+    { eventId: "x" },
+    { type: "x" },
+    { eventTime: new Date(1) },
+    { recordTime: new Date(1) },
+    { source: "x" },
+    { subjects: { agent: "bob" } },
+    { subjects: { other: "ann" } },
+    { taskId: "x" },
+    { payload: { rank: 2 } },
+    { payload: undefined },
+    { hash: "0".repeat(64) },
+  ])("does not hold any more with %j", (change) => {
+    const link = chain(GENESIS, anEvent(), { source: "auction", recordTime: NOON });
+
+    expect(faultOf(GENESIS, { ...link, ...change })).toBe("HASH_MISMATCH");
+  });
+});
+
+describe("the record", () => {
+  let database: TestDatabase;
+  let lineage: LineageStore;
+  beforeAll(async () => {
+    database = await openDatabase();
+    lineage = openStores(database, () => NOON).lineage;
+  });
+  beforeEach(async () => {
+    await tamper(
+      `truncate lineage_events, lineage_head, pseudonyms;
+       insert into lineage_head (sequence, hash) values (0, decode(repeat('00', 32), 'hex'))`,
+    );
+  });
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
+  /** Does to the tables what their triggers refuse. */
+  const tamper = (statement: string) =>
+    database.pool.query(`
+      begin;
+      set local session_replication_role = replica;
+      ${statement};
+      commit`);
+
+  const numbered = (nth: number) => anEvent({ eventId: `e/${nth}`, payload: { nth } });
+
+  test("puts events in the order they are told, each behind the one before", async () => {
+    const head = await lineage.append("auction", [numbered(1), numbered(2)], {});
+    const next = await lineage.append("registry", [numbered(3)], {});
+
+    const events = await lineage.query(ALL, 0n, 10, {});
+
+    expect(events.map(({ sequence, eventId, source }) => [sequence, eventId, source])).toEqual([
+      [1n, "e/1", "auction"],
+      [2n, "e/2", "auction"],
+      [3n, "e/3", "registry"],
+    ]);
+    expect(events.map(({ previousHash }) => previousHash)).toEqual([
+      GENESIS.hash,
+      events[0]?.hash,
+      head.hash,
+    ]);
+    expect(next).toEqual({ sequence: 3n, hash: events[2]?.hash });
+  });
+
+  test("skips what it has, also twice in one call, and refuses an id with other content, whole", async () => {
+    const first = await lineage.append("auction", [numbered(1), numbered(1)], {});
+    const again = await lineage.append("auction", [numbered(1)], {});
+    const reused = lineage.append("auction", [numbered(2), { ...numbered(1), taskId: "x" }], {});
+
+    await expect(reused).rejects.toMatchObject({
+      reason: "EVENT_ID_REUSED",
+      metadata: { eventId: "e/1" },
+    });
+    expect(first.sequence).toBe(1n);
+    expect(again).toEqual(first);
+    expect(await lineage.query(ALL, 0n, 10, {})).toHaveLength(1);
+  });
+
+  test("makes one chain of what many tell at once", async () => {
+    await Promise.all(
+      Array.from({ length: 30 }, (_, nth) =>
+        lineage.append("auction", [numbered(nth), numbered(nth + 1)], {}),
+      ),
+    );
+
+    expect(await lineage.verifyChain({})).toMatchObject({ events: 31n, broken: undefined });
+  });
+
+  test("knows an agent by one pseudonym, which no longer leads to it when its row is deleted", async () => {
+    const subjects = { agent: "ann", winner: "ann" };
+    await lineage.append("auction", [anEvent({ subjects })], {});
+
+    const known = await lineage.query({ ...ALL, subject: "ann" }, 0n, 10, {});
+    await database.pool.query("delete from pseudonyms where subject = 'ann'");
+    const erased = await lineage.query({ ...ALL, subject: "ann" }, 0n, 10, {});
+    const again = await lineage.append("auction", [anEvent({ subjects })], {});
+
+    expect(known[0]?.subjects["agent"]).toMatch(/^p-/);
+    expect(known[0]?.subjects["winner"]).toBe(known[0]?.subjects["agent"]);
+    expect(erased).toEqual([]);
+    expect(again.sequence).toBe(1n);
+    expect((await lineage.verifyChain({})).broken).toBeUndefined();
+  });
+
+  test("is filtered by type, subject, task, source and time", async () => {
+    const late = new Date(NOON.getTime() + 60_000);
+    await lineage.append("auction", [anEvent({ eventId: "1" })], {});
+    await lineage.append("registry", [anEvent({ eventId: "2", type: "agent_registered" })], {});
+    await lineage.append("auction", [anEvent({ eventId: "3", taskId: "task-2" })], {});
+    await lineage.append("auction", [anEvent({ eventId: "4", subjects: { winner: "bob" } })], {});
+    await lineage.append("auction", [anEvent({ eventId: "5", eventTime: late })], {});
+    const ids = async (filter: Partial<EventFilter>) =>
+      (await lineage.query({ ...ALL, ...filter }, 0n, 10, {})).map((event) => event.eventId);
+
+    expect(await ids({ types: ["agent_registered", "other"] })).toEqual(["2"]);
+    expect(await ids({ subject: "bob" })).toEqual(["4"]);
+    expect(await ids({ subject: "nobody" })).toEqual([]);
+    expect(await ids({ taskId: "task-2" })).toEqual(["3"]);
+    expect(await ids({ source: "registry" })).toEqual(["2"]);
+    expect(await ids({ from: late })).toEqual(["5"]);
+    expect(await ids({ until: late })).toEqual(["1", "2", "3", "4"]);
+  });
+
+  describe("verified", () => {
+    beforeEach(async () => {
+      await lineage.append("auction", [1, 2, 3, 4, 5].map(numbered), {});
+    });
+
+    test("holds as it is", async () => {
+      const report = await lineage.verifyChain({});
+
+      expect(report).toMatchObject({ events: 5n, head: { sequence: 5n }, broken: undefined });
+    });
+
+    test.each<[string, string, bigint, string]>([
+      [
+        "a changed payload",
+        `update lineage_events set payload = '{"nth":9}' where sequence = 3`,
+        3n,
+        "HASH_MISMATCH",
+      ],
+      [
+        "a changed subject",
+        `update lineage_events set subjects = '{"agent":"p-0"}' where sequence = 1`,
+        1n,
+        "HASH_MISMATCH",
+      ],
+      [
+        "a changed time",
+        "update lineage_events set event_time = now() where sequence = 5",
+        5n,
+        "HASH_MISMATCH",
+      ],
+      ["a dropped event", "delete from lineage_events where sequence = 3", 3n, "SEQUENCE_GAP"],
+      [
+        "a dropped first event",
+        "delete from lineage_events where sequence = 1",
+        1n,
+        "SEQUENCE_GAP",
+      ],
+      [
+        "a dropped event whose followers moved up",
+        `delete from lineage_events where sequence = 3;
+         update lineage_events set sequence = sequence - 1 where sequence > 3`,
+        3n,
+        "LINK_MISMATCH",
+      ],
+      [
+        "an inserted event",
+        `update lineage_events set sequence = sequence + 10 where sequence > 3;
+         update lineage_events set sequence = sequence - 9 where sequence > 10;
+         insert into lineage_events
+         select 4, 'forged', type, event_time, record_time, source, subjects, task_id, payload, hash, hash
+         from lineage_events where sequence = 3`,
+        4n,
+        "HASH_MISMATCH",
+      ],
+      [
+        "an event before the first",
+        `insert into lineage_events
+         select 0, 'forged', type, event_time, record_time, source, subjects, task_id, payload, hash, hash
+         from lineage_events where sequence = 3`,
+        0n,
+        "SEQUENCE_GAP",
+      ],
+      [
+        "two events that changed places",
+        `update lineage_events set sequence = 99 where sequence = 2;
+         update lineage_events set sequence = 2 where sequence = 3;
+         update lineage_events set sequence = 3 where sequence = 99`,
+        2n,
+        "LINK_MISMATCH",
+      ],
+      [
+        "a tail that was cut off",
+        "delete from lineage_events where sequence > 3",
+        4n,
+        "HEAD_MISMATCH",
+      ],
+      ["an event behind the head", "update lineage_head set sequence = 4", 6n, "HEAD_MISMATCH"],
+      ["all of it gone", "delete from lineage_events", 1n, "HEAD_MISMATCH"],
+      ["a lost head", "delete from lineage_head", 6n, "HEAD_MISMATCH"],
+    ])("finds %s", async (_case, statement, sequence, fault) => {
+      await tamper(statement);
+
+      expect((await lineage.verifyChain({})).broken).toEqual({ sequence, fault });
+    });
+
+    test("its rows refuse to be changed or dropped", async () => {
+      for (const statement of [
+        "update lineage_events set task_id = 'x'",
+        "delete from lineage_events",
+        "truncate lineage_events",
+      ]) {
+        await expect(database.pool.query(statement)).rejects.toMatchObject({
+          constraint: "lineage_events_immutable",
+        });
+      }
+    });
+  });
+});

@@ -1,0 +1,194 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Command } from "../src/command.ts";
+import type { LedgerStore } from "../src/store.ts";
+import { AUCTION, OPERATOR, openDatabase, openStores, outcomeOf } from "./books.ts";
+import { createModel } from "./model.ts";
+
+let database: TestDatabase;
+let store: LedgerStore;
+beforeAll(async () => {
+  database = await openDatabase();
+  store = openStores(database).ledger;
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+const OWNERS = ["ann", "bob", "carl"];
+const CURRENCIES = ["EUR", "SAT"];
+
+/** Names of one run, so that runs do not meet although they share a database. */
+interface Names {
+  owner(nth: number): string;
+  uuid(nth: number): string;
+  id(nth: number): string;
+}
+
+const owner = fc.nat(2);
+const nth = fc.nat(5);
+const amount = fc.record({
+  micros: fc.bigInt({ min: 1n, max: 150n }),
+  currency: fc.constantFrom("EUR", "EUR", "EUR", "SAT"),
+});
+const steps = fc.oneof(
+  { weight: 6, arbitrary: fc.tuple(nth, owner, owner, amount).map(recordStep) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(nth, fc.option(amount, { nil: undefined })).map(
+      ([id, part]): Step =>
+        ({ uuid }) => ({ kind: "settle", id: uuid(id), amount: part, caller: AUCTION }),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: nth.map(
+      (id): Step =>
+        ({ uuid }) => ({ kind: "cancel", id: uuid(id), caller: AUCTION }),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: nth.map(
+      (id): Step =>
+        ({ uuid }) => ({ kind: "dispute", id: uuid(id), caller: AUCTION, evidence: [] }),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(nth, fc.constantFrom(0, 1, 3_333, 5_000, 10_000)).map(
+      ([id, providerShareBps]): Step =>
+        ({ uuid }) => ({
+          kind: "resolve",
+          id: uuid(id),
+          caller: OPERATOR,
+          providerShareBps,
+          reason: "so",
+        }),
+    ),
+  },
+  {
+    weight: 5,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom("DEPOSIT", "DEPOSIT", "WITHDRAWAL", "CREDIT"),
+        nth,
+        owner,
+        amount,
+        fc.boolean(),
+      )
+      .map(transferStep),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(owner, fc.constantFrom(0n, 50n, 200n), fc.constantFrom(...CURRENCIES)).map(
+      ([who, micros, currency]): Step =>
+        (names) => ({ kind: "limit", owner: names.owner(who), limit: { micros, currency } }),
+    ),
+  },
+);
+
+type Step = (names: Names) => Command;
+
+function recordStep([id, payer, provider, money]: [
+  number,
+  number,
+  number,
+  { micros: bigint; currency: string },
+]): Step {
+  return (names) => ({
+    kind: "record",
+    terms: {
+      id: names.uuid(id),
+      payer: names.owner(payer),
+      provider: names.owner(provider),
+      capability: "any",
+      amount: money,
+      context: undefined,
+      recorder: "service:auction",
+    },
+  });
+}
+
+function transferStep([kind, id, who, money, negative]: [
+  "DEPOSIT" | "WITHDRAWAL" | "CREDIT",
+  number,
+  number,
+  { micros: bigint; currency: string },
+  boolean,
+]): Step {
+  const isCredit = kind === "CREDIT";
+  const micros = isCredit && negative ? -money.micros : money.micros;
+  return (names) => ({
+    kind: "transfer",
+    transfer: kind,
+    id: names.id(id),
+    owner: names.owner(who),
+    amount: isCredit ? { micros, currency: "CRD" } : { ...money, micros: micros * 2n },
+    taskId: isCredit ? "task" : "",
+  });
+}
+
+/** Either a new step or, by its number, an earlier one of the run again. */
+const batches = fc.array(
+  fc.array(fc.oneof({ weight: 4, arbitrary: steps }, { weight: 1, arbitrary: fc.nat(99) }), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+  { minLength: 1, maxLength: 12 },
+);
+
+function theNames(): Names {
+  const run = randomUUIDv7();
+  return {
+    owner: (n) => `${OWNERS[n]}-${run}`,
+    uuid: (n) => `${run.slice(0, -1)}${n}`,
+    id: (n) => `${run}-${n}`,
+  };
+}
+
+test("the ledger answers every history as the model does, and its books verify after each", async () => {
+  let commandsRun = 0;
+  await fc.assert(
+    fc.asyncProperty(batches, async (history) => {
+      const names = theNames();
+      const model = createModel();
+      const past: Command[] = [];
+      for (const batch of history) {
+        const commands: Command[] = batch.flatMap((step) => {
+          const command = typeof step === "number" ? past[step % past.length] : step(names);
+          if (command === undefined) return [];
+          past.push(command);
+          return [command];
+        });
+        const { answers } = await store.commit(commands);
+        expect(answers.map(outcomeOf)).toEqual(commands.map((command) => model.run(command)));
+        commandsRun += commands.length;
+      }
+      for (const who of [0, 1, 2].map(names.owner)) {
+        const { accounts } = await store.balances(who, { holdsMax: 100 });
+        for (const { currency, posted, held, creditLimit } of accounts) {
+          expect({ posted, held, creditLimit }).toEqual(model.account(`${who} ${currency}`));
+        }
+      }
+      for (const [id, { state, settled, owed }] of model.transactions()) {
+        const found = await store.findTransaction(id, {});
+        expect(found?.transaction).toMatchObject({ state, settled, owed });
+      }
+      expect((await store.verify({ divergencesMax: 5 })).divergences).toEqual([]);
+    }),
+    { numRuns: Number(process.env["BOURSE_MODEL_RUNS"] ?? 40) },
+  );
+  expect(commandsRun).toBeGreaterThan(300);
+});
+
+test("no account went further below zero, holds counted, than the highest limit that was ever set", async () => {
+  const { rows } = await database.pool.query(
+    `select owner, currency from accounts
+     where owner not like '@%' and currency <> 'CRD' and posted - held < -200`,
+  );
+
+  expect(rows).toEqual([]);
+});

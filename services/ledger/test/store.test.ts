@@ -1,0 +1,294 @@
+import { randomUUIDv7 } from "node:crypto";
+import { createPool } from "@bourse/postgres";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { Client } from "pg";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { createQueue } from "../src/queue.ts";
+import type { LedgerStore } from "../src/store.ts";
+import {
+  cancelOf,
+  depositOf,
+  disputeOf,
+  eur,
+  openDatabase,
+  openStores,
+  outcomeOf,
+  recordOf,
+  settleOf,
+} from "./books.ts";
+
+let database: TestDatabase;
+let store: LedgerStore;
+beforeAll(async () => {
+  database = await openDatabase();
+  store = openStores(database).ledger;
+});
+afterEach(async () => {
+  expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+/** A name that no other test uses. */
+function aName(): string {
+  return `a-${randomUUIDv7()}`;
+}
+
+async function outcomesOf(commands: Parameters<LedgerStore["commit"]>[0]): Promise<string[]> {
+  return (await store.commit(commands)).answers.map(outcomeOf);
+}
+
+async function balanceOf(owner: string) {
+  const { accounts } = await store.balances(owner, { holdsMax: 10 });
+  const [{ posted, held } = { posted: 0n, held: 0n }] = accounts;
+  return { posted, held };
+}
+
+describe("a batch", () => {
+  test("gives each command the meaning it has after those before it", async () => {
+    const [payer, provider, third] = [aName(), aName(), aName()];
+    const paid = recordOf({ payer, provider });
+    const passedOn = recordOf({ payer: provider, provider: third });
+    const tooMuch = recordOf({ payer, provider, amount: eur(901) });
+
+    const outcomes = await outcomesOf([
+      settleOf(paid.terms.id),
+      depositOf({ owner: payer }),
+      paid,
+      settleOf(paid.terms.id, eur(100)),
+      passedOn,
+      cancelOf(passedOn.terms.id),
+      tooMuch,
+      tooMuch,
+    ]);
+
+    expect(outcomes).toEqual([
+      "TRANSACTION_NOT_FOUND",
+      "ok",
+      "PENDING",
+      "SETTLED",
+      "PENDING",
+      "CANCELLED",
+      "INSUFFICIENT_FUNDS",
+      "TRANSACTION_ID_BURNT",
+    ]);
+    expect(await balanceOf(payer)).toEqual({ posted: 900n, held: 0n });
+    expect(await balanceOf(provider)).toEqual({ posted: 100n, held: 0n });
+  });
+
+  test("does once what it bears twice", async () => {
+    const [payer, provider] = [aName(), aName()];
+    const deposit = depositOf({ owner: payer });
+    const record = recordOf({ payer, provider });
+    const other = recordOf({ ...record.terms, amount: eur(7) });
+    const settle = settleOf(record.terms.id);
+
+    const outcomes = await outcomesOf([deposit, deposit, record, record, other, settle, settle]);
+
+    expect(outcomes).toEqual([
+      "ok",
+      "ok",
+      "PENDING",
+      "PENDING",
+      "TRANSACTION_ID_REUSED",
+      "SETTLED",
+      "SETTLED",
+    ]);
+    expect(await balanceOf(payer)).toEqual({ posted: 900n, held: 0n });
+  });
+
+  test("keeps the memory of an id that was refused for want of funds, beside what it did do", async () => {
+    const [payer, provider] = [aName(), aName()];
+    const record = recordOf({ payer, provider });
+
+    const refused = await outcomesOf([record, depositOf({ owner: payer })]);
+    const late = await outcomesOf([record]);
+
+    expect(refused).toEqual(["INSUFFICIENT_FUNDS", "ok"]);
+    expect(late).toEqual(["TRANSACTION_ID_BURNT"]);
+  });
+
+  test("writes nothing at all when it cannot be written", async () => {
+    const owner = aName();
+    const broken = recordOf({ payer: owner, capability: "nul \0 is no text to Postgres" });
+
+    await expect(store.commit([depositOf({ owner }), broken])).rejects.toThrow("0x00");
+
+    expect(await balanceOf(owner)).toEqual({ posted: 0n, held: 0n });
+  });
+
+  test("that cannot be written does not take its neighbours in the queue with it", async () => {
+    const owner = aName();
+    await using queue = createQueue({ store, tell: () => {}, batchMax: 10, queueMax: 10 });
+    const broken = recordOf({ payer: owner, capability: "nul \0 is no text to Postgres" });
+
+    const [before, failed, after] = await Promise.allSettled([
+      queue.submit(depositOf({ owner })),
+      queue.submit(broken),
+      queue.submit(depositOf({ owner })),
+    ]);
+
+    expect([before.status, failed.status, after.status]).toEqual([
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(await balanceOf(owner)).toEqual({ posted: 2_000n, held: 0n });
+  });
+});
+
+describe("many callers at once", () => {
+  test("get no more than there is: of fifty holds on funds for twenty exactly twenty succeed", async () => {
+    const payer = aName();
+    await store.commit([depositOf({ owner: payer, amount: eur(2_000) })]);
+    const records = Array.from({ length: 50 }, () => recordOf({ payer, provider: aName() }));
+
+    const outcomes = await Promise.all(records.map((record) => outcomesOf([record])));
+
+    const held = outcomes.flat().filter((outcome) => outcome === "PENDING");
+    expect(held).toHaveLength(20);
+    expect(outcomes.flat().filter((outcome) => outcome === "INSUFFICIENT_FUNDS")).toHaveLength(30);
+    expect(await balanceOf(payer)).toEqual({ posted: 2_000n, held: 2_000n });
+  });
+
+  test("open an account once, and what comes in first is seen by what goes out", async () => {
+    const owner = aName();
+    const deposits = Array.from({ length: 20 }, () => depositOf({ owner, amount: eur(10) }));
+
+    await Promise.all(deposits.map((deposit) => store.commit([deposit])));
+
+    expect(await balanceOf(owner)).toEqual({ posted: 200n, held: 0n });
+  });
+
+  test("with the same id and content get the same, and it happens once", async () => {
+    const [payer, provider] = [aName(), aName()];
+    await store.commit([depositOf({ owner: payer })]);
+    const record = recordOf({ payer, provider });
+
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcomesOf([record])));
+
+    expect(new Set(outcomes.flat())).toEqual(new Set(["PENDING"]));
+    expect(await balanceOf(payer)).toEqual({ posted: 1_000n, held: 100n });
+  });
+
+  test("with the same id and other accounts: one wins, the others are told which field differs", async () => {
+    const payers = Array.from({ length: 8 }, aName);
+    await store.commit(payers.map((owner) => depositOf({ owner })));
+    const id = randomUUIDv7();
+
+    const outcomes = await Promise.all(
+      payers.map((payer) => outcomesOf([recordOf({ id, payer })])),
+    );
+
+    expect(outcomes.flat().sort()).toEqual([
+      "PENDING",
+      ...Array.from({ length: 7 }, () => "TRANSACTION_ID_REUSED"),
+    ]);
+  });
+
+  test("of two processes over the same accounts in opposite directions neither deadlock nor lose money", async () => {
+    const names = Array.from({ length: 6 }, aName);
+    await store.commit(names.map((owner) => depositOf({ owner })));
+    await using processes = new AsyncDisposableStack();
+    const queues = [0, 1].map(() => {
+      const pool = createPool(database.url, { schema: "ledger", max: 4 });
+      processes.defer(() => pool.end());
+      const { ledger } = openStores({ ...database, pool });
+      return processes.use(
+        createQueue({ store: ledger, tell: () => {}, batchMax: 16, queueMax: 1_000 }),
+      );
+    });
+    const name = (nth: number) => names[nth % names.length] ?? "";
+
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, async (_, nth) => {
+        const queue = queues[nth % 2];
+        const record = recordOf({ payer: name(nth), provider: name(nth * 5 + 1), amount: eur(7) });
+        await queue?.submit(record);
+        const other = queues[(nth + 1) % 2];
+        const end = nth % 3 === 0 ? cancelOf(record.terms.id) : settleOf(record.terms.id);
+        return outcomeOf(await other?.submit(end));
+      }),
+    );
+
+    const balances = await Promise.all(names.map(balanceOf));
+    expect(new Set(answers)).toEqual(new Set(["SETTLED", "CANCELLED"]));
+    expect(balances.reduce((sum, { posted }) => sum + posted, 0n)).toBe(6_000n);
+    expect(balances.every(({ held }) => held === 0n)).toBe(true);
+  });
+});
+
+describe("an answer", () => {
+  test("comes after the commit, so one that is killed before has no answer and has done nothing", async () => {
+    const owner = aName();
+    await store.commit([depositOf({ owner })]);
+    const pool = createPool(database.url, { schema: "ledger", max: 1, applicationName: "victim" });
+    const { ledger } = openStores({ ...database, pool });
+    await using queue = createQueue({ store: ledger, tell: () => {}, batchMax: 9, queueMax: 9 });
+    await using blocker = await lockAccount(owner);
+    const deposit = depositOf({ owner });
+    const answered = vi.fn();
+    const outcome = queue.submit(deposit).then(answered, (error) => error);
+    await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+
+    await blocker.client.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'",
+    );
+
+    expect(await outcome).toMatchObject({ reason: "LEDGER_UNAVAILABLE", retryAfterMs: 500 });
+    expect(answered).not.toHaveBeenCalled();
+    await blocker.client.query("rollback");
+    expect(await balanceOf(owner)).toEqual({ posted: 1_000n, held: 0n });
+    expect(await outcomesOf([deposit, deposit])).toEqual(["ok", "ok"]);
+    expect(await balanceOf(owner)).toEqual({ posted: 2_000n, held: 0n });
+    await pool.end();
+  });
+
+  test("says that the ledger is busy when too many wait, and nothing was done for it", async () => {
+    const owner = aName();
+    await store.commit([depositOf({ owner })]);
+    await using queue = createQueue({ store, tell: () => {}, batchMax: 1, queueMax: 2 });
+    const blocker = await lockAccount(owner);
+    const first = queue.submit(depositOf({ owner }));
+    await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+    const waiting = [queue.submit(depositOf({ owner })), queue.submit(depositOf({ owner }))];
+
+    const refused = await queue.submit(depositOf({ owner })).catch((error) => error);
+    await blocker[Symbol.asyncDispose]();
+    await Promise.all([first, ...waiting]);
+
+    expect(refused).toMatchObject({ reason: "LEDGER_BUSY", retryAfterMs: 200 });
+    expect(await balanceOf(owner)).toEqual({ posted: 4_000n, held: 0n });
+  });
+
+  async function lockAccount(owner: string) {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    await client.query("begin");
+    await client.query("select from ledger.accounts where owner = $1 for update", [owner]);
+    return { client, [Symbol.asyncDispose]: () => client.end() };
+  }
+
+  async function waitingBackends(): Promise<number> {
+    const { rows } = await database.pool.query(
+      `select count(*)::int as waiting from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rows[0].waiting;
+  }
+});
+
+describe("the tables", () => {
+  test.each(["movements", "evidence"])("refuse to change or drop a line of %s", async (table) => {
+    const owner = aName();
+    const record = recordOf({ payer: owner });
+    await store.commit([depositOf({ owner }), record, disputeOf(record.terms.id)]);
+
+    for (const statement of [`update ${table} set reference = ''`, `delete from ${table}`]) {
+      await expect(database.pool.query(statement)).rejects.toMatchObject({
+        constraint: `${table}_immutable`,
+      });
+    }
+  });
+});

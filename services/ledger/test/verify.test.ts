@@ -1,0 +1,197 @@
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { verifyBooks } from "../src/postgres/verify.ts";
+import type { Divergence, LedgerStore } from "../src/store.ts";
+import {
+  depositOf,
+  disputeOf,
+  eur,
+  openDatabase,
+  openStores,
+  recordOf,
+  resolveOf,
+  settleOf,
+} from "./books.ts";
+
+let database: TestDatabase;
+let store: LedgerStore;
+
+const PENDING = "01990000-0000-7000-8000-000000000001";
+const SETTLED = "01990000-0000-7000-8000-000000000002";
+const FROZEN = "01990000-0000-7000-8000-000000000003";
+const RULED = "01990000-0000-7000-8000-000000000004";
+
+/** Books with a transaction in each state: ann has 1,000 less 60 settled, bob has 60. */
+beforeAll(async () => {
+  database = await openDatabase();
+  store = openStores(database).ledger;
+  await store.commit([
+    depositOf({ id: "d-1" }),
+    recordOf({ id: PENDING }),
+    recordOf({ id: SETTLED }),
+    settleOf(SETTLED, eur(60)),
+    recordOf({ id: FROZEN }),
+    settleOf(FROZEN),
+    disputeOf(FROZEN),
+    recordOf({ id: RULED }),
+    disputeOf(RULED),
+    resolveOf(RULED, 5_000),
+  ]);
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+/** What verification finds after something was done to the tables that nobody should do, which is then undone. */
+async function findingsAfter(statement: string, most = 100): Promise<readonly Divergence[]> {
+  const client = await database.pool.connect();
+  try {
+    await client.query(`
+      begin;
+      set local session_replication_role = replica;
+      alter table movements drop constraint movements_two_accounts;
+      drop index movements_hold_key;
+      ${statement}`);
+    return (await verifyBooks(client, most)).divergences;
+  } finally {
+    await client.query("rollback");
+    client.release();
+  }
+}
+
+const holdOf = (id: string) =>
+  `(select id from movements where reference = '${id}' and kind = 'HOLD')`;
+const accountOf = (owner: string) => `(select id from accounts where owner = '${owner}')`;
+const copyOf = (where: string) => `
+  insert into movements (id, kind, debit_account, credit_account, amount, hold_id, reference, created_at)
+  select gen_random_uuid(), kind, debit_account, credit_account, amount, hold_id, reference, created_at
+  from movements where ${where}`;
+
+describe("verification", () => {
+  test("finds nothing wrong with books that nobody touched, and says what it looked at", async () => {
+    const report = await store.verify({ divergencesMax: 100 });
+
+    expect(report).toEqual({ accounts: 3n, movements: 11n, transactions: 4n, divergences: [] });
+  });
+
+  test.each<[string, string, string[]]>([
+    [
+      "a balance that was raised",
+      "update accounts set posted = posted + 5 where owner = 'bob'",
+      ["BALANCE_NOT_FOLD", "SUM_NOT_ZERO"],
+    ],
+    [
+      "money that was shifted between accounts",
+      `update accounts set posted = posted + case owner when 'bob' then 5 else -5 end
+       where owner in ('ann', 'bob')`,
+      ["BALANCE_NOT_FOLD"],
+    ],
+    [
+      "a held amount that was lowered",
+      "update accounts set held = held - 1 where owner = 'ann'",
+      ["HELD_NOT_OPEN_HOLDS"],
+    ],
+    [
+      "a movement whose amount was changed",
+      "update movements set amount = 999 where reference = 'd-1'",
+      ["BALANCE_NOT_FOLD"],
+    ],
+    [
+      "a movement that was dropped",
+      "delete from movements where reference = 'd-1'",
+      ["BALANCE_NOT_FOLD"],
+    ],
+    [
+      "a hold that was paid twice",
+      copyOf(`kind = 'POST' and reference = '${SETTLED}'`),
+      ["BALANCE_NOT_FOLD", "HELD_NOT_OPEN_HOLDS", "HOLD_RESOLVED_TWICE", "TRANSACTION_NOT_FOLD"],
+    ],
+    [
+      "a hold that was resolved in part",
+      `delete from movements where kind = 'RELEASE' and reference = '${SETTLED}'`,
+      ["HELD_NOT_OPEN_HOLDS", "HOLD_RESOLVED_IN_PART"],
+    ],
+    [
+      "a payment out of a hold that is gone",
+      `delete from movements where id = ${holdOf(SETTLED)}`,
+      ["HELD_NOT_OPEN_HOLDS", "HOLD_MISSING"],
+    ],
+    [
+      "a payment out of a hold to someone else",
+      `update movements set credit_account = ${accountOf("@world")}
+       where kind = 'POST' and reference = '${SETTLED}'`,
+      ["BALANCE_NOT_FOLD", "HOLD_MISSING"],
+    ],
+    [
+      "a movement to an account that is not there",
+      "update movements set credit_account = 999 where reference = 'd-1'",
+      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED"],
+    ],
+    [
+      "a movement across currencies",
+      `insert into accounts (owner, currency, posted, created_at) values ('carl', 'SAT', 1000, now());
+       update movements set credit_account = ${accountOf("carl")} where reference = 'd-1'`,
+      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "SUM_NOT_ZERO"],
+    ],
+    [
+      "a transaction that claims to have been paid more",
+      `update transactions set settled = 61 where id = '${SETTLED}'`,
+      ["TRANSACTION_NOT_FOLD"],
+    ],
+    [
+      "a transaction that forgot its hold",
+      `update transactions set state = 'CANCELLED', hold_id = null, hold_account = null, hold_amount = null
+       where id = '${PENDING}'`,
+      ["TRANSACTION_HOLD_MISMATCH"],
+    ],
+    [
+      "a transaction that claims another hold",
+      `update transactions set hold_amount = 99 where id = '${FROZEN}'`,
+      ["TRANSACTION_HOLD_MISMATCH"],
+    ],
+  ])("finds %s", async (_case, statement, checks) => {
+    const found = await findingsAfter(statement);
+
+    expect([...new Set(found.map(({ check }) => check))].sort()).toEqual(checks);
+  });
+
+  test("names the row, what it should be and what it is", async () => {
+    const found = await findingsAfter(
+      "update accounts set posted = posted + 5 where owner = 'bob'",
+    );
+
+    expect(found).toEqual([
+      { check: "SUM_NOT_ZERO", subject: "EUR", expected: "0", found: "5" },
+      { check: "BALANCE_NOT_FOLD", subject: "bob EUR", expected: "210", found: "215" },
+    ]);
+  });
+
+  test("reports the first of each check before the second of any, up to a limit", async () => {
+    const found = await findingsAfter(
+      "update accounts set posted = posted + id, held = held + 1",
+      4,
+    );
+
+    expect(found.map(({ check }) => check)).toEqual([
+      "SUM_NOT_ZERO",
+      "BALANCE_NOT_FOLD",
+      "HELD_NOT_OPEN_HOLDS",
+      "BALANCE_NOT_FOLD",
+    ]);
+  });
+
+  test("holds while the books go on", async () => {
+    const going = Array.from({ length: 40 }, async () => {
+      const record = recordOf({ amount: eur(1) });
+      await store.commit([record]);
+      await store.commit([settleOf(record.terms.id)]);
+    });
+
+    const reports = await Promise.all(
+      Array.from({ length: 5 }, () => store.verify({ divergencesMax: 10 })),
+    );
+    await Promise.all(going);
+
+    expect(reports.flatMap(({ divergences }) => divergences)).toEqual([]);
+  });
+});
