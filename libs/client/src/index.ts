@@ -1,4 +1,5 @@
 export { faultsOf, metadataOf, reasonOf, streamed } from "@bourse/rpc";
+export type { AgentEvent, AgentOptions, Decline, Terms, Work } from "./agent.ts";
 export { hours, minutes, money, seconds } from "./amount.ts";
 export type { Addresses, ServiceName } from "./config.ts";
 export {
@@ -9,3 +10,4 @@ export {
   marketOf,
   type Transports,
 } from "./connect.ts";
+export { runAgent } from "./run-agent.ts";

@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
+import type { Desk } from "./agent.ts";
+import { followTasks } from "./follow.ts";
+
+/** Bids on the open tasks that the agent is able to do, each once, until the agent stops. */
+export async function bidOnTasks(desk: Desk): Promise<void> {
+  const { profile, agentId } = desk;
+  const considered = new Set<string>();
+  const filter = { capabilities: profile.capabilities ?? [] };
+  for await (const task of followTasks(desk.market, filter, retrying(desk))) {
+    if (task.state !== TaskState.OPEN) {
+      considered.delete(task.taskId);
+      continue;
+    }
+    const own = task.requester === agentId || task.spec?.evaluator === agentId;
+    if (own || considered.has(task.taskId)) continue;
+    considered.add(task.taskId);
+    void consider(desk, task);
+  }
+}
+
+/** Decides on a task; whatever goes wrong concerns this task only. */
+async function consider(desk: Desk, task: Task): Promise<void> {
+  const { market, agentId, signal, tell } = desk;
+  const { taskId } = task;
+  try {
+    const decision = await desk.bid(task);
+    if (decision === undefined || signal.aborted) return;
+    if ("decline" in decision) {
+      const reason = decision.decline;
+      const request = { taskId, agentId, reason };
+      await desk.insist(() => market.auction.declineToBid(request, { signal }));
+      tell({ kind: "declined", task, reason });
+      return;
+    }
+    // Named here, so that all attempts are one bid.
+    const request = { requestId: randomUUID(), taskId, agentId, terms: decision };
+    const { bid } = await desk.insist(() => market.auction.submitBid(request, { signal }));
+    tell({ kind: "bid", task, bid });
+  } catch (error) {
+    if (!signal.aborted) tell({ kind: "failed", task, error });
+  }
+}
+
+/** How the agent tries again, and tells of it. */
+export function retrying({ signal, random, tell }: Desk) {
+  const onRetry = (error: unknown): void => tell({ kind: "disconnected", error });
+  return { signal, random, onRetry };
+}
