@@ -146,6 +146,7 @@ export const borderRules: readonly BorderRule[] = [
 const USED_WITHOUT_IMPORT: ReadonlySet<string> = new Set([
   "@bufbuild/buf",
   "@bufbuild/protoc-gen-es",
+  "kubernetes-types",
   "pino-pretty",
 ]);
 

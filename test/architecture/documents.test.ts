@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { linkFaults, placeFaults, type Target } from "./documents.ts";
-import { readFiles, readText, root, told } from "./tree.ts";
+import { readFiles, root, told } from "./tree.ts";
 
 const TEXT =
   /\.(ts|js|mjs|json|md|sql|lua|proto|ya?ml|sh|toml|html|css|py|go)$|\/(run|Dockerfile)$|^bourse$/;
@@ -18,17 +18,6 @@ describe("documents", () => {
     const texts = readFiles((path) => TEXT.test(path) && path !== "package-lock.json");
 
     expect(told(texts.flatMap(placeFaults))).toEqual([]);
-  });
-
-  test("such as package-lock.json name no registry", () => {
-    const { packages } = JSON.parse(readText("package-lock.json").text) as {
-      packages: Record<string, { resolved?: string }>;
-    };
-
-    const resolved = Object.values(packages).flatMap((one) => one.resolved ?? []);
-
-    expect(Object.keys(packages).length).toBeGreaterThan(100);
-    expect(resolved.filter((place) => place.includes("://"))).toEqual([]);
   });
 });
 
