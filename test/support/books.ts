@@ -50,11 +50,14 @@ export async function dumpState(pool: Pool): Promise<Readonly<Record<string, rea
     "select schemaname, tablename from pg_tables where schemaname = any($1) order by 1, 2",
     [SCHEMAS],
   );
-  const dump: Record<string, readonly string[]> = {};
-  for (const { schemaname, tablename } of tables.rows) {
-    const name = `${schemaname}.${tablename}`;
-    const { rows } = await pool.query(`select t::text as row from ${name} t order by 1`);
-    dump[name] = rows.map(({ row }) => row);
-  }
+  const names = tables.rows.map(({ schemaname, tablename }) => `${schemaname}.${tablename}`);
+  const { rows } = await pool.query(
+    names
+      .map((name) => `select '${name}' as name, t::text as row from ${name} t`)
+      .join(" union all "),
+  );
+  const dump = Object.fromEntries(names.map((name) => [name, [] as string[]]));
+  for (const { name, row } of rows) dump[name]?.push(row);
+  for (const each of Object.values(dump)) each.sort();
   return dump;
 }

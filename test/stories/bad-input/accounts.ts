@@ -14,8 +14,7 @@ export const accountRows: readonly Row[] = [
   {
     title: "disputing what one has no part in",
     call: ({ rival, settled }) => rival.ledger.flagDispute({ transactionId: settled }),
-    code: "PermissionDenied",
-    reason: "NOT_TRANSACTION_PARTY",
+    ...UNKNOWN,
   },
   {
     title: "disputing what was cancelled",
@@ -210,7 +209,7 @@ export const accountRows: readonly Row[] = [
       await using channel = dial({ address: market.market.address("ledger"), token: () => token });
       const garbled = { ...appendEvents, input: BytesValueSchema };
       const value = Uint8Array.of(0x0a, 0xff);
-      return channel.unary(garbled, undefined, undefined, undefined, { value });
+      return await channel.unary(garbled, undefined, undefined, undefined, { value });
     },
     ...INVALID,
   },

@@ -103,7 +103,7 @@ export const registryRows: readonly Row[] = [
       });
       const garbled = { ...getAgent, input: BytesValueSchema };
       const value = Uint8Array.of(0xff, 0xfe);
-      return channel.unary(garbled, undefined, undefined, undefined, { value });
+      return await channel.unary(garbled, undefined, undefined, undefined, { value });
     },
     ...INVALID,
   },

@@ -14,7 +14,7 @@ function posting(what: string, field: string, wish: TaskWish): Row {
     title: `posting a task ${what}`,
     call: ({ buyer }) => buyer.auction.postTask({ requester: buyer.id, spec: aTask(wish) }),
     ...INVALID,
-    field: `spec.${field}`,
+    field: field === "" ? "spec" : `spec.${field}`,
   };
 }
 
