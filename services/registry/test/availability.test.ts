@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import { type Declaration, isNews, nextHeartbeatMs, stateOf } from "../src/availability.ts";
+
+const NOON = new Date("2026-11-20T12:00:00Z");
+const before = new Date(NOON.getTime() - 1);
+const after = new Date(NOON.getTime() + 1);
+
+function aDeclaration(overrides: Partial<Declaration> = {}): Declaration {
+  return {
+    declaredState: "ONLINE",
+    leaseMs: undefined,
+    maxConcurrent: 3,
+    unregisteredAt: undefined,
+    ...overrides,
+  };
+}
+
+function aPresence(overrides: { inFlight?: number; leaseExpireAt?: Date } = {}) {
+  const { inFlight = 0, leaseExpireAt } = overrides;
+  return { inFlight, heardAt: before, leaseExpireAt };
+}
+
+describe("the state of an agent", () => {
+  test.each`
+    declared         | leaseMs      | expires      | inFlight | state            | because
+    ${"ONLINE"}      | ${undefined} | ${undefined} | ${0}     | ${"ONLINE"}      | ${"it says so"}
+    ${"BUSY"}        | ${undefined} | ${undefined} | ${0}     | ${"BUSY"}        | ${"it says so"}
+    ${"OFFLINE"}     | ${undefined} | ${undefined} | ${0}     | ${"OFFLINE"}     | ${"it says so"}
+    ${"MAINTENANCE"} | ${undefined} | ${undefined} | ${3}     | ${"MAINTENANCE"} | ${"only ONLINE becomes BUSY"}
+    ${"ONLINE"}      | ${undefined} | ${undefined} | ${2}     | ${"ONLINE"}      | ${"it takes one more"}
+    ${"ONLINE"}      | ${undefined} | ${undefined} | ${3}     | ${"BUSY"}        | ${"it is full"}
+    ${"ONLINE"}      | ${undefined} | ${undefined} | ${4}     | ${"BUSY"}        | ${"it is more than full"}
+    ${"ONLINE"}      | ${10}        | ${after}     | ${0}     | ${"ONLINE"}      | ${"its lease holds"}
+    ${"ONLINE"}      | ${10}        | ${NOON}      | ${0}     | ${"OFFLINE"}     | ${"its lease lapses now"}
+    ${"ONLINE"}      | ${10}        | ${before}    | ${3}     | ${"OFFLINE"}     | ${"its lease has lapsed, full or not"}
+    ${"MAINTENANCE"} | ${10}        | ${before}    | ${0}     | ${"OFFLINE"}     | ${"its lease has lapsed"}
+    ${"ONLINE"}      | ${10}        | ${undefined} | ${0}     | ${"OFFLINE"}     | ${"its lease was lost"}
+    ${"ONLINE"}      | ${undefined} | ${before}    | ${0}     | ${"ONLINE"}      | ${"it has no lease any more"}
+  `("is $state when $because", ({ declared, leaseMs, expires, inFlight, state }) => {
+    const declaration = aDeclaration({ declaredState: declared, leaseMs });
+
+    expect(stateOf(declaration, aPresence({ inFlight, leaseExpireAt: expires }), NOON)).toBe(state);
+  });
+
+  test("is OFFLINE when nothing is known of its lease, and as declared when it has none", () => {
+    expect(stateOf(aDeclaration({ leaseMs: 10 }), undefined, NOON)).toBe("OFFLINE");
+    expect(stateOf(aDeclaration(), undefined, NOON)).toBe("ONLINE");
+  });
+
+  test("is OFFLINE once it was unregistered", () => {
+    expect(stateOf(aDeclaration({ unregisteredAt: before }), aPresence(), NOON)).toBe("OFFLINE");
+  });
+});
+
+describe("a sign of life is news", () => {
+  test.each`
+    was          | told   | inFlight | now    | expires | news     | because
+    ${undefined} | ${0}   | ${0}     | ${100} | ${0}    | ${false} | ${"nothing has changed"}
+    ${undefined} | ${0}   | ${1}     | ${100} | ${0}    | ${true}  | ${"it works on something"}
+    ${undefined} | ${0}   | ${0}     | ${100} | ${200}  | ${true}  | ${"its lease begins"}
+    ${200}       | ${200} | ${0}     | ${100} | ${0}    | ${true}  | ${"its lease ends"}
+    ${200}       | ${200} | ${0}     | ${124} | ${224}  | ${false} | ${"less than a quarter has passed"}
+    ${200}       | ${200} | ${0}     | ${125} | ${225}  | ${true}  | ${"a quarter has passed"}
+    ${224}       | ${200} | ${0}     | ${125} | ${225}  | ${true}  | ${"a quarter has passed since the last one told"}
+    ${200}       | ${200} | ${0}     | ${200} | ${210}  | ${true}  | ${"it comes back"}
+    ${200}       | ${200} | ${0}     | ${101} | ${150}  | ${true}  | ${"its lease is shorter now"}
+  `("($news) when $because", ({ was, told, inFlight, now, expires, news }) => {
+    const earlier =
+      was === undefined ? undefined : { inFlight: 0, leaseExpireMs: was, toldExpireMs: told };
+
+    expect(isNews(earlier, { inFlight, leaseExpireMs: expires }, now)).toBe(news);
+  });
+});
+
+test("the next heartbeat is due within a third of the lease", () => {
+  expect(nextHeartbeatMs(30_000)).toBe(10_000);
+  expect(nextHeartbeatMs(1_000)).toBe(333);
+});

@@ -1,0 +1,334 @@
+import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refused } from "./refused.ts";
+import { aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+
+let database: Awaited<ReturnType<typeof aDatabase>>;
+let registry: Awaited<ReturnType<typeof openRegistry>>;
+
+beforeAll(async () => {
+  database = await aDatabase();
+  registry = await openRegistry({ url: database.url });
+});
+afterAll(async () => {
+  await registry[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+async function anAgent(profile = aProfile()): Promise<string> {
+  const agentId = anId();
+  await registry.operator.registerAgent({ agentId, profile });
+  return agentId;
+}
+
+const read = async (agentId: string) => (await registry.operator.getAgent({ agentId })).agent;
+
+describe("UpdateAgent", () => {
+  test("replaces what the mask names, and nothing else is looked at", async () => {
+    const agentId = await anAgent(aProfile({ description: "old", sla: { successRate: 0.9 } }));
+
+    const { agent } = await registry.operator.updateAgent({
+      agentId,
+      profile: { capabilities: [], capacityPerHour: -7, sla: { successRate: 0.5 } },
+      updateMask: { paths: ["sla.success_rate"] },
+    });
+
+    expect(agent?.profile).toMatchObject({
+      capabilities: ["python"],
+      description: "old",
+      sla: { successRate: 0.5 },
+    });
+    expect(agent?.etag).toBe("2");
+    expect(await read(agentId)).toEqual(agent);
+  });
+
+  test("normalises capabilities and finds the agent by them", async () => {
+    const agentId = await anAgent();
+    const capability = anId("cap");
+
+    await registry.operator.updateAgent({
+      agentId,
+      profile: { capabilities: [` ${capability.toUpperCase()} `] },
+      updateMask: { paths: ["capabilities"] },
+    });
+
+    const { agents } = await registry.operator.listAgents({ capabilities: [capability] });
+    expect(agents.map((agent) => agent.agentId)).toEqual([agentId]);
+  });
+
+  test("that changes nothing leaves the etag as it is", async () => {
+    const agentId = await anAgent(aProfile({ description: "same" }));
+
+    const same = await registry.operator.updateAgent({
+      agentId,
+      profile: { description: "same" },
+      updateMask: { paths: ["description"] },
+    });
+    const none = await registry.operator.updateAgent({ agentId, updateMask: {} });
+
+    expect([same.agent?.etag, none.agent?.etag]).toEqual(["1", "1"]);
+  });
+
+  test("with validate_only answers what would be, and changes nothing", async () => {
+    const agentId = await anAgent();
+
+    const { agent } = await registry.operator.updateAgent({
+      agentId,
+      profile: { description: "x" },
+      updateMask: { paths: ["description"] },
+      validateOnly: true,
+    });
+
+    expect(agent?.profile?.description).toBe("x");
+    expect((await read(agentId))?.profile?.description).toBe("");
+  });
+
+  test.each`
+    reason               | code                 | known    | path             | etag   | price
+    ${"AGENT_NOT_FOUND"} | ${"NotFound"}        | ${false} | ${"nope"}        | ${"9"} | ${-1n}
+    ${"UNKNOWN_FIELD"}   | ${"InvalidArgument"} | ${true}  | ${"nope"}        | ${"9"} | ${-1n}
+    ${"ETAG_MISMATCH"}   | ${"Aborted"}         | ${true}  | ${"description"} | ${"9"} | ${-1n}
+    ${"INVALID_PROFILE"} | ${"InvalidArgument"} | ${true}  | ${"description"} | ${"1"} | ${-1n}
+  `(
+    "refuses with $reason before what comes after it",
+    async ({ reason, code, known, path, etag, price }) => {
+      const agentId = known ? await anAgent() : anId();
+      const before = known ? await read(agentId) : undefined;
+      const update = {
+        agentId,
+        etag,
+        profile: { pricing: { costPerTask: { micros: price, currencyCode: "EUR" } } },
+        updateMask: { paths: ["pricing", path] },
+      };
+
+      const real = await refused(registry.operator.updateAgent(update));
+      const dry = await refused(registry.operator.updateAgent({ ...update, validateOnly: true }));
+
+      expect(real).toMatchObject({ reason, code });
+      expect(dry).toMatchObject({ reason, code });
+      if (before !== undefined) expect(await read(agentId)).toEqual(before);
+    },
+  );
+
+  test("refuses a merged profile that breaks a rule with the fields at fault", async () => {
+    const agentId = await anAgent(
+      aProfile({ sla: { p50Latency: { seconds: 10n }, p99Latency: { seconds: 20n } } }),
+    );
+
+    const refusal = await refused(
+      registry.operator.updateAgent({
+        agentId,
+        profile: { sla: { p99Latency: { seconds: 5n } } },
+        updateMask: { paths: ["sla.p99_latency", "capabilities"] },
+      }),
+    );
+
+    expect(refusal.reason).toBe("INVALID_PROFILE");
+    expect(refusal.fields.sort()).toEqual(["profile.capabilities", "profile.sla"]);
+  });
+
+  test("with one etag lets one of 10 writers win", async () => {
+    const agentId = await anAgent();
+
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, n) =>
+        registry.operator.updateAgent({
+          agentId,
+          etag: "1",
+          profile: { description: `${n}` },
+          updateMask: { paths: ["description"] },
+        }),
+      ),
+    );
+
+    expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
+    expect((await read(agentId))?.etag).toBe("2");
+  });
+
+  test("answers a repeated request with the first answer", async () => {
+    const agentId = await anAgent();
+    const request = {
+      requestId: anId("request"),
+      agentId,
+      etag: "1",
+      profile: { description: "x" },
+      updateMask: { paths: ["description"] },
+    };
+    const first = await registry.operator.updateAgent(request);
+
+    expect(await registry.operator.updateAgent(request)).toEqual(first);
+  });
+
+  test("is refused to another agent", async () => {
+    const agentId = await anAgent();
+    const other = registry.as(`agent:${anId()}`);
+
+    const call = other.updateAgent({ agentId, updateMask: { paths: ["description"] } });
+
+    expect(await refused(call)).toMatchObject({ reason: "PERMISSION_DENIED" });
+  });
+});
+
+describe("UnregisterAgent", () => {
+  test("leaves a tombstone that is only seen when asked for", async () => {
+    const agentId = await anAgent();
+
+    const { agent } = await registry.operator.unregisterAgent({ agentId });
+
+    expect(agent?.unregisterTime).toBeDefined();
+    expect(await refused(registry.operator.getAgent({ agentId }))).toMatchObject({
+      reason: "AGENT_NOT_FOUND",
+      code: "NotFound",
+    });
+    const found = await registry.operator.getAgent({ agentId, includeUnregistered: true });
+    expect(found.agent?.unregisterTime).toEqual(agent?.unregisterTime);
+  });
+
+  test.each`
+    reason               | code          | known    | etag
+    ${"AGENT_NOT_FOUND"} | ${"NotFound"} | ${false} | ${"9"}
+    ${"ETAG_MISMATCH"}   | ${"Aborted"}  | ${true}  | ${"9"}
+  `("refuses with $reason", async ({ reason, code, known, etag }) => {
+    const agentId = known ? await anAgent() : anId();
+
+    const refusal = await refused(registry.operator.unregisterAgent({ agentId, etag }));
+
+    expect(refusal).toMatchObject({ reason, code });
+  });
+
+  test("refuses a second time, except as the same request", async () => {
+    const agentId = await anAgent();
+    const request = { agentId, requestId: anId("request") };
+    const first = await registry.operator.unregisterAgent(request);
+
+    expect(await registry.operator.unregisterAgent(request)).toEqual(first);
+    expect(await refused(registry.operator.unregisterAgent({ agentId }))).toMatchObject({
+      reason: "AGENT_NOT_FOUND",
+    });
+  });
+});
+
+describe("reading", () => {
+  test("BatchGetAgents answers in the order asked and names who is missing", async () => {
+    const [a, b, gone] = [await anAgent(), await anAgent(), await anAgent()];
+    await registry.operator.unregisterAgent({ agentId: gone });
+
+    const { agents, missingAgentIds } = await registry.operator.batchGetAgents({
+      agentIds: [b, "nobody", a, gone, b],
+    });
+
+    expect(agents.map((agent) => agent.agentId)).toEqual([b, a, b]);
+    expect(missingAgentIds).toEqual(["nobody", gone]);
+  });
+
+  test("ListAgents gives every agent once, by id, while others come and go", async () => {
+    const team = anId("team");
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n++) ids.push(await anAgent(aProfile({ metadata: { team } })));
+    const filter = { metadata: { team }, pageSize: 3 };
+
+    const first = await registry.operator.listAgents(filter);
+    await registry.operator.unregisterAgent({ agentId: first.agents[0]?.agentId ?? "" });
+    const rest: string[] = [];
+    for (let pageToken = first.nextPageToken; pageToken !== ""; ) {
+      const page = await registry.operator.listAgents({ ...filter, pageToken });
+      rest.push(...page.agents.map((agent) => agent.agentId));
+      pageToken = page.nextPageToken;
+    }
+
+    expect(first.agents).toHaveLength(3);
+    expect([...first.agents.map((agent) => agent.agentId), ...rest]).toEqual(ids.sort());
+  });
+
+  test("ListAgents gives only what the filter asks for", async () => {
+    const team = anId("team");
+    const [x, y] = [anId("x"), anId("y")];
+    const both = await anAgent(aProfile({ metadata: { team }, capabilities: [x, y] }));
+    const one = await anAgent(aProfile({ metadata: { team, zone: "eu" }, capabilities: [x] }));
+    const gone = await anAgent(aProfile({ metadata: { team }, capabilities: [x] }));
+    await registry.operator.unregisterAgent({ agentId: gone });
+    await registry.operator.heartbeat({
+      agentId: one,
+      declaredState: AvailabilityState.MAINTENANCE,
+    });
+    const list = async (filter: Parameters<typeof registry.operator.listAgents>[0]) =>
+      (await registry.operator.listAgents(filter)).agents.map((agent) => agent.agentId).sort();
+
+    expect(await list({ capabilities: [x.toUpperCase(), y] })).toEqual([both]);
+    expect(await list({ capabilities: [x] })).toEqual([both, one].sort());
+    expect(await list({ capabilities: [x], includeUnregistered: true })).toHaveLength(3);
+    expect(await list({ metadata: { team, zone: "eu" } })).toEqual([one]);
+    expect(
+      await list({ metadata: { team }, declaredState: AvailabilityState.MAINTENANCE }),
+    ).toEqual([one]);
+  });
+
+  test("ListAgents refuses a token of another filter or of nothing", async () => {
+    await anAgent();
+    await anAgent();
+    const { nextPageToken: pageToken } = await registry.operator.listAgents({ pageSize: 1 });
+
+    for (const request of [{ pageToken, capabilities: ["x"] }, { pageToken: "junk" }]) {
+      expect(await refused(registry.operator.listAgents(request))).toMatchObject({
+        reason: "INVALID_PAGE_TOKEN",
+        code: "InvalidArgument",
+      });
+    }
+    expect(await refused(registry.operator.listAgents({ pageSize: -1 }))).toMatchObject({
+      reason: "INVALID_REQUEST",
+    });
+  });
+
+  test("ListAgents ends a page early rather than exceed a message", async () => {
+    const team = anId("team");
+    const labels = Object.fromEntries(
+      Array.from({ length: 60 }, (_, n) => [`label-${n}`, "x".repeat(1_000)]),
+    );
+    const parts = Array.from({ length: 100 }, () => {
+      return { agentId: anId(), profile: aProfile({ metadata: { ...labels, team } }) };
+    });
+    for (const requests of [parts.slice(0, 50), parts.slice(50)]) {
+      await registry.operator.batchRegisterAgents({ requests });
+    }
+
+    const ids: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await registry.operator.listAgents({
+        metadata: { team },
+        pageSize: 1_000,
+        pageToken,
+      });
+      ids.push(...page.agents.map((agent) => agent.agentId));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+
+    expect(ids).toEqual(parts.map((part) => part.agentId).sort());
+  });
+
+  test("SummarizeCapabilities counts registered agents, most first, then by name", async () => {
+    await using own = await aDatabase();
+    await using quiet = await openRegistry({ url: own.url });
+    expect(await quiet.operator.summarizeCapabilities({})).toMatchObject({
+      capabilities: [],
+      totalAgents: 0n,
+    });
+    const capabilities = [["b", "a"], ["a"], ["c", "a"], ["d"]];
+    for (const [n, some] of capabilities.entries()) {
+      await quiet.operator.registerAgent({
+        agentId: `agent-${n}`,
+        profile: aProfile({ capabilities: some }),
+      });
+    }
+    await quiet.operator.unregisterAgent({ agentId: "agent-3" });
+
+    const summary = await quiet.operator.summarizeCapabilities({});
+
+    expect(summary.totalAgents).toBe(3n);
+    expect(summary.capabilities.map(({ capability, agents }) => [capability, agents])).toEqual([
+      ["a", 3n],
+      ["b", 1n],
+      ["c", 1n],
+    ]);
+  });
+});

@@ -1,0 +1,142 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGuard, createSigner, generateKeys } from "@bourse/access";
+import { createPool } from "@bourse/postgres";
+import { createFeed } from "@bourse/postgres/feed";
+import { type TestDatabase, testDatabase } from "@bourse/postgres/testing";
+import type { AgentProfileSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import {
+  RegistryService,
+  type WatchAgentsResponse,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { bind, type Channel, client, dial, serve, streamed } from "@bourse/rpc";
+import { createLogger, createMetrics } from "@bourse/telemetry";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
+import type { AvailabilityStore } from "../src/availability-store.ts";
+import { tellLog } from "../src/events.ts";
+import { createMemoryAvailability } from "../src/memory.ts";
+import { createRegistryMetrics } from "../src/metrics.ts";
+import { createPostgresStore } from "../src/postgres.ts";
+import { codes } from "../src/rejections.ts";
+import { registryService } from "../src/service.ts";
+
+export const DIRECTORY = new URL("../migrations/", import.meta.url);
+
+/** A database of one's own with the registry's schema. */
+export function aDatabase(): Promise<TestDatabase> {
+  return testDatabase({ schema: "registry", directory: DIRECTORY });
+}
+
+/** A clock that runs, and can be put forward. */
+export function aClock() {
+  let aheadMs = 0;
+  return {
+    now: () => new Date(Date.now() + aheadMs),
+    forward: (ms: number) => {
+      aheadMs += ms;
+    },
+  };
+}
+
+export type Registry = Client<typeof RegistryService>;
+
+/** One replica of the registry, served over a socket, on a pool of its own. */
+export async function openRegistry(options: {
+  readonly url: string;
+  readonly now?: () => Date;
+  readonly availability?: AvailabilityStore;
+}) {
+  const { now = () => new Date() } = options;
+  const keys = await generateKeys(await mkdtemp(join(tmpdir(), "registry-keys-")));
+  const signer = await createSigner({ keyFile: keys.keyFile });
+  const pool = createPool(options.url, { schema: "registry", max: 25 });
+  const availability = options.availability ?? createMemoryAvailability({ now });
+  const feed = createFeed({ pool, channel: "registry_agents", pollMs: 200 });
+  const store = createPostgresStore(pool);
+  const metrics = createMetrics({ service: "registry" });
+  const service = registryService({
+    store,
+    availability,
+    feed,
+    now,
+    tell: tellLog(createLogger({ service: "registry", level: "silent" })),
+    metrics: createRegistryMetrics(metrics, { store, availability, now }),
+    committed: feed.touch,
+    onFault: () => {},
+  });
+  const server = await serve({
+    listen: "127.0.0.1:0",
+    domain: "bourse.registry",
+    bindings: [bind(RegistryService, service)],
+    codes,
+    guard: createGuard({ jwksFile: keys.jwksFile }),
+    drainMs: 200,
+  });
+  const channels: Channel[] = [];
+  const as = (principal: string): Registry => {
+    const token = () => signer.mint(principal, 600);
+    const channel = dial({ address: server.address, token });
+    channels.push(channel);
+    return client(RegistryService, channel);
+  };
+  return {
+    as,
+    operator: as("operator"),
+    auction: as("service:auction"),
+    metrics,
+    pool,
+    async [Symbol.asyncDispose]() {
+      for (const channel of channels) channel.close();
+      await server.drain();
+      await feed[Symbol.asyncDispose]();
+      await availability[Symbol.asyncDispose]();
+      await pool.end();
+    },
+  };
+}
+
+/** A profile that keeps every rule. */
+export function aProfile(
+  overrides: MessageInitShape<typeof AgentProfileSchema> = {},
+): MessageInitShape<typeof AgentProfileSchema> {
+  return { capabilities: ["python"], ...overrides };
+}
+
+let made = 0;
+
+/** An id that no other agent has. */
+export function anId(prefix = "agent"): string {
+  made++;
+  return `${prefix}-${process.pid}-${made}`;
+}
+
+/** Watches in the background, keeping what came. */
+export function aWatcher(registry: Registry, resumeToken = "") {
+  const stopping = new AbortController();
+  const messages: WatchAgentsResponse[] = [];
+  const over = (async () => {
+    try {
+      const open = (signal: AbortSignal) => registry.watchAgents({ resumeToken }, { signal });
+      for await (const message of streamed(open, stopping.signal)) messages.push(message);
+    } catch (error) {
+      if (!stopping.signal.aborted) return error;
+    }
+    return undefined;
+  })();
+  const agents = () =>
+    messages.flatMap(({ event }) => (event.case === "agent" ? [event.value] : []));
+  return {
+    messages,
+    over,
+    agents,
+    isSynced: () => messages.some(({ event }) => event.case === "synced"),
+    latest: (agentId: string) => agents().findLast((agent) => agent.agentId === agentId),
+    token: () => messages.findLast((message) => message.resumeToken !== "")?.resumeToken ?? "",
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await over;
+    },
+  };
+}

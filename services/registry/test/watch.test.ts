@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+import { type Agent, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { reasonOf } from "@bourse/rpc";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createRedisAvailability } from "../src/redis.ts";
+import { refused } from "./refused.ts";
+import {
+  aClock,
+  aDatabase,
+  anId,
+  aProfile,
+  aWatcher,
+  openRegistry,
+  type Registry,
+} from "./registry.ts";
+
+const { ONLINE, BUSY, OFFLINE } = AvailabilityState;
+const REDIS_URL = process.env["REDIS_URL"] ?? "";
+const SOON = { timeout: 5_000 };
+
+let database: Awaited<ReturnType<typeof aDatabase>>;
+
+beforeAll(async () => {
+  database = await aDatabase();
+});
+afterAll(() => database[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await using registry = await openRegistry({ url: database.url });
+  await registry.pool.query("truncate agents cascade");
+});
+
+async function anAgent(registry: Registry, lease?: { seconds: bigint }): Promise<string> {
+  const agentId = anId();
+  const profile = aProfile({ maxConcurrent: 2 });
+  await registry.registerAgent({ agentId, profile, ...(lease && { lease }) });
+  return agentId;
+}
+
+describe("WatchAgents", () => {
+  test("streams every registered agent, then synced, then each change", async () => {
+    await using registry = await openRegistry({ url: database.url });
+    const [a, b] = [await anAgent(registry.operator), await anAgent(registry.operator)];
+
+    await using watcher = aWatcher(registry.as("service:discovery"));
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    const snapshot = watcher.agents().map((agent) => agent.agentId);
+    await registry.operator.updateAgent({
+      agentId: a,
+      profile: { description: "new" },
+      updateMask: { paths: ["description"] },
+    });
+    await registry.operator.unregisterAgent({ agentId: b });
+
+    await vi.waitFor(() => expect(watcher.latest(b)?.unregisterTime).toBeDefined(), SOON);
+    expect(snapshot.sort()).toEqual([a, b].sort());
+    expect(watcher.latest(a)?.profile?.description).toBe("new");
+    const { agent } = await registry.operator.getAgent({ agentId: a });
+    expect(watcher.latest(a)).toEqual(agent);
+  });
+
+  test("leaves old tombstones out of a snapshot", async () => {
+    const clock = aClock();
+    await using registry = await openRegistry({ url: database.url, now: clock.now });
+    const agentId = await anAgent(registry.operator);
+    await registry.operator.unregisterAgent({ agentId });
+
+    clock.forward(120_000);
+    await using watcher = aWatcher(registry.operator);
+
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    expect(watcher.agents()).toEqual([]);
+  });
+
+  test("resumed, tells what changed since, tombstones included, also after a restart", async () => {
+    const [kept, changed, gone] = [anId(), anId(), anId()];
+    let resumeToken = "";
+    {
+      await using registry = await openRegistry({ url: database.url });
+      for (const agentId of [kept, changed, gone]) {
+        await registry.operator.registerAgent({ agentId, profile: aProfile() });
+      }
+      await using watcher = aWatcher(registry.operator);
+      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+      resumeToken = watcher.token();
+      await registry.operator.adjustReputation({ agentId: changed, delta: 1, reason: "x" });
+      await registry.operator.unregisterAgent({ agentId: gone });
+    }
+
+    await using restarted = await openRegistry({ url: database.url });
+    await using watcher = aWatcher(restarted.operator, resumeToken);
+
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    const told = watcher.agents().map((agent) => agent.agentId);
+    expect(told.sort()).toEqual([changed, gone].sort());
+    expect(watcher.latest(gone)?.unregisterTime).toBeDefined();
+  });
+
+  test.each(["nonsense", "abc-1-5.12.1795225053257", "x.1", ".", "1.2.3"])(
+    "refuses the token '%s' with INVALID_RESUME_TOKEN",
+    async (resumeToken) => {
+      await using registry = await openRegistry({ url: database.url });
+      await using watcher = aWatcher(registry.operator, resumeToken);
+
+      const error = await watcher.over;
+
+      expect(await refused(Promise.reject(error))).toMatchObject({
+        reason: "INVALID_RESUME_TOKEN",
+        code: "InvalidArgument",
+      });
+    },
+  );
+
+  test("refuses a token that is older than a day", async () => {
+    const clock = aClock();
+    await using registry = await openRegistry({ url: database.url, now: clock.now });
+    await using first = aWatcher(registry.operator);
+    await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+
+    clock.forward(86_400_000);
+    await using second = aWatcher(registry.operator, first.token());
+
+    expect(reasonOf(await second.over)).toBe("INVALID_RESUME_TOKEN");
+  });
+});
+
+describe("WatchAgents and availability", () => {
+  test("tells of tasks under way, of a lapse and of a return, each with a token", async () => {
+    const clock = aClock();
+    await using registry = await openRegistry({ url: database.url, now: clock.now });
+    const agentId = await anAgent(registry.operator, { seconds: 60n });
+    await using watcher = aWatcher(registry.operator);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    const state = () => watcher.latest(agentId)?.availability?.state;
+    expect(state()).toBe(ONLINE);
+
+    await registry.operator.heartbeat({ agentId, inFlight: 2 });
+    await vi.waitFor(() => expect(state()).toBe(BUSY), SOON);
+    clock.forward(61_000);
+    await vi.waitFor(() => expect(state()).toBe(OFFLINE), SOON);
+    await registry.operator.heartbeat({ agentId, inFlight: 0 });
+
+    await vi.waitFor(() => expect(state()).toBe(ONLINE), SOON);
+    expect(watcher.messages.at(-1)?.resumeToken).not.toBe("");
+  });
+
+  test("tells who resumes what lapsed meanwhile", async () => {
+    const clock = aClock();
+    await using registry = await openRegistry({ url: database.url, now: clock.now });
+    const agentId = await anAgent(registry.operator, { seconds: 60n });
+    await using first = aWatcher(registry.operator);
+    await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+    const resumeToken = first.token();
+    await first[Symbol.asyncDispose]();
+
+    clock.forward(61_000);
+    await using second = aWatcher(registry.operator, resumeToken);
+
+    await vi.waitFor(() => expect(second.isSynced()).toBe(true), SOON);
+    expect(second.latest(agentId)?.availability?.state).toBe(OFFLINE);
+  });
+
+  test("tells who resumes at a replica that lost its leases", async () => {
+    let resumeToken = "";
+    let agentId = "";
+    {
+      await using registry = await openRegistry({ url: database.url });
+      agentId = await anAgent(registry.operator, { seconds: 60n });
+      await using first = aWatcher(registry.operator);
+      await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+      resumeToken = first.token();
+    }
+
+    await using restarted = await openRegistry({ url: database.url });
+    await using second = aWatcher(restarted.operator, resumeToken);
+
+    await vi.waitFor(() => expect(second.isSynced()).toBe(true), SOON);
+    expect(second.latest(agentId)?.availability?.state).toBe(OFFLINE);
+  });
+
+  test.skipIf(REDIS_URL === "")("tells of what was heard by another replica", async () => {
+    const prefix = `test-${randomUUID()}`;
+    const now = () => new Date();
+    const open = async () =>
+      openRegistry({
+        url: database.url,
+        availability: await createRedisAvailability({ url: REDIS_URL, now, prefix }),
+      });
+    await using here = await open();
+    await using there = await open();
+    const agentId = await anAgent(here.operator, { seconds: 60n });
+    await using watcher = aWatcher(there.operator);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+
+    await here.operator.heartbeat({ agentId, inFlight: 2 });
+
+    const state = () => watcher.latest(agentId)?.availability?.state;
+    await vi.waitFor(() => expect(state()).toBe(BUSY), SOON);
+  });
+});
+
+describe("with two replicas and many writers", () => {
+  test("a watcher ends with the last state of every agent and never goes back", async () => {
+    await using one = await openRegistry({ url: database.url });
+    await using two = await openRegistry({ url: database.url });
+    const replicas = [one.operator, two.operator];
+    const ids = Array.from({ length: 8 }, () => anId());
+    await one.operator.batchRegisterAgents({
+      requests: ids.map((agentId) => ({ agentId, profile: aProfile() })),
+    });
+    await using whole = aWatcher(two.operator);
+    await vi.waitFor(() => expect(whole.isSynced()).toBe(true), SOON);
+
+    const writing = Promise.all(
+      Array.from({ length: 12 }, async (_, writer) => {
+        const registry = replicas[writer % 2] as Registry;
+        for (let turn = 0; turn < 15; turn++) {
+          await write(registry, ids[(writer * 5 + turn * 3) % 8] as string, writer + turn);
+        }
+      }),
+    );
+    await vi.waitFor(() => expect(whole.agents().length).toBeGreaterThan(40), SOON);
+    const [resumeToken, heard] = [whole.token(), [...whole.agents()]];
+    await writing;
+    await using resumed = aWatcher(one.operator, resumeToken);
+
+    const truth = await versions(one.operator, ids);
+    await vi.waitFor(() => expect(latest(whole.agents())).toEqual(truth), SOON);
+    await vi.waitFor(() => expect(latest([...heard, ...resumed.agents()])).toEqual(truth), SOON);
+    expect(goesBack(whole.agents())).toBe(false);
+  }, 30_000);
+});
+
+async function write(registry: Registry, agentId: string, turn: number): Promise<void> {
+  if (turn % 3 === 0) await registry.heartbeat({ agentId, inFlight: turn % 5 });
+  else if (turn % 3 === 1) await registry.adjustReputation({ agentId, delta: 0.1, reason: "x" });
+  else await registry.registerAgent({ agentId, profile: aProfile(), replaceExisting: true });
+}
+
+async function versions(registry: Registry, agentIds: string[]): Promise<Record<string, string>> {
+  return latest((await registry.batchGetAgents({ agentIds })).agents);
+}
+
+function latest(agents: readonly Agent[]): Record<string, string> {
+  return Object.fromEntries(agents.map((agent) => [agent.agentId, agent.etag]));
+}
+
+function goesBack(agents: readonly Agent[]): boolean {
+  const seen = new Map<string, bigint>();
+  return agents.some(({ agentId, etag }) => {
+    const version = BigInt(etag);
+    const isOlder = version < (seen.get(agentId) ?? 0n);
+    seen.set(agentId, version);
+    return isOlder;
+  });
+}
