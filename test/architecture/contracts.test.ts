@@ -88,7 +88,11 @@ describe("the check of contracts", () => {
   test("reads the reasons of a comment without what explains them", () => {
     const [rpc] = describedRpcs(
       proto(
-        "  // Gets it, like NO_OTHER.\n  // Refuses with: BID_GONE (not BID_LOST; see A_B), BID_OLD,\n  // BID_NEW. After BID_THEN.",
+        [
+          "  // Gets it, like NO_OTHER.",
+          "  // Refuses with: BID_GONE (not BID_LOST; see A_B), BID_OLD,",
+          "  // BID_NEW. After BID_THEN.",
+        ].join("\n"),
       ),
     );
 

@@ -19,8 +19,8 @@ const MODULES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Compiles Kubernetes objects against the published types and returns what the compiler finds: fields that do not exist,
- * that are missing or of another type. Throws for an API whose types are not known here.
+ * Compiles Kubernetes objects against the published types and returns what the compiler finds: fields that do not
+ * exist, that are missing or of another type. Throws for an API whose types are not known here.
  */
 export async function schemaFaults(
   manifests: readonly Manifest[],

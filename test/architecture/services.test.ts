@@ -47,7 +47,7 @@ describe.each(services)("services/%s", (service) => {
 });
 
 describe.each(foldersOf("libs"))("libs/%s", (lib) => {
-  test.each(["README.md", "package.json", "tsconfig.json", "src/index.ts"])("has %s", (file) => {
+  test.each(["README.md", "package.json", "tsconfig.json"])("has %s", (file) => {
     expect(paths).toContain(`libs/${lib}/${file}`);
   });
 
