@@ -30,7 +30,7 @@ export interface RelayOptions {
   readonly pollMs?: number;
   /** How many keys are delivered at once; 16 when absent. */
   readonly concurrency?: number;
-  /** How long one delivery may take; 10 000 when absent. */
+  /** How long one delivery may take; 5 000 when absent. */
   readonly timeoutMs?: number;
   /** How long disposing waits for deliveries under way before it aborts them; 5 000 when absent. */
   readonly drainMs?: number;
@@ -66,11 +66,11 @@ const BACKOFF_MAX_MS = 60_000;
  *
  * A message is delivered at least once, after its predecessors of the same key. After a failure it
  * waits 250 ms, doubling up to a minute, with jitter, and its successors wait with it. A claim that
- * a dead process left runs out after four times `timeoutMs`.
+ * a dead process left runs out after twice `timeoutMs`.
  */
 export function startRelay(options: RelayOptions): Relay {
   const { pool, now = () => new Date(), concurrency = 16, drainMs = 5_000 } = options;
-  const { pollMs = 500, timeoutMs = 10_000, onFault = () => {} } = options;
+  const { pollMs = 500, timeoutMs = 5_000, onFault = () => {} } = options;
   const stopping = new AbortController();
   const killing = new AbortController();
   const bell = createBell();
@@ -79,7 +79,7 @@ export function startRelay(options: RelayOptions): Relay {
 
   async function claim(keys: number): Promise<void> {
     const at = now();
-    const until = new Date(at.getTime() + 4 * timeoutMs);
+    const until = new Date(at.getTime() + 2 * timeoutMs);
     const token = randomUUID();
     const runs = await claimRuns(pool, { token, keys, length: RUN_LENGTH_MAX, now: at, until });
     for (const run of runs) {

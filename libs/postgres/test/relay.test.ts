@@ -178,12 +178,12 @@ describe("failure", () => {
     await enqueue(outbox.pool, [aMessage("a", "k"), aMessage("b", "k")], outbox.now);
     await outbox.pool.query(
       "update outbox set claim = gen_random_uuid(), claimed_until = $1 where key = 'k'",
-      [new Date(outbox.now.getTime() + 40_000)],
+      [new Date(outbox.now.getTime() + 10_000)],
     );
     outbox.relay();
     expect(await outbox.waitingAfterAnotherLook()).toEqual(["a", "b"]);
 
-    outbox.later(40_000);
+    outbox.later(10_000);
 
     await expect.poll(outbox.waiting).toEqual([]);
     expect(outbox.told).toEqual(["a", "b"]);
