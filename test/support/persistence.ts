@@ -1,0 +1,36 @@
+import { reasonOf } from "@bourse/rpc";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { vi } from "vitest";
+
+/** Codes after which the same request may be sent again: nobody knows whether it was done, or it was not. */
+const PASSING: ReadonlySet<Code> = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.Canceled,
+]);
+
+/** Sends a request again, the very same, until it is answered or refused for a reason; as the contracts ask of callers. */
+export async function persist<T>(call: () => Promise<T>): Promise<T> {
+  const end = await vi.waitFor(
+    async () => {
+      try {
+        return { answer: await call() };
+      } catch (error) {
+        if (error instanceof ConnectError && PASSING.has(error.code)) throw error;
+        return { error };
+      }
+    },
+    { timeout: 40_000, interval: 100 },
+  );
+  if ("error" in end) throw end.error;
+  return end.answer;
+}
+
+/** Sends a request again, and also takes a refusal for an answer that comes of having been heard before. */
+export async function persistUnless<T>(reason: string, call: () => Promise<T>): Promise<void> {
+  try {
+    await persist(call);
+  } catch (error) {
+    if (reasonOf(error) !== reason) throw error;
+  }
+}
