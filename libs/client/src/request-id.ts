@@ -2,8 +2,8 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 
 /**
- * Gives every unary request that can bear a `request_id` and has none a new one, so that a mutation which is tried again
- * underneath, after its answer was lost, happens once. Requests that name themselves stay as they are.
+ * Gives every unary request that can bear a `request_id` and has none a new one, so that a mutation which is tried
+ * again underneath, after its answer was lost, happens once. Requests that name themselves stay as they are.
  */
 export function withRequestIds(transport: Transport, newId: () => string): Transport {
   return {

@@ -70,6 +70,7 @@ describe("an agent", () => {
     start(peer);
     await vi.waitFor(() => expect(peer.bids).toHaveLength(1));
 
+    peer.move(before, TaskState.OPEN);
     const after = peer.post();
     await vi.waitFor(() => expect(peer.bids).toHaveLength(2));
     peer.cut();
@@ -270,10 +271,12 @@ describe("an agent that is stopped", () => {
     const peer = openMarket();
     const taskIds = [peer.post(), peer.post()];
     const started: string[] = [];
+    const finished = Promise.withResolvers<void>();
     const agent = start(peer, {
       work: async (task, signal) => {
         started.push(task.taskId);
         await ended(signal).catch(() => {});
+        await finished.promise;
         if (task.taskId === taskIds[0]) throw new Error("not done");
         return { output: { done: true } };
       },
@@ -282,6 +285,8 @@ describe("an agent that is stopped", () => {
     await vi.waitFor(() => expect(started).toHaveLength(2));
 
     agent.stop();
+    await vi.waitFor(() => expect(peer.openStreams()).toBe(0));
+    finished.resolve();
     await agent.ended;
 
     expect(peer.results.map(({ taskId }) => taskId)).toEqual([taskIds[1]]);

@@ -91,6 +91,25 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
     expect(turns.map(({ cursor }) => cursor).sort()).toEqual(["1", "2", "3", "4"]);
   });
 
+  test("begin anew when Redis has lost the cursor that a replica remembers", async () => {
+    const rotation = redisRotation(REDIS_URL ?? "");
+    const redis = connectRedis(REDIS_URL ?? "");
+    open.push({ [Symbol.dispose]: () => redis.disconnect() });
+    const [key, first] = [randomUUID(), randomUUID()];
+    await rotation.turn(key, () => first);
+    for (const name of await redis.keys("bourse:discovery:turn:*")) {
+      if ((await redis.get(name)) === first) await redis.del(name);
+    }
+
+    const asked: (string | undefined)[] = [];
+    await rotation.turn(key, (cursor) => {
+      asked.push(cursor);
+      return "second";
+    });
+
+    expect(asked).toEqual([first, undefined]);
+  });
+
   test("let an idle key go within a day", async () => {
     const key = randomUUID();
     await redisRotation(REDIS_URL ?? "").turn(key, next);

@@ -265,7 +265,10 @@ describe("LEAST_LOADED", () => {
     await desk.select(named("a"), { strategy });
     desk.clock.nowMs += 1_000;
     const idle = { inFlight: 0, reportedMs: desk.clock.nowMs };
-    const both = ["a", "b"].map((agentId) => aListing({ agentId, ...idle }));
+    const both = [
+      aListing({ agentId: "a", price: eur(100), ...idle }),
+      aListing({ agentId: "b", price: eur(900), ...idle }),
+    ];
 
     const recent = await desk.select(both, { strategy });
     desk.clock.nowMs += 61_000;
