@@ -1,5 +1,6 @@
--- Who has what. The columns are the running fold of the movements and can be recomputed from them at any time. No
--- index touches a column that changes and the pages keep room, so that an update stays on its page (HOT).
+-- Who has what. The columns are the running fold of the movements and can be recomputed from them
+-- at any time. No index touches a column that changes and the pages keep room, so that an update
+-- stays on its page (HOT).
 create table accounts (
   id bigint generated always as identity,
   owner text not null,

@@ -1,5 +1,6 @@
--- The lines of the books. A line is written once and never changed or removed; a trigger refuses both. Accounts are
--- not referenced by foreign keys: a batch writes only ids of accounts that it holds locked, and Verify looks for others.
+-- The lines of the books. A line is written once and never changed or removed; a trigger refuses
+-- both. Accounts are not referenced by foreign keys: a batch writes only ids of accounts that it
+-- holds locked, and Verify looks for others.
 create type movement_kind as enum ('HOLD', 'POST', 'RELEASE', 'TRANSFER');
 
 create function refuse_change() returns trigger language plpgsql as $$
@@ -33,8 +34,8 @@ create index movements_reference on movements (reference);
 create trigger movements_immutable before update or delete or truncate on movements
   for each statement execute function refuse_change();
 
--- What was asked without a hold, by the caller's id, so that asking again does nothing. A burnt one was refused for
--- want of funds and stays refused.
+-- What was asked without a hold, by the caller's id, so that asking again does nothing. A burnt one
+-- was refused for want of funds and stays refused.
 create type transfer_kind as enum ('DEPOSIT', 'WITHDRAWAL', 'CREDIT');
 
 create table transfers (

@@ -1,5 +1,6 @@
--- The record of what happened. Each row bears the hash of the row before it; the head row is locked to append and tells
--- where the chain ends, so that a missing tail is seen. How a hash is made: src/lineage.ts.
+-- The record of what happened. Each row bears the hash of the row before it; the head row is locked
+-- to append and tells where the chain ends, so that a missing tail is seen. How a hash is made:
+-- src/lineage.ts.
 create table lineage_events (
   sequence bigint not null,
   event_id text not null,
@@ -36,7 +37,8 @@ create table lineage_head (
 
 insert into lineage_head (sequence, hash) values (0, decode(repeat('00', 32), 'hex'));
 
--- Who stands behind a pseudonym. It is drawn at random, so deleting the row destroys the link for good.
+-- Who stands behind a pseudonym. It is drawn at random, so deleting the row destroys the link for
+-- good.
 create table pseudonyms (
   subject text not null,
   pseudonym text not null,

@@ -28,13 +28,19 @@ export interface AccountName {
   readonly currency: string;
 }
 
-/** Where deposits come from and withdrawals go to. No limit: its balance is what the market owes, negated. */
+/**
+ * Where deposits come from and withdrawals go to. No limit: its balance is what the market owes,
+ * negated.
+ */
 export const WORLD = "@world";
 
 /** Where credits come from. No limit. */
 export const ISSUER = "@issuer";
 
-/** The farthest a balance may go either way; with every limit and hold on top it still fits in 64 bits. */
+/**
+ * The farthest a balance may go either way; with every limit and hold on top it still fits in 64
+ * bits.
+ */
 export const BALANCE_MAX = 9_000_000_000_000_000_000n;
 
 /** A text that two accounts share only when they are the same. */
@@ -42,12 +48,18 @@ export function accountKey({ owner, currency }: AccountName): string {
   return `${currency} ${owner}`;
 }
 
-/** What the owner can spend now, in micros; negative when the limit was lowered below what is in use. */
+/**
+ * What the owner can spend now, in micros; negative when the limit was lowered below what is in
+ * use.
+ */
 export function available(account: Account): bigint {
   return account.posted - account.held + account.creditLimit;
 }
 
-/** What is the owner's own and not promised: what can be withdrawn or frozen, in micros. Negative when on credit. */
+/**
+ * What is the owner's own and not promised: what can be withdrawn or frozen, in micros. Negative
+ * when on credit.
+ */
 export function uncommitted(account: Account): bigint {
   return account.posted - account.held;
 }
@@ -57,7 +69,10 @@ export function shift(account: Account, posted: bigint, held: bigint): Account {
   return { ...account, posted: account.posted + posted, held: account.held + held };
 }
 
-/** The refusal of a change that would take a balance, or a balance less its holds, out of range; else undefined. */
+/**
+ * The refusal of a change that would take a balance, or a balance less its holds, out of range;
+ * else undefined.
+ */
 export function outOfRange(accounts: readonly Account[]): Rejection | undefined {
   const beyond = accounts.find(
     (account) => !inRange(account.posted) || !inRange(uncommitted(account)),

@@ -6,7 +6,9 @@ import type { Terms, Transaction } from "./transaction.ts";
 /** What moves money without a hold. */
 export type TransferKind = "DEPOSIT" | "WITHDRAWAL" | "CREDIT";
 
-/** The memory of a deposit, a withdrawal or a credit; `burnt` when it was refused for want of funds. */
+/**
+ * The memory of a deposit, a withdrawal or a credit; `burnt` when it was refused for want of funds.
+ */
 export interface Transfer {
   readonly kind: TransferKind;
   /** The caller's id; unique in its kind. */

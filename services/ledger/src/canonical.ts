@@ -5,8 +5,8 @@ export type Json = string | number | boolean | null | readonly Json[] | JsonObje
 export type JsonObject = { readonly [name: string]: Json };
 
 /**
- * Writes a value as RFC 8785 (JCS) has it, so that equal values have equal texts: no white space, names sorted by
- * UTF-16 code unit, numbers and strings as ECMAScript writes them.
+ * Writes a value as RFC 8785 (JCS) has it, so that equal values have equal texts: no white space,
+ * names sorted by UTF-16 code unit, numbers and strings as ECMAScript writes them.
  * @throws RangeError for a number that JSON cannot hold
  */
 export function canonicalJson(value: Json): string {

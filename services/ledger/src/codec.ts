@@ -33,7 +33,10 @@ const STATES: Readonly<Record<State, TransactionState>> = {
   DISPUTED: TransactionState.DISPUTED,
 };
 
-/** The terms that a caller asks for. Throws INVALID_REQUEST for what the contract's rules cannot see. */
+/**
+ * The terms that a caller asks for. Throws INVALID_REQUEST for what the contract's rules cannot
+ * see.
+ */
 export function decodeTerms(request: RecordTransactionRequest, caller: Caller): Terms {
   const context = request.context as JsonObject | undefined;
   rejectFaults([

@@ -93,7 +93,10 @@ export function decide(books: Books, command: Command, stamp: Stamp): Decision {
   }
 }
 
-/** Decides commands one after the other, each on what the ones before it left; the draft holds the sum. */
+/**
+ * Decides commands one after the other, each on what the ones before it left; the draft holds the
+ * sum.
+ */
 export function play(draft: Draft, commands: readonly Command[], stamp: Stamp): Answer[] {
   return commands.map((command) => {
     const { answer, changes } = decide(draft, command, stamp);
@@ -109,8 +112,9 @@ export function transactionIdOf(command: Command): string | undefined {
 }
 
 /**
- * The accounts that a command may touch: all of them must be in the books it is decided on. `known` tells the terms
- * of the transactions that exist; a command about another one touches what the record before it in the batch names.
+ * The accounts that a command may touch: all of them must be in the books it is decided on. `known`
+ * tells the terms of the transactions that exist; a command about another one touches what the
+ * record before it in the batch names.
  */
 export function accountsOf(
   command: Command,

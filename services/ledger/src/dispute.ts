@@ -17,9 +17,9 @@ import {
 export const EVIDENCE_MAX = 100;
 
 /**
- * Freezes a transaction and adds evidence; a piece that the same caller brought before is not added again. Refuses,
- * in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (cancelled),
- * DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
+ * Freezes a transaction and adds evidence; a piece that the same caller brought before is not added
+ * again. Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY,
+ * INVALID_TRANSACTION_STATE (cancelled), DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
  */
 export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
@@ -50,7 +50,10 @@ export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp)
   return answered(transaction, { ...changes, transaction, happening });
 }
 
-/** Holds at the provider what it was paid, as far as that is there: never more than its own uncommitted money. */
+/**
+ * Holds at the provider what it was paid, as far as that is there: never more than its own
+ * uncommitted money.
+ */
 function freeze(
   books: Books,
   settled: Transaction,
@@ -89,8 +92,9 @@ function withEvidence(
 }
 
 /**
- * Rules on a dispute: the provider's share is of what is in dispute, which is the amount or, after settlement, what
- * was paid. Refuses, in this order: TRANSACTION_NOT_FOUND, INVALID_TRANSACTION_STATE, BALANCE_OUT_OF_RANGE.
+ * Rules on a dispute: the provider's share is of what is in dispute, which is the amount or, after
+ * settlement, what was paid. Refuses, in this order: TRANSACTION_NOT_FOUND,
+ * INVALID_TRANSACTION_STATE, BALANCE_OUT_OF_RANGE.
  */
 export function resolveDispute(books: Books, command: ResolveCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
@@ -101,7 +105,8 @@ export function resolveDispute(books: Books, command: ResolveCommand, stamp: Sta
   const share = shareOf(inDispute, command.providerShareBps);
   const back = inDispute - share;
   const frozen = found.hold?.amount ?? 0n;
-  // The hold of a pending one is at the payer and pays the share; of a settled one at the provider, and pays back.
+  // The hold of a pending one is at the payer and pays the share; of a settled one it is at the
+  // provider and pays back.
   const pay = wasSettled ? least(back, frozen) : share;
   const resolved = found.hold === undefined ? undefined : resolveHold(books, found, pay, stamp);
   const beyond = outOfRange(resolved?.accounts ?? []);

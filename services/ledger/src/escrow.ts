@@ -14,8 +14,8 @@ import {
 } from "./transaction.ts";
 
 /**
- * Holds the amount at the payer. Refuses, in this order: SAME_PARTY, TRANSACTION_ID_REUSED, TRANSACTION_ID_BURNT,
- * INSUFFICIENT_FUNDS, which burns the id.
+ * Holds the amount at the payer. Refuses, in this order: SAME_PARTY, TRANSACTION_ID_REUSED,
+ * TRANSACTION_ID_BURNT, INSUFFICIENT_FUNDS, which burns the id.
  */
 export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): Decision {
   if (terms.payer === terms.provider) {
@@ -64,9 +64,9 @@ export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): De
 }
 
 /**
- * Pays the provider out of the hold and gives the rest back. Refuses, in this order: TRANSACTION_NOT_FOUND,
- * NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH, AMOUNT_EXCEEDS_HOLD,
- * ALREADY_SETTLED_DIFFERENTLY, BALANCE_OUT_OF_RANGE.
+ * Pays the provider out of the hold and gives the rest back. Refuses, in this order:
+ * TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH,
+ * AMOUNT_EXCEEDS_HOLD, ALREADY_SETTLED_DIFFERENTLY, BALANCE_OUT_OF_RANGE.
  */
 export function settle(books: Books, command: SettleCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
@@ -133,8 +133,8 @@ export function cancel(books: Books, command: CancelCommand, stamp: Stamp): Deci
 }
 
 /**
- * Resolves the open hold of a transaction: `pay` micros of it go to the other party, the rest stays with whom it was
- * held at. One POST and one RELEASE at most, which add up to the hold.
+ * Resolves the open hold of a transaction: `pay` micros of it go to the other party, the rest stays
+ * with whom it was held at. One POST and one RELEASE at most, which add up to the hold.
  */
 export function resolveHold(
   books: Books,
@@ -196,7 +196,9 @@ export function partiesOf(books: Books, { payer, provider, amount: { currency } 
   };
 }
 
-/** The value, which the books must hold; throws when they do not, which is a bug of who read them. */
+/**
+ * The value, which the books must hold; throws when they do not, which is a bug of who read them.
+ */
 export function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("the books were read without a row they need");
   return value;

@@ -4,10 +4,16 @@ import { canonicalJson, type JsonObject } from "./canonical.ts";
 /** What a response may weigh, less some room for its envelope; clients refuse more than 4 MiB. */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;
 
-/** How much more a JSON text can weigh as a protobuf Struct: a short number takes eleven bytes instead of two. */
+/**
+ * How much more a JSON text can weigh as a protobuf Struct: a short number takes eleven bytes
+ * instead of two.
+ */
 const STRUCT_FACTOR = 6;
 
-/** Finds fault with a JSON object that is too large or that Postgres or JSON cannot hold; undefined when it is fine. */
+/**
+ * Finds fault with a JSON object that is too large or that Postgres or JSON cannot hold; undefined
+ * when it is fine.
+ */
 export function jsonFault(
   field: string,
   value: JsonObject | undefined,
@@ -25,7 +31,10 @@ export function jsonFault(
   return undefined;
 }
 
-/** Finds fault with a text that holds U+0000, which Postgres cannot store; undefined when it is fine. */
+/**
+ * Finds fault with a text that holds U+0000, which Postgres cannot store; undefined when it is
+ * fine.
+ */
 export function textFault(field: string, text: string): Fault | undefined {
   return text.includes("\0") ? nulFault(field) : undefined;
 }

@@ -41,9 +41,10 @@ export const GENESIS: Head = { sequence: 0n, hash: "0".repeat(64) };
 export type ChainFault = "SEQUENCE_GAP" | "LINK_MISMATCH" | "HASH_MISMATCH" | "HEAD_MISMATCH";
 
 /**
- * The hash of an event: SHA-256, in hex, of the UTF-8 bytes of one canonical JSON object (RFC 8785) with the members
- * event_id, event_time, payload (null when absent), previous_hash, record_time, sequence (as a decimal string),
- * source, subjects, task_id and type. Times are RFC 3339 in UTC with three decimals: `2026-11-21T10:00:00.000Z`.
+ * The hash of an event: SHA-256, in hex, of the UTF-8 bytes of one canonical JSON object (RFC 8785)
+ * with the members event_id, event_time, payload (null when absent), previous_hash, record_time,
+ * sequence (as a decimal string), source, subjects, task_id and type. Times are RFC 3339 in UTC
+ * with three decimals: `2026-11-21T10:00:00.000Z`.
  */
 export function hashOf(event: Omit<LineageEvent, "hash">): string {
   const text = canonicalJson({
@@ -79,8 +80,8 @@ export function faultOf(head: Head, event: LineageEvent): ChainFault | undefined
 }
 
 /**
- * Whether an event that is told again is the one on the record. A subject without a pseudonym was erased: what it
- * was cannot be compared any more, and counts as the same.
+ * Whether an event that is told again is the one on the record. A subject without a pseudonym was
+ * erased: what it was cannot be compared any more, and counts as the same.
  */
 export function isSameEvent(
   recorded: LineageEvent,
@@ -101,7 +102,9 @@ export function isSameEvent(
   );
 }
 
-/** The event that the ledger itself puts on the record for something that happened, or undefined. */
+/**
+ * The event that the ledger itself puts on the record for something that happened, or undefined.
+ */
 export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
   if (happening.kind !== "transaction_disputed" && happening.kind !== "dispute_resolved") {
     return undefined;

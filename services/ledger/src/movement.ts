@@ -1,6 +1,6 @@
 /**
- * What a movement does. HOLD promises an amount, POST pays out of a hold, RELEASE ends what is left of one, TRANSFER
- * pays without a hold.
+ * What a movement does. HOLD promises an amount, POST pays out of a hold, RELEASE ends what is left
+ * of one, TRANSFER pays without a hold.
  */
 export type MovementKind = "HOLD" | "POST" | "RELEASE" | "TRANSFER";
 

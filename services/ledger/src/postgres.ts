@@ -92,7 +92,10 @@ function stampOf({ now, newId, newPseudonym }: StoreOptions): BatchStamp {
   return { now: now(), newId, newPseudonym };
 }
 
-/** Reads within one snapshot, so that all statements of `work` see the same instant; it can write nothing. */
+/**
+ * Reads within one snapshot, so that all statements of `work` see the same instant; it can write
+ * nothing.
+ */
 function snapshots(pool: Pool) {
   return <T>(query: QueryOptions, work: (tx: Tx) => Promise<T>): Promise<T> =>
     orUnavailable(() =>

@@ -5,7 +5,10 @@ import type { Command } from "./command.ts";
 import { refuse } from "./refusal.ts";
 import type { LedgerStore } from "./store.ts";
 
-/** Puts the books behind a queue: commands that come while a batch is being committed make the next batch. */
+/**
+ * Puts the books behind a queue: commands that come while a batch is being committed make the next
+ * batch.
+ */
 export function createQueue(options: {
   readonly store: Pick<LedgerStore, "commit">;
   readonly batchMax: number;

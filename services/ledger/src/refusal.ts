@@ -25,7 +25,9 @@ export type Reason =
   | "LEDGER_BUSY"
   | "LEDGER_UNAVAILABLE";
 
-/** Makes the refusal of a rule; it is returned where a batch goes on and thrown where a call ends. */
+/**
+ * Makes the refusal of a rule; it is returned where a batch goes on and thrown where a call ends.
+ */
 export function refuse(reason: Reason, message: string, options?: RejectionOptions): Rejection {
   return new Rejection(reason, message, options);
 }

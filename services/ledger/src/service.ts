@@ -39,13 +39,13 @@ const HOLDS_MAX = 1_000;
 
 /** Serves the books. */
 export function ledgerService(options: LedgerOptions): ServiceImpl<typeof LedgerService> {
-  const { store, submit } = options;
+  return { ...escrow(options), ...transfers(options), ...queries(options) };
+}
 
+function escrow(options: LedgerOptions) {
+  const { submit } = options;
   async function transact(command: Command, { signal }: HandlerContext) {
     return { transaction: encodeTransaction(transactionOf(await submit(command, { signal }))) };
-  }
-  async function move(command: Command, { signal }: HandlerContext) {
-    return { account: encodeAccount(accountOf(await submit(command, { signal }))) };
   }
 
   return {
@@ -78,7 +78,33 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
       ),
 
     resolveDispute: (request, ctx) => resolveDispute(options, request, ctx),
+  } satisfies Partial<ServiceImpl<typeof LedgerService>>;
+}
 
+function transfers({ submit }: LedgerOptions) {
+  async function move(command: Command, { signal }: HandlerContext) {
+    return { account: encodeAccount(accountOf(await submit(command, { signal }))) };
+  }
+
+  return {
+    deposit: ({ depositId, owner, amount }, ctx) =>
+      move(transferCommand("DEPOSIT", depositId, owner, amount), ctx),
+
+    withdraw: ({ withdrawalId, owner, amount }, ctx) =>
+      move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx),
+
+    postCredits: ({ creditId, agentId, amount, taskId }, ctx) => {
+      rejectFaults([textFault("task_id", taskId)]);
+      return move({ ...transferCommand("CREDIT", creditId, agentId, amount), taskId }, ctx);
+    },
+
+    setCreditLimit: ({ owner, creditLimit }, ctx) =>
+      move({ kind: "limit", owner, limit: decodeMoney(creditLimit) }, ctx),
+  } satisfies Partial<ServiceImpl<typeof LedgerService>>;
+}
+
+function queries({ store }: LedgerOptions) {
+  return {
     async getTransaction({ transactionId }, ctx) {
       const id = decodeId(transactionId);
       const found = await store.findTransaction(id, ctx);
@@ -124,29 +150,18 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
       };
     },
 
-    deposit: ({ depositId, owner, amount }, ctx) =>
-      move(transferCommand("DEPOSIT", depositId, owner, amount), ctx),
-
-    withdraw: ({ withdrawalId, owner, amount }, ctx) =>
-      move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx),
-
-    postCredits: ({ creditId, agentId, amount, taskId }, ctx) => {
-      rejectFaults([textFault("task_id", taskId)]);
-      return move({ ...transferCommand("CREDIT", creditId, agentId, amount), taskId }, ctx);
-    },
-
-    setCreditLimit: ({ owner, creditLimit }, ctx) =>
-      move({ kind: "limit", owner, limit: decodeMoney(creditLimit) }, ctx),
-
     async verify(_request, ctx) {
       const query = { signal: ctx.signal, divergencesMax: DIVERGENCES_MAX };
       const { divergences, ...counts } = await store.verify(query);
       return { ok: divergences.length === 0, ...counts, divergences: [...divergences] };
     },
-  };
+  } satisfies Partial<ServiceImpl<typeof LedgerService>>;
 }
 
-/** Apart from the others, because its memory of the request is written in the same database transaction. */
+/**
+ * Apart from the others, because its memory of the request is written in the same database
+ * transaction.
+ */
 async function resolveDispute(
   { store, tell }: LedgerOptions,
   request: Parameters<ServiceImpl<typeof LedgerService>["resolveDispute"]>[0],

@@ -55,11 +55,14 @@ export interface QueryOptions {
 /** The books. Every method throws a Rejection LEDGER_UNAVAILABLE when the database is away. */
 export interface LedgerStore {
   /**
-   * Decides commands in order and writes what they change in one database transaction; answers when that is durable.
-   * Any number of processes may commit at once.
+   * Decides commands in order and writes what they change in one database transaction; answers when
+   * that is durable. Any number of processes may commit at once.
    */
   commit(commands: readonly Command[]): Promise<Commit>;
-  /** The same within a unit of work, all of whose writes in `tx` become durable together or not at all. */
+  /**
+   * The same within a unit of work, all of whose writes in `tx` become durable together or not at
+   * all.
+   */
   write<T>(
     work: (tx: Tx, commit: (commands: readonly Command[]) => Promise<Commit>) => Promise<T>,
     options: QueryOptions,

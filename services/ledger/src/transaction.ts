@@ -86,8 +86,9 @@ export function maySee(terms: Terms, caller: Caller): boolean {
 export type Deed = "settle" | "cancel" | "dispute";
 
 /**
- * The refusal of a caller who may not do this, or undefined. Operators may do all; a service what it recorded; of
- * what the payer recorded itself, the payer settles and the provider cancels; either party disputes.
+ * The refusal of a caller who may not do this, or undefined. Operators may do all; a service what
+ * it recorded; of what the payer recorded itself, the payer settles and the provider cancels;
+ * either party disputes.
  */
 export function trespass(terms: Terms, caller: Caller, deed: Deed): Rejection | undefined {
   if (!maySee(terms, caller)) return notFound(terms.id);

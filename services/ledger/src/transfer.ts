@@ -35,8 +35,8 @@ const RULES: Readonly<Record<TransferKind, Rule>> = {
 };
 
 /**
- * Moves money in or out without a hold. Refuses, in this order: the kind's ..._ID_REUSED, WITHDRAWAL_ID_BURNT,
- * INSUFFICIENT_FUNDS (a withdrawal, which burns its id), BALANCE_OUT_OF_RANGE.
+ * Moves money in or out without a hold. Refuses, in this order: the kind's ..._ID_REUSED,
+ * WITHDRAWAL_ID_BURNT, INSUFFICIENT_FUNDS (a withdrawal, which burns its id), BALANCE_OUT_OF_RANGE.
  */
 export function transfer(books: Books, command: TransferCommand, stamp: Stamp): Decision {
   const { transfer: kind, id, owner, amount, taskId } = command;
@@ -92,7 +92,10 @@ export function transfer(books: Books, command: TransferCommand, stamp: Stamp): 
   });
 }
 
-/** Sets the limit of an account; one below what is in use stops further spending and changes nothing else. */
+/**
+ * Sets the limit of an account; one below what is in use stops further spending and changes nothing
+ * else.
+ */
 export function setCreditLimit(books: Books, { owner, limit }: LimitCommand): Decision {
   const found = present(books.account({ owner, currency: limit.currency }));
   if (found.creditLimit === limit.micros) return answeredAccount(found);

@@ -42,7 +42,10 @@ export const OPERATOR: Caller = { kind: "operator", id: "" };
 /** The service that records most transactions. */
 export const AUCTION: Caller = { kind: "service", id: "auction" };
 
-/** A command that holds 100 micros at `ann` for `bob`, recorded by the auction, but for what is given. */
+/**
+ * A command that holds 100 micros at `ann` for `bob`, recorded by the auction, but for what is
+ * given.
+ */
 export function recordOf(terms: Partial<RecordCommand["terms"]> = {}): RecordCommand {
   return {
     kind: "record",

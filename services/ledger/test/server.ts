@@ -18,7 +18,9 @@ export interface TestLedger extends AsyncDisposable {
   readonly database: TestDatabase;
   readonly happenings: Happening[];
   readonly finished: FinishedCall[];
-  /** Clients of both contracts that call as a principal such as `agent:ann`; none without a token. */
+  /**
+   * Clients of both contracts that call as a principal such as `agent:ann`; none without a token.
+   */
   as(principal?: string): {
     readonly ledger: ReturnType<typeof client<typeof LedgerService>>;
     readonly lineage: ReturnType<typeof client<typeof LineageService>>;

@@ -42,7 +42,10 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-/** What verification finds after something was done to the tables that nobody should do, which is then undone. */
+/**
+ * What verification finds after something was done to the tables that nobody should do, which is
+ * then undone.
+ */
 async function findingsAfter(statement: string, most = 100): Promise<readonly Divergence[]> {
   const client = await database.pool.connect();
   try {

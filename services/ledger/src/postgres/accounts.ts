@@ -27,8 +27,9 @@ function toAccount(row: AccountRow): Account {
 }
 
 /**
- * Opens the accounts that are missing and then locks all, in the order of their ids. Opening comes first because a
- * lock on a row that is not there locks nothing; the order keeps two writers from waiting for each other.
+ * Opens the accounts that are missing and then locks all, in the order of their ids. Opening comes
+ * first because a lock on a row that is not there locks nothing; the order keeps two writers from
+ * waiting for each other.
  */
 export async function lockAccounts(
   tx: Tx,

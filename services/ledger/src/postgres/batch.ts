@@ -34,14 +34,18 @@ const RACED: ReadonlySet<string> = new Set([
   "transfers_pkey",
 ]);
 
-/** Whether a failed batch only lost a race for an id against another process, and will know better when run again. */
+/**
+ * Whether a failed batch only lost a race for an id against another process, and will know better
+ * when run again.
+ */
 export function lostRace(error: unknown): boolean {
   return error instanceof StaleBatch || RACED.has(violated(error) ?? "");
 }
 
 /**
- * Decides commands in order and writes what they change, within the caller's database transaction. Locks: accounts
- * by id, then transactions by id, then the head of the lineage; every writer takes them in this order.
+ * Decides commands in order and writes what they change, within the caller's database transaction.
+ * Locks: accounts by id, then transactions by id, then the head of the lineage; every writer takes
+ * them in this order.
  */
 export async function commitIn(
   tx: Tx,

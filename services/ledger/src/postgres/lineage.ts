@@ -60,15 +60,18 @@ const COLUMNS: Columns<LineageEvent> = {
   hash: { type: "bytea", of: (event) => Buffer.from(event.hash, "hex") },
 };
 
-/** What appending needs from outside: the time, and pseudonyms, which are random and never drawn twice. */
+/**
+ * What appending needs from outside: the time, and pseudonyms, which are random and never drawn
+ * twice.
+ */
 export interface AppendStamp {
   readonly now: Date;
   readonly newPseudonym: () => string;
 }
 
 /**
- * Appends events, in order, within the caller's database transaction; those on the record already are skipped. The
- * head stays locked until the transaction ends, so take every other lock before.
+ * Appends events, in order, within the caller's database transaction; those on the record already
+ * are skipped. The head stays locked until the transaction ends, so take every other lock before.
  * @throws Rejection EVENT_ID_REUSED when one is there with other content
  */
 export async function appendEvents(
@@ -203,7 +206,7 @@ export async function verifyChain(tx: Tx, pageSize = 1_000): Promise<ChainReport
       events += 1n;
       const fault = faultOf(head, event);
       if (fault !== undefined) {
-        // Of a gap the first place that is not as it should be is told, not where the chain goes on.
+        // Of a gap its first place is told, not where the chain goes on.
         const expected = head.sequence + 1n;
         const sequence = event.sequence < expected ? event.sequence : expected;
         return { events, head, broken: { sequence, fault } };

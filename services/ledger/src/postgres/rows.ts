@@ -22,7 +22,9 @@ export async function insertRows<R>(
   );
 }
 
-/** Changes the rows that have the given ids, all in one statement; `columns` has the column `id`. */
+/**
+ * Changes the rows that have the given ids, all in one statement; `columns` has the column `id`.
+ */
 export async function updateRows<R>(
   tx: Tx,
   table: string,

@@ -35,7 +35,8 @@ interface TransactionRow extends TermsRow {
 
 const TERMS = "id, payer, provider, capability, currency, amount, context, recorder";
 const SELECTED = `${TERMS}, state, settled, owed, hold_id, hold_account, hold_amount,
-  evidence_count, ruling_share_bps, ruling_reason, ruled_by, ruled_at, created_at, updated_at, settled_at`;
+  evidence_count, ruling_share_bps, ruling_reason, ruled_by, ruled_at,
+  created_at, updated_at, settled_at`;
 
 function toTerms(row: TermsRow): Terms {
   return {
@@ -161,7 +162,10 @@ const ALL: Columns<Transaction> = {
   created_at: { type: "timestamptz", of: (row) => row.createdAt },
 };
 
-/** Writes transactions: those whose id is in `existing` are changed, the others added in the order of their ids. */
+/**
+ * Writes transactions: those whose id is in `existing` are changed, the others added in the order
+ * of their ids.
+ */
 export async function saveTransactions(
   tx: Tx,
   transactions: readonly Transaction[],

@@ -1,7 +1,8 @@
 import type { Tx } from "@bourse/postgres";
 import type { BooksReport, Divergence } from "../store.ts";
 
-// Each check is one statement that returns rows of subject, expected and found, in the order of the subjects.
+// Each check is one statement that returns rows of subject, expected and found, in the order of the
+// subjects.
 const CHECKS: Readonly<Record<string, string>> = {
   SUM_NOT_ZERO: `
     select currency as subject, '0' as expected, sum(posted)::text as found
@@ -12,7 +13,8 @@ const CHECKS: Readonly<Record<string, string>> = {
     with moved as (
       select account, sum(amount) as amount
       from (
-        select credit_account as account, amount::numeric from movements where kind in ('POST', 'TRANSFER')
+        select credit_account as account, amount::numeric
+        from movements where kind in ('POST', 'TRANSFER')
         union all
         select debit_account, -amount::numeric from movements where kind in ('POST', 'TRANSFER')
       ) as legs
@@ -114,12 +116,13 @@ const CHECKS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs every check and returns at most `most` divergences, the first of each check first. Run it on one snapshot;
- * it takes no lock that a writer would wait for.
+ * Runs every check and returns at most `most` divergences, the first of each check first. Run it on
+ * one snapshot; it takes no lock that a writer would wait for.
  */
 export async function verifyBooks(tx: Tx, most: number): Promise<BooksReport> {
   const { rows } = await tx.query<Record<"accounts" | "movements" | "transactions", string>>(
-    `select (select count(*) from accounts) as accounts, (select count(*) from movements) as movements,
+    `select (select count(*) from accounts) as accounts,
+       (select count(*) from movements) as movements,
        (select count(*) from transactions) as transactions`,
   );
   const found: Divergence[][] = [];

@@ -17,8 +17,8 @@ export const file_bourse_ledger_v1_ledger: GenFile = /*@__PURE__*/
   fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSKMBAoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5In8KCEV2aWRlbmNlEhEKCXN1Ym1pdHRlchgBIAEoCRIMCgRub3RlGAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSLwoLc3VibWl0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsMBCgdBY2NvdW50Eg0KBW93bmVyGAEgASgJEhUKDWN1cnJlbmN5X2NvZGUYAiABKAkSFQoNcG9zdGVkX21pY3JvcxgDIAEoAxITCgtoZWxkX21pY3JvcxgEIAEoAxIbChNjcmVkaXRfbGltaXRfbWljcm9zGAUgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvQBCghNb3ZlbWVudBITCgttb3ZlbWVudF9pZBgBIAEoCRIsCgRraW5kGAIgASgOMh4uYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudEtpbmQSEwoLZGViaXRfb3duZXIYAyABKAkSFAoMY3JlZGl0X293bmVyGAQgASgJEiUKBmFtb3VudBgFIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhEKCXJlZmVyZW5jZRgGIAEoCRIPCgdob2xkX2lkGAcgASgJEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCq0AQoQVHJhbnNhY3Rpb25TdGF0ZRIhCh1UUkFOU0FDVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVRSQU5TQUNUSU9OX1NUQVRFX1BFTkRJTkcQARIdChlUUkFOU0FDVElPTl9TVEFURV9TRVRUTEVEEAISHwobVFJBTlNBQ1RJT05fU1RBVEVfQ0FOQ0VMTEVEEAMSHgoaVFJBTlNBQ1RJT05fU1RBVEVfRElTUFVURUQQBCqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEARCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_type_v1_money, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * An agreement that a payer pays a provider for a capability: held first, then settled, cancelled or disputed. Its
- * terms never change; what happens to the money is a list of movements.
+ * An agreement that a payer pays a provider for a capability: held first, then settled, cancelled
+ * or disputed. Its terms never change; what happens to the money is a list of movements.
  *
  * @generated from message bourse.ledger.v1.Transaction
  */
@@ -66,7 +66,8 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
   state: TransactionState;
 
   /**
-   * What is the provider's by settlement or ruling. Less than the amount when part was settled or a dispute was split.
+   * What is the provider's by settlement or ruling. Less than the amount when part was settled or a
+   * dispute was split.
    *
    * @generated from field: bourse.type.v1.Money settled_amount = 7;
    */
@@ -80,7 +81,8 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
   context?: JsonObject | undefined;
 
   /**
-   * What the parties brought forward in a dispute, at most 100 pieces. Left out where transactions are listed.
+   * What the parties brought forward in a dispute, at most 100 pieces. Left out where transactions
+   * are listed.
    *
    * @generated from field: repeated bourse.ledger.v1.Evidence evidence = 9;
    */
@@ -115,8 +117,8 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
   settleTime?: Timestamp | undefined;
 
   /**
-   * What a ruling gave back to the payer but that was no longer there at the provider, who had been paid before the
-   * dispute: the payer has not got it.
+   * What a ruling gave back to the payer but that was no longer there at the provider, who had been
+   * paid before the dispute: the payer has not got it.
    *
    * @generated from field: bourse.type.v1.Money owed_amount = 14;
    */
@@ -186,8 +188,8 @@ export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
  */
 export type Account = Message<"bourse.ledger.v1.Account"> & {
   /**
-   * An agent id, or one of the market's own: `@world` (deposits come from it and withdrawals go to it), `@issuer` (credits
-   * come from it).
+   * An agent id, or one of the market's own: `@world` (deposits come from it and withdrawals go to
+   * it), `@issuer` (credits come from it).
    *
    * @generated from field: string owner = 1;
    */
@@ -278,7 +280,8 @@ export type Movement = Message<"bourse.ledger.v1.Movement"> & {
   creditOwner: string;
 
   /**
-   * How much. For HOLD how much is promised, for RELEASE how much of a promise ends; those two move nothing yet.
+   * How much. For HOLD how much is promised, for RELEASE how much of a promise ends; those two move
+   * nothing yet.
    *
    * @generated from field: bourse.type.v1.Money amount = 5;
    */
@@ -314,8 +317,8 @@ export const MovementSchema: GenMessage<Movement> = /*@__PURE__*/
   messageDesc(file_bourse_ledger_v1_ledger, 3);
 
 /**
- * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED; DISPUTED to SETTLED
- * or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
+ * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED;
+ * DISPUTED to SETTLED or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */
@@ -347,7 +350,8 @@ export const TransactionState = {
   CANCELLED: 3,
 
   /**
-   * The money is frozen until a ruling: the hold where it was, or what was paid, held at the provider.
+   * The money is frozen until a ruling: the hold where it was, or what was paid, held at the
+   * provider.
    *
    * @generated from enum value: TRANSACTION_STATE_DISPUTED = 4;
    */
@@ -355,8 +359,8 @@ export const TransactionState = {
 } as const;
 
 /**
- * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED; DISPUTED to SETTLED
- * or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
+ * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED;
+ * DISPUTED to SETTLED or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */

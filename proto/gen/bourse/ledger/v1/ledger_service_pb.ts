@@ -964,27 +964,31 @@ export const PartyRoleSchema: GenEnum<PartyRole> = /*@__PURE__*/
 /**
  * The books: who has what, what is promised to whom, and how it came about.
  *
- * Money moves only by movements, which are never changed: each leaves one account and enters another of the same
- * currency, so that each currency sums to zero at every instant. Ids are the caller's, made before the first call: the
- * same id and content are answered with the first answer, and a difference is refused with the name of the field. Every
- * method may also refuse with INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED; those come before what a method names.
- * And with LEDGER_BUSY (too many calls wait; come back after RetryInfo) and LEDGER_UNAVAILABLE (the database is away): no
- * money was moved by the former; after the latter ask again with the same id. A method that moves money also refuses
- * with BALANCE_OUT_OF_RANGE, last of all, when a balance would go beyond nine trillion units.
+ * Money moves only by movements, which are never changed: each leaves one account and enters
+ * another of the same currency, so that each currency sums to zero at every instant. Ids are the
+ * caller's, made before the first call: the same id and content are answered with the first answer,
+ * and a difference is refused with the name of the field. Every method may also refuse with
+ * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED; those come before what a method names. And
+ * with LEDGER_BUSY (too many calls wait; come back after RetryInfo) and LEDGER_UNAVAILABLE (the
+ * database is away): no money was moved by the former; after the latter ask again with the same id.
+ * A method that moves money also refuses with BALANCE_OUT_OF_RANGE, last of all, when a balance
+ * would go beyond nine trillion units.
  *
- * Who may act on a transaction: an operator always; a service on what it recorded itself; of what the payer recorded
- * itself, the payer settles and the provider cancels; either party disputes. Another party or service gets
- * NOT_TRANSACTION_PARTY; an agent that is no party gets TRANSACTION_NOT_FOUND, as if there were none.
+ * Who may act on a transaction: an operator always; a service on what it recorded itself; of what
+ * the payer recorded itself, the payer settles and the provider cancels; either party disputes.
+ * Another party or service gets NOT_TRANSACTION_PARTY; an agent that is no party gets
+ * TRANSACTION_NOT_FOUND, as if there were none.
  *
  * @generated from service bourse.ledger.v1.LedgerService
  */
 export const LedgerService: GenService<{
   /**
-   * Holds an amount at the payer for the provider. Answers when it is durable. Idempotent by transaction_id; an id that
-   * was refused for want of funds is burnt, so that a late retry cannot succeed unexpectedly.
-   * The caller belongs to the content: what one recorded, another cannot record again.
-   * Refuses with: SAME_PARTY (payer is provider), TRANSACTION_ID_REUSED (other content; metadata `field`),
-   * TRANSACTION_ID_BURNT, INSUFFICIENT_FUNDS (metadata `available`, `currency`).
+   * Holds an amount at the payer for the provider. Answers when it is durable. Idempotent by
+   * transaction_id; an id that was refused for want of funds is burnt, so that a late retry cannot
+   * succeed unexpectedly. The caller belongs to the content: what one recorded, another cannot
+   * record again.
+   * Refuses with: SAME_PARTY (payer is provider), TRANSACTION_ID_REUSED (other content; metadata
+   * `field`), TRANSACTION_ID_BURNT, INSUFFICIENT_FUNDS (metadata `available`, `currency`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.RecordTransaction
    */
@@ -994,11 +998,13 @@ export const LedgerService: GenService<{
     output: typeof RecordTransactionResponseSchema;
   },
   /**
-   * Pays the provider the whole amount held or, with `amount`, a part of it; the rest goes back to the payer. Naturally
-   * idempotent: settling again for the same amount is answered with the settled transaction. The payer may settle what it
-   * recorded itself; what a service recorded, that service and operators settle.
-   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (metadata `state`),
-   * CURRENCY_MISMATCH, AMOUNT_EXCEEDS_HOLD, ALREADY_SETTLED_DIFFERENTLY (metadata `settled`).
+   * Pays the provider the whole amount held or, with `amount`, a part of it; the rest goes back to
+   * the payer. Naturally idempotent: settling again for the same amount is answered with the
+   * settled transaction. The payer may settle what it recorded itself; what a service recorded,
+   * that service and operators settle.
+   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (metadata
+   * `state`), CURRENCY_MISMATCH, AMOUNT_EXCEEDS_HOLD, ALREADY_SETTLED_DIFFERENTLY (metadata
+   * `settled`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.SettleTransaction
    */
@@ -1008,8 +1014,8 @@ export const LedgerService: GenService<{
     output: typeof SettleTransactionResponseSchema;
   },
   /**
-   * Gives the payer everything back. Naturally idempotent. The provider may cancel what the payer recorded itself; what a
-   * service recorded, that service and operators cancel.
+   * Gives the payer everything back. Naturally idempotent. The provider may cancel what the payer
+   * recorded itself; what a service recorded, that service and operators cancel.
    * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.CancelTransaction
@@ -1020,11 +1026,12 @@ export const LedgerService: GenService<{
     output: typeof CancelTransactionResponseSchema;
   },
   /**
-   * Freezes a transaction until a ruling: a pending one keeps its hold; of a settled one, what was paid is held at the
-   * provider as far as it is there and its own, so never on credit. Either party may. Naturally idempotent; more evidence
-   * is added each time, but not the same twice. A ruling is final.
-   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (cancelled),
-   * DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
+   * Freezes a transaction until a ruling: a pending one keeps its hold; of a settled one, what was
+   * paid is held at the provider as far as it is there and its own, so never on credit. Either
+   * party may. Naturally idempotent; more evidence is added each time, but not the same twice. A
+   * ruling is final.
+   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE
+   * (cancelled), DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.FlagDispute
    */
@@ -1034,11 +1041,12 @@ export const LedgerService: GenService<{
     output: typeof FlagDisputeResponseSchema;
   },
   /**
-   * Rules on a dispute: the provider gets `provider_share_bps` of the amount or, when it was settled before, of what was
-   * paid; the payer the rest. All of it makes the transaction SETTLED, none CANCELLED, a part SETTLED with that amount.
-   * What the provider has to give back is taken from what was frozen; what that lacks stands as owed_amount. Idempotent
-   * by request_id.
-   * Refuses with: REQUEST_ID_REUSED, TRANSACTION_NOT_FOUND, INVALID_TRANSACTION_STATE (metadata `state`).
+   * Rules on a dispute: the provider gets `provider_share_bps` of the amount or, when it was
+   * settled before, of what was paid; the payer the rest. All of it makes the transaction SETTLED,
+   * none CANCELLED, a part SETTLED with that amount. What the provider has to give back is taken
+   * from what was frozen; what that lacks stands as owed_amount. Idempotent by request_id.
+   * Refuses with: REQUEST_ID_REUSED, TRANSACTION_NOT_FOUND, INVALID_TRANSACTION_STATE (metadata
+   * `state`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.ResolveDispute
    */
@@ -1059,8 +1067,8 @@ export const LedgerService: GenService<{
     output: typeof GetTransactionResponseSchema;
   },
   /**
-   * Lists transactions, newest first, filtered, without their evidence. An agent sees its own. A page may be shorter than
-   * asked for when its contexts are large.
+   * Lists transactions, newest first, filtered, without their evidence. An agent sees its own. A
+   * page may be shorter than asked for when its contexts are large.
    * Refuses with: INVALID_PAGE_TOKEN.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.ListTransactions
@@ -1114,8 +1122,8 @@ export const LedgerService: GenService<{
     output: typeof WithdrawResponseSchema;
   },
   /**
-   * Issues credits (CRD) for a task, or takes them back: a negative amount. The balance may become negative. Idempotent
-   * by credit_id.
+   * Issues credits (CRD) for a task, or takes them back: a negative amount. The balance may become
+   * negative. Idempotent by credit_id.
    * Refuses with: CREDIT_ID_REUSED (metadata `field`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.PostCredits
@@ -1126,8 +1134,8 @@ export const LedgerService: GenService<{
     output: typeof PostCreditsResponseSchema;
   },
   /**
-   * Sets how far below zero an account may go. A limit below what is in use now is allowed: it stops further spending.
-   * Naturally idempotent.
+   * Sets how far below zero an account may go. A limit below what is in use now is allowed: it
+   * stops further spending. Naturally idempotent.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.SetCreditLimit
    */
@@ -1137,8 +1145,9 @@ export const LedgerService: GenService<{
     output: typeof SetCreditLimitResponseSchema;
   },
   /**
-   * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero, balances equal the fold
-   * of movements, held amounts equal open holds, no hold is resolved twice. Reports the first divergences by id.
+   * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero,
+   * balances equal the fold of movements, held amounts equal open holds, no hold is resolved twice.
+   * Reports the first divergences by id.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Verify
    */

@@ -30,7 +30,8 @@ export type NewEvent = Message<"bourse.ledger.v1.NewEvent"> & {
   eventId: string;
 
   /**
-   * Such as `agent_registered`, `auction_created`, `bid_submitted`, `task_awarded`, `task_completed`.
+   * Such as `agent_registered`, `auction_created`, `bid_submitted`, `task_awarded`,
+   * `task_completed`.
    *
    * @generated from field: string type = 2;
    */
@@ -44,7 +45,8 @@ export type NewEvent = Message<"bourse.ledger.v1.NewEvent"> & {
   eventTime?: Timestamp | undefined;
 
   /**
-   * The agents concerned, by the part they play (`agent`, `requester`, `winner`): stored as pseudonyms.
+   * The agents concerned, by the part they play (`agent`, `requester`, `winner`): stored as
+   * pseudonyms.
    *
    * @generated from field: map<string, string> subjects = 4;
    */
@@ -149,9 +151,10 @@ export type Event = Message<"bourse.ledger.v1.Event"> & {
   previousHash: string;
 
   /**
-   * SHA-256, in hex, of the UTF-8 bytes of one JSON object in canonical form (RFC 8785) with the members event_id,
-   * event_time, payload (null when absent), previous_hash, record_time, sequence (a string), source, subjects, task_id
-   * and type. Times are written in UTC with three decimals: 2026-11-21T10:00:00.000Z.
+   * SHA-256, in hex, of the UTF-8 bytes of one JSON object in canonical form (RFC 8785) with the
+   * members event_id, event_time, payload (null when absent), previous_hash, record_time, sequence
+   * (a string), source, subjects, task_id and type. Times are written in UTC with three decimals:
+   * 2026-11-21T10:00:00.000Z.
    *
    * @generated from field: string hash = 11;
    */
@@ -377,14 +380,15 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
   messageDesc(file_bourse_ledger_v1_lineage_service, 7);
 
 /**
- * The record of what happened on the market: events chained by SHA-256, so that none can be changed, dropped, inserted or
- * moved unseen. Subjects stand in it as pseudonyms.
+ * The record of what happened on the market: events chained by SHA-256, so that none can be
+ * changed, dropped, inserted or moved unseen. Subjects stand in it as pseudonyms.
  *
  * @generated from service bourse.ledger.v1.LineageService
  */
 export const LineageService: GenService<{
   /**
-   * Appends events in the order given, all or none. Idempotent by event_id: those that are there already are skipped.
+   * Appends events in the order given, all or none. Idempotent by event_id: those that are there
+   * already are skipped.
    * Refuses with: EVENT_ID_REUSED (same id, other content).
    *
    * @generated from rpc bourse.ledger.v1.LineageService.AppendEvents
@@ -395,8 +399,8 @@ export const LineageService: GenService<{
     output: typeof AppendEventsResponseSchema;
   },
   /**
-   * Lists events in the order of the chain, filtered. Without a start_time: the seven days before end_time or now. A page
-   * may be shorter than asked for when its payloads are large.
+   * Lists events in the order of the chain, filtered. Without a start_time: the seven days before
+   * end_time or now. A page may be shorter than asked for when its payloads are large.
    * Refuses with: INVALID_PAGE_TOKEN.
    *
    * @generated from rpc bourse.ledger.v1.LineageService.QueryEvents
@@ -407,8 +411,9 @@ export const LineageService: GenService<{
     output: typeof QueryEventsResponseSchema;
   },
   /**
-   * Recomputes the chain from its first event, on one snapshot, and reports where it first breaks. Who wants to be sure
-   * that the whole chain was not made anew keeps a head_hash of before and looks for it.
+   * Recomputes the chain from its first event, on one snapshot, and reports where it first breaks.
+   * Who wants to be sure that the whole chain was not made anew keeps a head_hash of before and
+   * looks for it.
    *
    * @generated from rpc bourse.ledger.v1.LineageService.VerifyChain
    */
