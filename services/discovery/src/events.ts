@@ -5,11 +5,11 @@ export type Events = {
   /** The first snapshot is complete: discovery can answer. */
   readonly roster_ready: { readonly agents: number; readonly ms: number };
   /** Redis is away: this replica counts its turns alone. */
-  readonly rotation_alone: { readonly error: string };
+  readonly rotation_alone: { readonly reason: string };
   /** Redis is back: turns are taken together again. */
   readonly rotation_shared: Readonly<Record<string, never>>;
   /** The registry's stream was lost: answers come from what was last known. */
-  readonly roster_lost: { readonly agents: number; readonly error: string };
+  readonly roster_lost: { readonly agents: number; readonly reason: string };
 };
 
 /** The function that tells of an event. */

@@ -29,7 +29,7 @@ await run({
       createRoster({
         channel,
         now,
-        onError: (error) => tell("roster_lost", { agents: roster.size, error: String(error) }),
+        onError: (error) => tell("roster_lost", { agents: roster.size, reason: String(error) }),
       }),
     );
     await Promise.race([roster.ready, once(signal, "abort")]);
@@ -43,7 +43,7 @@ await run({
             createRedisRotation({
               redis: connectRedis(config.REDIS_URL),
               now,
-              onLost: (error) => tell("rotation_alone", { error: String(error) }),
+              onLost: (error) => tell("rotation_alone", { reason: String(error) }),
               onBack: () => tell("rotation_shared", {}),
             }),
           );
