@@ -128,16 +128,14 @@ describe("a market whose services are killed one after the other, each amid twen
     const movements = await Promise.all(tasks.filter(isAwarded).map(moneyOf));
 
     expect(movements).toEqual(
-      tasks
-        .filter(isAwarded)
-        .map(({ state }) =>
-          state === TaskState.SUCCEEDED
-            ? { state: TransactionState.SETTLED, kinds: [MovementKind.HOLD, MovementKind.POST] }
-            : {
-                state: TransactionState.CANCELLED,
-                kinds: [MovementKind.HOLD, MovementKind.RELEASE],
-              },
-        ),
+      tasks.filter(isAwarded).map(({ state }) =>
+        state === TaskState.SUCCEEDED
+          ? { state: TransactionState.SETTLED, kinds: [MovementKind.HOLD, MovementKind.POST] }
+          : {
+              state: TransactionState.CANCELLED,
+              kinds: [MovementKind.HOLD, MovementKind.RELEASE],
+            },
+      ),
     );
   });
 
