@@ -16,13 +16,11 @@ interface Sample {
 const WORDS: Readonly<Record<string, string>> = {
   marketplace_agents_registered: "agents",
   marketplace_agents_online: "agents online",
-  marketplace_tasks: "tasks {state}",
+  marketplace_tasks_live: "tasks {state}",
   marketplace_open_holds: "open holds",
-  marketplace_accounts: "accounts",
-  marketplace_lineage_events: "lineage events",
+  marketplace_open_disputes: "open disputes",
   marketplace_discovery_agents: "agents known",
-  outbox_pending: "follow-ups waiting",
-  outbox_parked: "follow-ups parked",
+  marketplace_outbox_messages: "follow-ups {state}",
 };
 
 /** Reads a service's metrics; empty when it does not answer. */
@@ -41,7 +39,7 @@ function summarise(samples: readonly Sample[]): StatusMetrics {
   const counts: Record<string, number> = {};
   for (const { name, labels, value } of samples) {
     const words = WORDS[name]?.replace(/\{(\w+)\}/, (_match, label) => labels[label] ?? "");
-    if (words !== undefined && value !== 0) counts[words] = (counts[words] ?? 0) + value;
+    if (words !== undefined) counts[words] = (counts[words] ?? 0) + value;
   }
   const build = samples.find(({ name }) => name === "bourse_build_info");
   return { version: build?.labels["version"] ?? "?", counts };

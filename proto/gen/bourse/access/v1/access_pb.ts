@@ -15,8 +15,8 @@ export const file_bourse_access_v1_access: GenFile = /*@__PURE__*/
   fileDesc("Ch1ib3Vyc2UvYWNjZXNzL3YxL2FjY2Vzcy5wcm90bxIQYm91cnNlLmFjY2Vzcy52MSJVCgRSdWxlEiUKBXJvbGVzGAEgAygOMhYuYm91cnNlLmFjY2Vzcy52MS5Sb2xlEhQKDGFnZW50X2ZpZWxkcxgCIAMoCRIQCghzZXJ2aWNlcxgDIAMoCSp0CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX0FOWU9ORRABEg4KClJPTEVfQUdFTlQQAhIRCg1ST0xFX09QRVJBVE9SEAMSEAoMUk9MRV9BVURJVE9SEAQSEAoMUk9MRV9TRVJWSUNFEAU6TAoEcnVsZRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGLWHAyABKAsyFi5ib3Vyc2UuYWNjZXNzLnYxLlJ1bGVSBHJ1bGViBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
- * Who may call a method. The caller is the subject of its bearer token: `agent:<id>`, `operator`, `auditor` or
- * `service:<name>`.
+ * Who may call a method. The caller is the subject of its bearer token: `agent:<id>`, `operator`,
+ * `auditor` or `service:<name>`.
  *
  * @generated from message bourse.access.v1.Rule
  */
@@ -29,8 +29,8 @@ export type Rule = Message<"bourse.access.v1.Rule"> & {
   roles: Role[];
 
   /**
-   * Fields of the request (dotted paths; a path may cross a repeated field) that must all hold the caller's own agent
-   * id when the caller is an agent. Other callers are free in them.
+   * Fields of the request (dotted paths; a path may cross a repeated field) that must all hold the
+   * caller's own agent id when the caller is an agent. Other callers are free in them.
    *
    * @generated from field: repeated string agent_fields = 2;
    */

@@ -78,8 +78,8 @@ export const PostTaskRequestSchema: GenMessage<PostTaskRequest> = /*@__PURE__*/
  */
 export type PostTaskResponse = Message<"bourse.auction.v1.PostTaskResponse"> & {
   /**
-   * OPEN; AWARDING or further when the first qualified bid wins and the market made one at once; or as it would be with
-   * validate_only, without automatic bids.
+   * OPEN; AWARDING or further when the first qualified bid wins and the market made one at once; or
+   * as it would be with validate_only, without automatic bids.
    *
    * @generated from field: bourse.auction.v1.Task task = 1;
    */
@@ -324,8 +324,8 @@ export type SubmitBidResponse = Message<"bourse.auction.v1.SubmitBidResponse"> &
   bid?: Bid | undefined;
 
   /**
-   * The task: AWARDED already when the first qualified bid wins (AWARDING while the ledger does not answer, EXPIRED when the
-   * requester cannot pay).
+   * The task: AWARDED already when the first qualified bid wins (AWARDING while the ledger does not
+   * answer, EXPIRED when the requester cannot pay).
    *
    * @generated from field: bourse.auction.v1.Task task = 2;
    */
@@ -731,8 +731,8 @@ export type WatchTasksRequest = Message<"bourse.auction.v1.WatchTasksRequest"> &
   capabilities: string[];
 
   /**
-   * In the snapshot, only tasks in these states; empty: OPEN ones. Changes are sent whatever the state, so that a watcher
-   * learns what became of a task it was shown.
+   * In the snapshot, only tasks in these states; empty: OPEN ones. Changes are sent whatever the
+   * state, so that a watcher learns what became of a task it was shown.
    *
    * @generated from field: repeated bourse.auction.v1.TaskState states = 2;
    */
@@ -861,7 +861,8 @@ export type ExplainAwardResponse = Message<"bourse.auction.v1.ExplainAwardRespon
   ranking: Bid[];
 
   /**
-   * Bids that were refused, the latest of each agent, those of the market on behalf of agents included.
+   * Bids that were refused, the latest of each agent, those of the market on behalf of agents
+   * included.
    *
    * @generated from field: repeated bourse.auction.v1.RefusedBid refusals = 3;
    */
@@ -994,7 +995,8 @@ export type SimulateAuctionRequest_PaperBid = Message<"bourse.auction.v1.Simulat
   terms?: BidTerms | undefined;
 
   /**
-   * Bid as if the agent were registered with this profile, without a record of work. Absent: as the registered agent.
+   * Bid as if the agent were registered with this profile, without a record of work. Absent: as
+   * the registered agent.
    *
    * @generated from field: bourse.registry.v1.AgentProfile profile = 3;
    */
@@ -1053,19 +1055,21 @@ export const SimulateAuctionResponseSchema: GenMessage<SimulateAuctionResponse> 
 /**
  * A task's life: posted, bid for, awarded, delivered, judged.
  *
- * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED, PERMISSION_DENIED, and
- * every mutation with REQUEST_ID_REUSED; those come before the reasons that a method names. Methods that look at agents
- * refuse with ROSTER_NOT_READY or REGISTRY_UNAVAILABLE (both UNAVAILABLE: try again) while the market does not know them.
+ * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED,
+ * PERMISSION_DENIED, and every mutation with REQUEST_ID_REUSED; those come before the reasons that
+ * a method names. Methods that look at agents refuse with ROSTER_NOT_READY or REGISTRY_UNAVAILABLE
+ * (both UNAVAILABLE: try again) while the market does not know them.
  *
- * Time rules hold to the instant, whether or not the market has come to apply them: a task whose window has closed takes no
- * bid, an award past its deadline takes no delivery, a review past its window is an acceptance.
+ * Time rules hold to the instant, whether or not the market has come to apply them: a task whose
+ * window has closed takes no bid, an award past its deadline takes no delivery, a review past its
+ * window is an acceptance.
  *
  * @generated from service bourse.auction.v1.AuctionService
  */
 export const AuctionService: GenService<{
   /**
-   * Puts a task up for auction. Agents that asked the market to bid for them (`auto_bid`) bid at once. Idempotent by
-   * request_id.
+   * Puts a task up for auction. Agents that asked the market to bid for them (`auto_bid`) bid at
+   * once. Idempotent by request_id.
    * Refuses with: EVALUATOR_IS_REQUESTER, ROSTER_NOT_READY, TASK_ALREADY_EXISTS.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.PostTask
@@ -1098,7 +1102,8 @@ export const AuctionService: GenService<{
     output: typeof ListTasksResponseSchema;
   },
   /**
-   * Calls a task off, while it is open. Only its requester, operators and services may. Naturally idempotent.
+   * Calls a task off, while it is open. Only its requester, operators and services may. Naturally
+   * idempotent.
    * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`).
    *
    * @generated from rpc bourse.auction.v1.AuctionService.CancelTask
@@ -1109,14 +1114,16 @@ export const AuctionService: GenService<{
     output: typeof CancelTaskResponseSchema;
   },
   /**
-   * Bids on a task. A bid is checked against all rules, and all that it breaks are named at once, as BadRequest details;
-   * the error's reason is the first of them in this order. The last bid of an agent that was refused is kept for
-   * ExplainAward, and the first is told to the lineage; else a refused bid leaves nothing. A bid by an agent that is BUSY is
-   * taken: what counts is whether it has as many tasks of this market in hand as it takes at once. Idempotent by
-   * request_id. With validate_only the answer is what the bid would score, and nothing is kept.
-   * Refuses with: TASK_NOT_FOUND, TASK_NOT_OPEN, BIDDING_CLOSED, AGENT_NOT_REGISTERED, AGENT_NOT_AVAILABLE, SELF_BID,
-   * EVALUATOR_BID, CAPABILITY_MISSING, PRICE_NOT_POSITIVE, CURRENCY_MISMATCH, COST_EXCEEDS_MAX, PRICE_NOT_POSTED,
-   * LATENCY_NOT_POSITIVE, LATENCY_EXCEEDS_MAX, SUCCESS_RATE_BELOW_MIN, ALREADY_BID, CAPACITY_EXHAUSTED.
+   * Bids on a task. A bid is checked against all rules, and all that it breaks are named at once,
+   * as BadRequest details; the error's reason is the first of them in this order. The last bid of
+   * an agent that was refused is kept for ExplainAward, and the first is told to the lineage; else
+   * a refused bid leaves nothing. A bid by an agent that is BUSY is taken: what counts is whether
+   * it has as many tasks of this market in hand as it takes at once. Idempotent by request_id. With
+   * validate_only the answer is what the bid would score, and nothing is kept.
+   * Refuses with: TASK_NOT_FOUND, TASK_NOT_OPEN, BIDDING_CLOSED, AGENT_NOT_REGISTERED,
+   * AGENT_NOT_AVAILABLE, SELF_BID, EVALUATOR_BID, CAPABILITY_MISSING, PRICE_NOT_POSITIVE,
+   * CURRENCY_MISMATCH, COST_EXCEEDS_MAX, PRICE_NOT_POSTED, LATENCY_NOT_POSITIVE,
+   * LATENCY_EXCEEDS_MAX, SUCCESS_RATE_BELOW_MIN, ALREADY_BID, CAPACITY_EXHAUSTED.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.SubmitBid
    */
@@ -1126,7 +1133,8 @@ export const AuctionService: GenService<{
     output: typeof SubmitBidResponseSchema;
   },
   /**
-   * Says that an agent will not bid, for the record. It may bid later all the same. Naturally idempotent.
+   * Says that an agent will not bid, for the record. It may bid later all the same. Naturally
+   * idempotent.
    * Refuses with: TASK_NOT_FOUND, TASK_NOT_OPEN, ALREADY_BID.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.DeclineToBid
@@ -1137,8 +1145,8 @@ export const AuctionService: GenService<{
     output: typeof DeclineToBidResponseSchema;
   },
   /**
-   * Lists a task's bids, best first. Bids are sealed: until the first award, or the end, an agent sees its own only, except
-   * the requester.
+   * Lists a task's bids, best first. Bids are sealed: until the first award, or the end, an agent
+   * sees its own only, except the requester.
    * Refuses with: TASK_NOT_FOUND.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.ListBids
@@ -1149,12 +1157,13 @@ export const AuctionService: GenService<{
     output: typeof ListBidsResponseSchema;
   },
   /**
-   * Closes bidding and awards the task to the best bid. The winner's price is held in the ledger first: no funds, no award,
-   * and the task stays open. Only its requester, operators and services may. Naturally idempotent: a task that is AWARDED or
-   * DELIVERED is returned. With LEDGER_UNAVAILABLE the task stays AWARDING, and the award goes on as soon as the ledger
+   * Closes bidding and awards the task to the best bid. The winner's price is held in the ledger
+   * first: no funds, no award, and the task stays open. Only its requester, operators and services
+   * may. Naturally idempotent: a task that is AWARDED or DELIVERED is returned. With
+   * LEDGER_UNAVAILABLE the task stays AWARDING, and the award goes on as soon as the ledger
    * answers, without another call.
-   * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`), NO_BIDS, INSUFFICIENT_FUNDS,
-   * LEDGER_UNAVAILABLE.
+   * Refuses with: TASK_NOT_FOUND, NOT_REQUESTER, INVALID_TASK_STATE (metadata `state`), NO_BIDS,
+   * INSUFFICIENT_FUNDS, LEDGER_UNAVAILABLE.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.AwardTask
    */
@@ -1165,9 +1174,9 @@ export const AuctionService: GenService<{
   },
   /**
    * Delivers the winner's work. Naturally idempotent for the same result.
-   * Refuses with: TASK_NOT_FOUND, NOT_WINNER (the agent never had the award), STALE_AWARD_EPOCH (the task went to another;
-   * metadata `award_epoch`, the one that holds), INVALID_TASK_STATE (metadata `state`),
-   * CURRENCY_MISMATCH.
+   * Refuses with: TASK_NOT_FOUND, NOT_WINNER (the agent never had the award), STALE_AWARD_EPOCH
+   * (the task went to another; metadata `award_epoch`, the one that holds), INVALID_TASK_STATE
+   * (metadata `state`), CURRENCY_MISMATCH.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.SubmitResult
    */
@@ -1177,8 +1186,8 @@ export const AuctionService: GenService<{
     output: typeof SubmitResultResponseSchema;
   },
   /**
-   * Accepts a delivery: the winner is paid. Only the evaluator (the requester, unless the task names another) and
-   * operators may. Naturally idempotent.
+   * Accepts a delivery: the winner is paid. Only the evaluator (the requester, unless the task
+   * names another) and operators may. Naturally idempotent.
    * Refuses with: TASK_NOT_FOUND, NOT_EVALUATOR, INVALID_TASK_STATE.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.AcceptResult
@@ -1189,8 +1198,8 @@ export const AuctionService: GenService<{
     output: typeof AcceptResultResponseSchema;
   },
   /**
-   * Rejects a delivery: the requester gets its money back, the winner loses credits. Only the evaluator and operators may.
-   * Naturally idempotent.
+   * Rejects a delivery: the requester gets its money back, the winner loses credits. Only the
+   * evaluator and operators may. Naturally idempotent.
    * Refuses with: TASK_NOT_FOUND, NOT_EVALUATOR, INVALID_TASK_STATE.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.RejectResult
@@ -1201,8 +1210,8 @@ export const AuctionService: GenService<{
     output: typeof RejectResultResponseSchema;
   },
   /**
-   * Reports in one step how an awarded task went, for work that is delivered outside of the market. Only the evaluator and
-   * operators may. Naturally idempotent for the same report.
+   * Reports in one step how an awarded task went, for work that is delivered outside of the market.
+   * Only the evaluator and operators may. Naturally idempotent for the same report.
    * Refuses with: TASK_NOT_FOUND, NOT_EVALUATOR, INVALID_TASK_STATE, CURRENCY_MISMATCH.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.CompleteTask
@@ -1213,9 +1222,10 @@ export const AuctionService: GenService<{
     output: typeof CompleteTaskResponseSchema;
   },
   /**
-   * Streams the tasks that pass the filter, then `synced`, then each change as it happens, until the caller leaves. Several
-   * changes of a task in quick succession may arrive as one. With a resume_token of an earlier stream with the same filter
-   * the snapshot holds only what changed since.
+   * Streams the tasks that pass the filter, then `synced`, then each change as it happens, until
+   * the caller leaves. Several changes of a task in quick succession may arrive as one. With a
+   * resume_token of an earlier stream with the same filter the snapshot holds only what changed
+   * since.
    * Refuses with: INVALID_RESUME_TOKEN (not of this database: watch anew without one).
    *
    * @generated from rpc bourse.auction.v1.AuctionService.WatchTasks
@@ -1226,8 +1236,9 @@ export const AuctionService: GenService<{
     output: typeof WatchTasksResponseSchema;
   },
   /**
-   * Explains a task's auction: every bid with the terms of its score, every refusal with its reasons, who declined, each
-   * award. Bids are sealed: before the award only requester, operators and auditors may ask.
+   * Explains a task's auction: every bid with the terms of its score, every refusal with its
+   * reasons, who declined, each award. Bids are sealed: before the award only requester, operators
+   * and auditors may ask.
    * Refuses with: TASK_NOT_FOUND, BIDS_SEALED.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.ExplainAward
@@ -1238,7 +1249,8 @@ export const AuctionService: GenService<{
     output: typeof ExplainAwardResponseSchema;
   },
   /**
-   * Runs an auction on paper: checks and ranks the bids given by the rules of a real one, and changes nothing.
+   * Runs an auction on paper: checks and ranks the bids given by the rules of a real one, and
+   * changes nothing.
    * Refuses with: EVALUATOR_IS_REQUESTER.
    *
    * @generated from rpc bourse.auction.v1.AuctionService.SimulateAuction

@@ -20,8 +20,8 @@ export const file_bourse_auction_v1_task: GenFile = /*@__PURE__*/
   fileDesc("Chxib3Vyc2UvYXVjdGlvbi92MS90YXNrLnByb3RvEhFib3Vyc2UuYXVjdGlvbi52MSKhBAoEVGFzaxIPCgd0YXNrX2lkGAEgASgJEikKBHNwZWMYAiABKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrU3BlYxIRCglyZXF1ZXN0ZXIYAyABKAkSKwoFc3RhdGUYBCABKA4yHC5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrU3RhdGUSNgoSYmlkZGluZ19jbG9zZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgVhd2FyZBgGIAEoCzIYLmJvdXJzZS5hdWN0aW9uLnYxLkF3YXJkEikKBnJlc3VsdBgHIAEoCzIZLmJvdXJzZS5hdWN0aW9uLnYxLlJlc3VsdBIoCgdvdXRjb21lGAggASgLMhcuYm91cnNlLnR5cGUudjEuT3V0Y29tZRIwCgplbmRfcmVhc29uGAkgASgOMhwuYm91cnNlLmF1Y3Rpb24udjEuRW5kUmVhc29uEhIKCmV2YWx1YXRpb24YCiABKAkSEQoJYmlkX2NvdW50GAsgASgFEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIugICghUYXNrU3BlYxI+Cgl0YXNrX3R5cGUYASABKAlCK7pIKHImMiReW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LystXXswLDk5fSQSPQoMcmVxdWlyZW1lbnRzGAIgASgLMh8uYm91cnNlLmF1Y3Rpb24udjEuUmVxdWlyZW1lbnRzQga6SAPIAQESKAoHcGF5bG9hZBgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSRwoOYmlkZGluZ193aW5kb3cYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFLpIEaoBDiIFCICangEyBRCAwtcvEj4KDGF3YXJkX3BvbGljeRgFIAEoDjIeLmJvdXJzZS5hdWN0aW9uLnYxLkF3YXJkUG9saWN5Qgi6SAWCAQIQARJCCg5zY29yaW5nX3BvbGljeRgGIAEoDjIgLmJvdXJzZS5hdWN0aW9uLnYxLlNjb3JpbmdQb2xpY3lCCLpIBYIBAhABEj4KDHBheW1lbnRfcnVsZRgHIAEoDjIeLmJvdXJzZS5hdWN0aW9uLnYxLlBheW1lbnRSdWxlQgi6SAWCAQIQARIvCglldmFsdWF0b3IYCCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSRgoNcmV2aWV3X3dpbmRvdxgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIUukgRqgEOIgUIgJqeATIFEIDC1y8SZQoFdmFsdWUYCiABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUI/ukg8ugE5Cg52YWx1ZS5wb3NpdGl2ZRIWdmFsdWUgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwOsUDukjBAxrYAQoWdGFza19zcGVjLnBvc3RlZF9wcmljZRIvUE9TVEVEX1BSSUNFIG5lZWRzIHJlcXVpcmVtZW50cy5tYXhfY29zdCBpbiBTQVQajAF0aGlzLnNjb3JpbmdfcG9saWN5ICE9IDQgfHwgIWhhcyh0aGlzLnJlcXVpcmVtZW50cykgfHwgIWhhcyh0aGlzLnJlcXVpcmVtZW50cy5tYXhfY29zdCkgfHwgdGhpcy5yZXF1aXJlbWVudHMubWF4X2Nvc3QuY3VycmVuY3lfY29kZSA9PSAnU0FUJxrjAQoPdGFza19zcGVjLnZhbHVlEjZ2YWx1ZSBtdXN0IGJlIGluIHRoZSBjdXJyZW5jeSBvZiByZXF1aXJlbWVudHMubWF4X2Nvc3QalwEhaGFzKHRoaXMudmFsdWUpIHx8ICFoYXModGhpcy5yZXF1aXJlbWVudHMpIHx8ICFoYXModGhpcy5yZXF1aXJlbWVudHMubWF4X2Nvc3QpIHx8IHRoaXMudmFsdWUuY3VycmVuY3lfY29kZSA9PSB0aGlzLnJlcXVpcmVtZW50cy5tYXhfY29zdC5jdXJyZW5jeV9jb2RlIoUDCgxSZXF1aXJlbWVudHMSTQoMY2FwYWJpbGl0aWVzGAEgAygJQje6SDSSATEIARAUIityKRhkMiVeXHMqW0EtWmEtejAtOV1bQS1aYS16MC05Xy46LystXSpccyokEkYKC21heF9sYXRlbmN5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQha6SBPIAQGqAQ0iBQiA54QPMgQQwIQ9EjEKEG1pbl9zdWNjZXNzX3JhdGUYAyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAEnEKCG1heF9jb3N0GAQgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCSLpIRboBPwoRbWF4X2Nvc3QucG9zaXRpdmUSGW1heF9jb3N0IG11c3QgYmUgcG9zaXRpdmUaD3RoaXMubWljcm9zID4gMMgBARI4Cgpjb21wbGV4aXR5GAUgASgOMhouYm91cnNlLnR5cGUudjEuQ29tcGxleGl0eUIIukgFggECEAEi1AEKBUF3YXJkEg0KBWVwb2NoGAEgASgDEhAKCGFnZW50X2lkGAIgASgJEg4KBmJpZF9pZBgDIAEoCRIkCgVwcmljZRgEIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhYKDnRyYW5zYWN0aW9uX2lkGAUgASgJEi4KCmF3YXJkX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKtAgoGUmVzdWx0EicKBm91dHB1dBgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGwoJcmVmZXJlbmNlGAIgASgJQgi6SAVyAxjQDxIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JBKAAQoLYWN0dWFsX2Nvc3QYBCABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJUukhRugFOChhhY3R1YWxfY29zdC5ub3RfbmVnYXRpdmUSIGFjdHVhbF9jb3N0IG11c3Qgbm90IGJlIG5lZ2F0aXZlGhB0aGlzLm1pY3JvcyA+PSAwEjAKDGRlbGl2ZXJfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimAIKA0JpZBIOCgZiaWRfaWQYASABKAkSDwoHdGFza19pZBgCIAEoCRIQCghhZ2VudF9pZBgDIAEoCRIqCgV0ZXJtcxgEIAEoCzIbLmJvdXJzZS5hdWN0aW9uLnYxLkJpZFRlcm1zEhMKC2NhbGlicmF0aW9uGAUgASgBEhQKDHNjb3JlX21pY3JvcxgGIAEoAxIxCgtzY29yZV9wYXJ0cxgHIAMoCzIcLmJvdXJzZS5hdWN0aW9uLnYxLlNjb3JlUGFydBIQCghzZXF1ZW5jZRgIIAEoAxIRCglhdXRvbWF0aWMYCSABKAgSLwoLc3VibWl0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrEBCghCaWRUZXJtcxIsCgVwcmljZRgBIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Qga6SAPIAQESMgoHbGF0ZW5jeRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIGukgDyAEBEjIKDHN1Y2Nlc3NfcmF0ZRgDIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBAUIPCg1fc3VjY2Vzc19yYXRlIikKCVNjb3JlUGFydBIMCgRuYW1lGAEgASgJEg4KBm1pY3JvcxgCIAEoAyI+CghCaWRGYXVsdBIOCgZyZWFzb24YASABKAkSDQoFZmllbGQYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkiqAEKClJlZnVzZWRCaWQSEAoIYWdlbnRfaWQYASABKAkSKgoFdGVybXMYAiABKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5CaWRUZXJtcxIrCgZmYXVsdHMYAyADKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5CaWRGYXVsdBIvCgtzdWJtaXRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqgQEKC0F3YXJkUG9saWN5EhwKGEFXQVJEX1BPTElDWV9VTlNQRUNJRklFRBAAEhkKFUFXQVJEX1BPTElDWV9PTl9DTE9TRRABEiAKHEFXQVJEX1BPTElDWV9GSVJTVF9RVUFMSUZJRUQQAhIXChNBV0FSRF9QT0xJQ1lfTUFOVUFMEAMqygEKDVNjb3JpbmdQb2xpY3kSHgoaU0NPUklOR19QT0xJQ1lfVU5TUEVDSUZJRUQQABIbChdTQ09SSU5HX1BPTElDWV9DSVZJQ19WMRABEiAKHFNDT1JJTkdfUE9MSUNZX0NJVklDX1YxX0NPREUQAhIfChtTQ09SSU5HX1BPTElDWV9MT1dFU1RfUFJJQ0UQAxIfChtTQ09SSU5HX1BPTElDWV9QT1NURURfUFJJQ0UQBBIYChRTQ09SSU5HX1BPTElDWV9WQUxVRRAFKmcKC1BheW1lbnRSdWxlEhwKGFBBWU1FTlRfUlVMRV9VTlNQRUNJRklFRBAAEhsKF1BBWU1FTlRfUlVMRV9QQVlfQVNfQklEEAESHQoZUEFZTUVOVF9SVUxFX1NFQ09ORF9TQ09SRRACKuoBCglUYXNrU3RhdGUSGgoWVEFTS19TVEFURV9VTlNQRUNJRklFRBAAEhMKD1RBU0tfU1RBVEVfT1BFThABEhcKE1RBU0tfU1RBVEVfQVdBUkRJTkcQAhIWChJUQVNLX1NUQVRFX0FXQVJERUQQAxIYChRUQVNLX1NUQVRFX0RFTElWRVJFRBAEEhgKFFRBU0tfU1RBVEVfU1VDQ0VFREVEEAUSFQoRVEFTS19TVEFURV9GQUlMRUQQBhIYChRUQVNLX1NUQVRFX0NBTkNFTExFRBAHEhYKElRBU0tfU1RBVEVfRVhQSVJFRBAIKoMCCglFbmRSZWFzb24SGgoWRU5EX1JFQVNPTl9VTlNQRUNJRklFRBAAEhcKE0VORF9SRUFTT05fQUNDRVBURUQQARIiCh5FTkRfUkVBU09OX0FDQ0VQVEVEX0JZX1NJTEVOQ0UQAhIXChNFTkRfUkVBU09OX1JFSkVDVEVEEAMSGQoVRU5EX1JFQVNPTl9DQUxMRURfT0ZGEAQSFgoSRU5EX1JFQVNPTl9OT19CSURTEAUSFwoTRU5EX1JFQVNPTl9OT19GVU5EUxAGEhwKGEVORF9SRUFTT05fTk9UX0RFTElWRVJFRBAHEhoKFkVORF9SRUFTT05fTk9UX0FXQVJERUQQCEJFChFib3Vyc2UuYXVjdGlvbi52MVABWi5ib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2F1Y3Rpb24vdjE7YXVjdGlvbnYxYgZwcm90bzM", [file_bourse_type_v1_money, file_bourse_type_v1_outcome, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * A piece of work put up for auction, and all that has become of it. Times and durations are kept in whole milliseconds;
- * what lies beyond is cut off.
+ * A piece of work put up for auction, and all that has become of it. Times and durations are kept
+ * in whole milliseconds; what lies beyond is cut off.
  *
  * @generated from message bourse.auction.v1.Task
  */
@@ -62,15 +62,16 @@ export type Task = Message<"bourse.auction.v1.Task"> & {
   biddingCloseTime?: Timestamp | undefined;
 
   /**
-   * The award that holds now, or the last one. Absent before the first. While AWARDING the new one is shown only to the
-   * requester and to callers that are no agents, since bids are still sealed.
+   * The award that holds now, or the last one. Absent before the first. While AWARDING the new one
+   * is shown only to the requester and to callers that are no agents, since bids are still sealed.
    *
    * @generated from field: bourse.auction.v1.Award award = 6;
    */
   award?: Award | undefined;
 
   /**
-   * What the winner delivered. Absent before, and for agents that are neither requester, evaluator nor winner.
+   * What the winner delivered. Absent before, and for agents that are neither requester, evaluator
+   * nor winner.
    *
    * @generated from field: bourse.auction.v1.Result result = 7;
    */
@@ -189,7 +190,8 @@ export type TaskSpec = Message<"bourse.auction.v1.TaskSpec"> & {
   paymentRule: PaymentRule;
 
   /**
-   * An agent that judges the work in the requester's stead. It must not bid. Empty: the requester judges.
+   * An agent that judges the work in the requester's stead. It must not bid. Empty: the requester
+   * judges.
    *
    * @generated from field: string evaluator = 8;
    */
@@ -315,7 +317,8 @@ export type Award = Message<"bourse.auction.v1.Award"> & {
   awardTime?: Timestamp | undefined;
 
   /**
-   * Deliver before then, or lose the task to the next in the ranking: award_time + requirements.max_latency.
+   * Deliver before then, or lose the task to the next in the ranking: award_time +
+   * requirements.max_latency.
    *
    * @generated from field: google.protobuf.Timestamp deadline = 7;
    */
@@ -623,7 +626,8 @@ export const AwardPolicy = {
   ON_CLOSE: 1,
 
   /**
-   * To the first bid that meets the requirements, at once. If the requester cannot pay it the task ends.
+   * To the first bid that meets the requirements, at once. If the requester cannot pay it the task
+   * ends.
    *
    * @generated from enum value: AWARD_POLICY_FIRST_QUALIFIED = 2;
    */
@@ -685,7 +689,8 @@ export const ScoringPolicy = {
   LOWEST_PRICE: 3,
 
   /**
-   * The reputation multiplier alone, highest first; the price is 100,000 SAT x complexity x multiplier.
+   * The reputation multiplier alone, highest first; the price is 100,000 SAT x complexity x
+   * multiplier.
    *
    * @generated from enum value: SCORING_POLICY_POSTED_PRICE = 4;
    */

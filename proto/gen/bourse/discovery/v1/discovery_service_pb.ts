@@ -41,7 +41,8 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
   match: CapabilityMatch;
 
   /**
-   * List price at most this, in this currency; agents priced in another, or not priced, do not pass.
+   * List price at most this, in this currency; agents priced in another, or not priced, do not
+   * pass.
    *
    * @generated from field: bourse.type.v1.Money max_cost = 3;
    */
@@ -55,8 +56,8 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
   states: AvailabilityState[];
 
   /**
-   * Lower bound of the reliability at least this: at each of the wanted capabilities, or at one of them with ANY. An
-   * agent without a record has the bound of no evidence.
+   * Lower bound of the reliability at least this: at each of the wanted capabilities, or at one of
+   * them with ANY. An agent without a record has the bound of no evidence.
    *
    * @generated from field: optional double min_reliability = 5;
    */
@@ -465,8 +466,9 @@ export const SearchOrder = {
   UNSPECIFIED: 0,
 
   /**
-   * List price, then reliability, then availability (ONLINE, BUSY, MAINTENANCE, OFFLINE), then id. Prices in different
-   * currencies do not compare: without max_cost currencies come by name. The unpriced come last.
+   * List price, then reliability, then availability (ONLINE, BUSY, MAINTENANCE, OFFLINE), then id.
+   * Prices in different currencies do not compare: without max_cost currencies come by name. The
+   * unpriced come last.
    *
    * @generated from enum value: SEARCH_ORDER_COST = 1;
    */
@@ -528,7 +530,8 @@ export const SelectionStrategy = {
   ROUND_ROBIN: 1,
 
   /**
-   * Fewest in flight, then fewest picks in the last minute, then cheapest, then most reliable. Never an OFFLINE agent.
+   * Fewest in flight, then fewest picks in the last minute, then cheapest, then most reliable.
+   * Never an OFFLINE agent.
    *
    * @generated from enum value: SELECTION_STRATEGY_LEAST_LOADED = 2;
    */
@@ -542,7 +545,8 @@ export const SelectionStrategy = {
   RANDOM: 3,
 
   /**
-   * The lowest list price; among equals the most reliable. Without max_cost, in the currency that most of them ask.
+   * The lowest list price; among equals the most reliable. Without max_cost, in the currency that
+   * most of them ask.
    *
    * @generated from enum value: SELECTION_STRATEGY_CHEAPEST = 4;
    */
@@ -572,8 +576,9 @@ export const SelectionStrategySchema: GenEnum<SelectionStrategy> = /*@__PURE__*/
 /**
  * Who should do this? Answers come from a live copy of the registry, a moment behind it at most.
  *
- * Every method may also refuse with STARTING (UNAVAILABLE) until the first copy is made, and with INVALID_REQUEST,
- * UNAUTHENTICATED, PERMISSION_DENIED. While the registry is away, answers come from what was last known.
+ * Every method may also refuse with STARTING (UNAVAILABLE) until the first copy is made, and with
+ * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED. While the registry is away, answers come
+ * from what was last known.
  *
  * @generated from service bourse.discovery.v1.DiscoveryService
  */
@@ -602,9 +607,10 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Picks one agent by a strategy, with alternates and the reason.
-   * Refuses with: NO_ELIGIBLE_AGENTS. Its metadata tell how many were kept out by what, each agent counted once, by the
-   * first that applies: `total` (all agents), `missing_capability`, `excluded`, `unpriced`, `other_currency`,
-   * `over_max_cost`, `over_max_latency`, `below_min_reliability`, `other_labels`, `not_available`.
+   * Refuses with: NO_ELIGIBLE_AGENTS. Its metadata tell how many were kept out by what, each agent
+   * counted once, by the first that applies: `total` (all agents), `missing_capability`,
+   * `excluded`, `unpriced`, `other_currency`, `over_max_cost`, `over_max_latency`,
+   * `below_min_reliability`, `other_labels`, `not_available`.
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SelectAgent
    */
@@ -614,7 +620,8 @@ export const DiscoveryService: GenService<{
     output: typeof SelectAgentResponseSchema;
   },
   /**
-   * Counts agents per capability, most first, then by name, with how many of them can take work now.
+   * Counts agents per capability, most first, then by name, with how many of them can take work
+   * now.
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SummarizeCapabilities
    */

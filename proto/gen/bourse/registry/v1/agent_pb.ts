@@ -66,14 +66,16 @@ export type Agent = Message<"bourse.registry.v1.Agent"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Set once it has been unregistered: a tombstone, which keeps the reputation for the day it comes back.
+   * Set once it has been unregistered: a tombstone, which keeps the reputation for the day it comes
+   * back.
    *
    * @generated from field: google.protobuf.Timestamp unregister_time = 7;
    */
   unregisterTime?: Timestamp | undefined;
 
   /**
-   * Changes with every change of the stored agent. Hand it back with UpdateAgent to write only what you have read.
+   * Changes with every change of the stored agent. Hand it back with UpdateAgent to write only what
+   * you have read.
    *
    * @generated from field: string etag = 8;
    */
@@ -129,7 +131,8 @@ export type AgentProfile = Message<"bourse.registry.v1.AgentProfile"> & {
   sla?: Sla | undefined;
 
   /**
-   * How the market computes its bids when `auto_bid` is set. Absent: base 1, nothing per minute, multiplier 1.
+   * How the market computes its bids when `auto_bid` is set. Absent: base 1, nothing per minute,
+   * multiplier 1.
    *
    * @generated from field: bourse.registry.v1.CostModel cost_model = 6;
    */
@@ -325,8 +328,8 @@ export const PricingSchema: GenMessage<Pricing> = /*@__PURE__*/
  */
 export type Availability = Message<"bourse.registry.v1.Availability"> & {
   /**
-   * What holds now: `declared_state`, except OFFLINE when the lease has lapsed, and BUSY when ONLINE was declared and
-   * `in_flight` has reached the agent's `max_concurrent`.
+   * What holds now: `declared_state`, except OFFLINE when the lease has lapsed, and BUSY when
+   * ONLINE was declared and `in_flight` has reached the agent's `max_concurrent`.
    *
    * @generated from field: bourse.registry.v1.AvailabilityState state = 1;
    */
@@ -369,7 +372,8 @@ export const AvailabilitySchema: GenMessage<Availability> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_agent, 6);
 
 /**
- * What an agent's settled work says of it. Several views stand side by side; `reliabilities` deserve the most trust.
+ * What an agent's settled work says of it. Several views stand side by side; `reliabilities`
+ * deserve the most trust.
  *
  * @generated from message bourse.registry.v1.Reputation
  */
@@ -432,7 +436,8 @@ export const ReputationSchema: GenMessage<Reputation> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_agent, 7);
 
 /**
- * How likely an agent is to succeed at a capability: a Beta posterior whose evidence fades with time.
+ * How likely an agent is to succeed at a capability: a Beta posterior whose evidence fades with
+ * time.
  *
  * @generated from message bourse.registry.v1.Reliability
  */

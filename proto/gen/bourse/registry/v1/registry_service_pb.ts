@@ -846,15 +846,17 @@ export const WatchAgentsResponseSchema: GenMessage<WatchAgentsResponse> = /*@__P
 /**
  * Who the agents are, what they offer, whether they are there, how they have done.
  *
- * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED, PERMISSION_DENIED, and
- * every mutation with REQUEST_ID_REUSED; those come before the reasons that a method names.
+ * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED,
+ * PERMISSION_DENIED, and every mutation with REQUEST_ID_REUSED; those come before the reasons that
+ * a method names.
  *
  * @generated from service bourse.registry.v1.RegistryService
  */
 export const RegistryService: GenService<{
   /**
-   * Registers an agent. `replace_existing` makes it an upsert that replaces the profile and keeps the reputation; an
-   * agent that was unregistered comes back with the reputation it left with. Idempotent by request_id.
+   * Registers an agent. `replace_existing` makes it an upsert that replaces the profile and keeps
+   * the reputation; an agent that was unregistered comes back with the reputation it left with.
+   * Idempotent by request_id.
    * Refuses with: AGENT_ALREADY_REGISTERED (and not replace_existing).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.RegisterAgent
@@ -866,7 +868,8 @@ export const RegistryService: GenService<{
   },
   /**
    * Registers up to 1,000 agents, all or none. Idempotent by request_id.
-   * Refuses with: DUPLICATE_AGENT_ID (twice in the batch), AGENT_ALREADY_REGISTERED; each names all the agents concerned.
+   * Refuses with: DUPLICATE_AGENT_ID (twice in the batch), AGENT_ALREADY_REGISTERED; each names all
+   * the agents concerned.
    *
    * @generated from rpc bourse.registry.v1.RegistryService.BatchRegisterAgents
    */
@@ -887,7 +890,8 @@ export const RegistryService: GenService<{
     output: typeof GetAgentResponseSchema;
   },
   /**
-   * Returns up to 1,000 agents in the order asked; those that are not there are named in `missing_agent_ids`.
+   * Returns up to 1,000 agents in the order asked; those that are not there are named in
+   * `missing_agent_ids`.
    *
    * @generated from rpc bourse.registry.v1.RegistryService.BatchGetAgents
    */
@@ -908,11 +912,11 @@ export const RegistryService: GenService<{
     output: typeof ListAgentsResponseSchema;
   },
   /**
-   * Replaces the fields of the profile that `update_mask` names, such as `pricing` or `sla.success_rate`; a named field
-   * that is unset is cleared. Nothing but the named fields is looked at, and the outcome must be a valid profile.
-   * Idempotent by request_id.
-   * Refuses with: AGENT_NOT_FOUND, UNKNOWN_FIELD (in the mask), ETAG_MISMATCH, INVALID_PROFILE (the merged profile breaks
-   * a rule).
+   * Replaces the fields of the profile that `update_mask` names, such as `pricing` or
+   * `sla.success_rate`; a named field that is unset is cleared. Nothing but the named fields is
+   * looked at, and the outcome must be a valid profile. Idempotent by request_id.
+   * Refuses with: AGENT_NOT_FOUND, UNKNOWN_FIELD (in the mask), ETAG_MISMATCH, INVALID_PROFILE (the
+   * merged profile breaks a rule).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.UpdateAgent
    */
@@ -933,10 +937,11 @@ export const RegistryService: GenService<{
     output: typeof UnregisterAgentResponseSchema;
   },
   /**
-   * Says that an agent is there, in which state and how loaded, and renews its lease. Heartbeats may come often: unless
-   * the declared state or the length of the lease changes, nothing is written to the database. Naturally idempotent.
-   * Refuses with: AGENT_NOT_FOUND, AVAILABILITY_UNAVAILABLE (the store of leases is away: nothing has changed, send it
-   * again).
+   * Says that an agent is there, in which state and how loaded, and renews its lease. Heartbeats
+   * may come often: unless the declared state or the length of the lease changes, nothing is
+   * written to the database. Naturally idempotent.
+   * Refuses with: AGENT_NOT_FOUND, AVAILABILITY_UNAVAILABLE (the store of leases is away: nothing
+   * has changed, send it again).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.Heartbeat
    */
@@ -946,8 +951,9 @@ export const RegistryService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Folds the outcome of one settled task into an agent's reputation, tombstone or not. Idempotent by outcome_id: the
-   * same id counts once. An outcome of work that the agent had ordered itself is stored and ignored.
+   * Folds the outcome of one settled task into an agent's reputation, tombstone or not. Idempotent
+   * by outcome_id: the same id counts once. An outcome of work that the agent had ordered itself is
+   * stored and ignored.
    * Refuses with: AGENT_NOT_FOUND, OUTCOME_ID_REUSED (same id, other content).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.RecordOutcome
@@ -979,12 +985,14 @@ export const RegistryService: GenService<{
     output: typeof SummarizeCapabilitiesResponseSchema;
   },
   /**
-   * Streams every registered agent, then `synced`, then each change as it happens, until the caller leaves. A change of
-   * an agent carries the whole agent; several changes in quick succession may arrive as one, each agent's in order. With
-   * a resume_token of an earlier stream the snapshot holds only what changed since, tombstones included; it may repeat
-   * what was seen. Availability is part of what is watched: a lapse is told within a second; a renewal of a lease that
-   * changes nothing else, once a quarter of the lease has passed.
-   * Refuses with: INVALID_RESUME_TOKEN (not of this database, or older than a day: watch anew without one).
+   * Streams every registered agent, then `synced`, then each change as it happens, until the caller
+   * leaves. A change of an agent carries the whole agent; several changes in quick succession may
+   * arrive as one, each agent's in order. With a resume_token of an earlier stream the snapshot
+   * holds only what changed since, tombstones included; it may repeat what was seen. Availability
+   * is part of what is watched: a lapse is told within a second; a renewal of a lease that changes
+   * nothing else, once a quarter of the lease has passed.
+   * Refuses with: INVALID_RESUME_TOKEN (not of this database, or older than a day: watch anew
+   * without one).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.WatchAgents
    */

@@ -20,8 +20,8 @@ export const file_bourse_type_v1_money: GenFile = /*@__PURE__*/
  */
 export type Money = Message<"bourse.type.v1.Money"> & {
   /**
-   * Millionths of the currency's unit: 2_500_000 EUR micros are EUR 2.50; one SAT is 1_000_000 SAT micros. Within nine
-   * billion units either way.
+   * Millionths of the currency's unit: 2_500_000 EUR micros are EUR 2.50; one SAT is 1_000_000 SAT
+   * micros. Within nine billion units either way.
    *
    * @generated from field: int64 micros = 1;
    */

@@ -67,7 +67,8 @@ export const OutcomeSchema: GenMessage<Outcome> = /*@__PURE__*/
   messageDesc(file_bourse_type_v1_outcome, 0);
 
 /**
- * How demanding a task is. It scales what a cost model asks and the share of the allowed time it plans to use.
+ * How demanding a task is. It scales what a cost model asks and the share of the allowed time it
+ * plans to use.
  *
  * @generated from enum bourse.type.v1.Complexity
  */
@@ -101,7 +102,8 @@ export const Complexity = {
 } as const;
 
 /**
- * How demanding a task is. It scales what a cost model asks and the share of the allowed time it plans to use.
+ * How demanding a task is. It scales what a cost model asks and the share of the allowed time it
+ * plans to use.
  *
  * @generated from enum bourse.type.v1.Complexity
  */
