@@ -94,7 +94,7 @@ export function startService(options: ServiceProcessOptions): ServiceProcess {
 
 /** The service's whole configuration is given to it: nothing of the shell's own leaks in but what finds programs. */
 function inherited(): Record<string, string> {
-  const names = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_V8_COVERAGE"];
+  const names = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "NODE_OPTIONS", "NODE_COMPILE_CACHE"];
   const pairs = names.map((name) => [name, process.env[name]] as const);
   return Object.fromEntries(pairs.filter((pair) => pair[1] !== undefined)) as Record<
     string,
