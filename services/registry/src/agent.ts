@@ -87,9 +87,10 @@ export function refuseTaken(
   });
   if (taken.length === 0) return;
   const ids = taken.map(({ agentId }) => agentId);
+  const whose = ids.length === 1 ? "its" : "their";
   throw refusal(
     "AGENT_ALREADY_REGISTERED",
-    `${named(ids)} registered already; set replace_existing to replace ${ids.length === 1 ? "its profile" : "their profiles"}`,
+    `${named(ids)} registered already; set replace_existing to replace ${whose} profile`,
     ids,
     registrations.length === 1
       ? []

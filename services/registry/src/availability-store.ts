@@ -31,7 +31,10 @@ export interface AvailabilityStore extends AsyncDisposable {
   forget(agentId: string): Promise<void>;
   /** What has changed since, for a watcher that was away: sooner too much than too little. */
   changesSince(since: Date): Promise<AvailabilityChange>;
-  /** Tells of changes made through any replica, and of leases that lapse, within half a second. Returns the end of it. */
+  /**
+   * Tells of changes made through any replica, and of leases that lapse, within half a second. Returns the function
+   * that ends it.
+   */
   subscribe(listener: (change: AvailabilityChange) => void): () => void;
 }
 

@@ -1,5 +1,6 @@
 -- Writes a sign of life, and a change for watchers when it is news to them (the rule of availability.ts, isNews).
--- KEYS  1 presence of the agent (hash)  2 ends of leases (sorted set)  3 changes (sorted set)  4 clock of the shard (hash)
+-- KEYS  1 presence of the agent (hash)  2 ends of leases (sorted set)  3 changes (sorted set)
+--       4 clock of the shard (hash)
 -- ARGV  1 agent id  2 now, ms  3 tasks in flight, or ""  4 end of the lease, ms, or 0  5 how long things are kept, ms
 -- returns the tasks in flight
 local agent_id = ARGV[1]

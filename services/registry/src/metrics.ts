@@ -10,7 +10,7 @@ export interface RegistryMetrics {
   outcomeRecorded(result: "success" | "failure" | "ignored"): void;
 }
 
-/** How many capabilities have a series of their own: the most frequent ones, so that authors cannot flood the metrics. */
+/** How many capabilities have a series of their own: the most frequent, so that authors cannot flood the metrics. */
 const CAPABILITIES_MAX = 100;
 const READ_AT_ONCE = 1_000;
 

@@ -82,6 +82,8 @@ export async function createRedisAvailability(
     else known.set(agentId, presence);
   }
 
+  // Where Redis can be read, watchers begin with what it knows.
+  await look().catch(() => {});
   const looking = repeat(LOOK_MS, look);
   const forgetting = setInterval(() => forgetOld(known, now().getTime()), 60_000).unref();
   return {

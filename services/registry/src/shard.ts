@@ -18,8 +18,9 @@ export interface ShardReport {
 }
 
 /**
- * What a report says to who had seen `view`; the first report of all tells nothing, since watchers begin with a
- * snapshot. A shard was lost when it has another beginning than it had, or when it stands before what was seen.
+ * What a report says to who had seen `view`. A shard was lost when it has another beginning than it had, or when it
+ * stands before what was seen; one that could not be read until now counts as lost, since watchers may have begun
+ * without it.
  */
 export function reckon(
   view: ShardView | undefined,
@@ -27,7 +28,7 @@ export function reckon(
   nowMs: number,
 ): { readonly next: ShardView; readonly agentIds: readonly string[]; readonly lost: boolean } {
   const next = { epoch: report.epoch, cursor: report.last, lapsedMs: nowMs };
-  if (view === undefined) return { next, agentIds: [], lost: false };
+  if (view === undefined) return { next, agentIds: [], lost: true };
   const begunAnew = view.epoch !== "" && view.epoch !== report.epoch;
   const lost = begunAnew || report.last < view.cursor;
   return { next, agentIds: lost ? [] : [...report.changed, ...report.lapsed], lost };

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Redis } from "ioredis";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { AvailabilityChange, AvailabilityStore } from "../src/availability-store.ts";
@@ -113,8 +115,8 @@ describe.each([
   test("tells of a renewal once a quarter of the lease has passed", async () => {
     const { store, clock } = await open();
     const start = clock.now();
-    await store.beat({ agentId: "a", now: start, leaseExpireAt: later(start, 100_000) });
     const heard = heardBy(store);
+    await store.beat({ agentId: "a", now: start, leaseExpireAt: later(start, 100_000) });
     await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]), SOON);
 
     const early = later(start, 20_000);
@@ -130,8 +132,8 @@ describe.each([
   test("tells of a lease that lapses, once", async () => {
     const { store, other, clock } = await open();
     const now = clock.now();
-    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     const heard = heardBy(other);
+    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]), SOON);
 
     clock.forward(61_000);
@@ -191,8 +193,8 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     const prefix = `test-${randomUUID()}`;
     const { store, other, clock } = await openRedis(prefix);
     const now = clock.now();
-    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     const heard = heardBy(other);
+    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     await vi.waitFor(() => expect(heard.ids()).toContain("a"), SOON);
     await other.read(["a"]);
 
@@ -204,6 +206,31 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     expect((await other.read(["a"])).size).toBe(1);
   });
+
+  test("that goes away and comes back answers with what it knew, then goes on", async () => {
+    using wire = await aWire();
+    const clock = aClock();
+    const prefix = `test-${randomUUID()}`;
+    const store = await createRedisAvailability({ url: wire.url, now: clock.now, prefix });
+    const other = await createRedisAvailability({ url: REDIS_URL, now: clock.now, prefix });
+    opened.push(store, other);
+    const beat = (inFlight: number, through = store) =>
+      through.beat({ agentId: "a", now: clock.now(), inFlight, leaseExpireAt: undefined });
+    await beat(1);
+    const heard = heardBy(store);
+
+    wire.cut();
+    await expect(beat(2)).rejects.toMatchObject({ reason: "AVAILABILITY_UNAVAILABLE" });
+    expect((await store.read(["a"])).get("a")?.inFlight).toBe(1);
+    await beat(3, other);
+    wire.mend();
+
+    await vi.waitFor(() => expect(heard.ids()).toContain("a"), { timeout: 8_000 });
+    await vi.waitFor(async () => {
+      expect((await store.read(["a"])).get("a")?.inFlight).toBe(3);
+    }, SOON);
+    expect((await beat(4)).inFlight).toBe(4);
+  }, 15_000);
 
   test("that is away refuses signs of life and answers with nothing known", async () => {
     const clock = aClock();
@@ -224,6 +251,36 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     expect(faults.length).toBeGreaterThan(0);
   });
 });
+
+/** Redis behind a connection that can be cut. */
+async function aWire() {
+  const target = new URL(REDIS_URL);
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((near) => {
+    if (isCut) return near.destroy();
+    const far = connect(Number(target.port || 6379), target.hostname);
+    for (const socket of [near, far]) sockets.add(socket.on("error", () => {}));
+    return near.pipe(far).pipe(near);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut,
+    mend: () => {
+      isCut = false;
+    },
+    [Symbol.dispose]() {
+      cut();
+      server.close();
+    },
+  };
+}
 
 function aRedis() {
   const client = new Redis(REDIS_URL);

@@ -32,7 +32,7 @@ describe("the state of an agent", () => {
     ${"ONLINE"}      | ${undefined} | ${undefined} | ${4}     | ${"BUSY"}        | ${"it is more than full"}
     ${"ONLINE"}      | ${10}        | ${after}     | ${0}     | ${"ONLINE"}      | ${"its lease holds"}
     ${"ONLINE"}      | ${10}        | ${NOON}      | ${0}     | ${"OFFLINE"}     | ${"its lease lapses now"}
-    ${"ONLINE"}      | ${10}        | ${before}    | ${3}     | ${"OFFLINE"}     | ${"its lease has lapsed, full or not"}
+    ${"ONLINE"}      | ${10}        | ${before}    | ${3}     | ${"OFFLINE"}     | ${"it has lapsed, full or not"}
     ${"MAINTENANCE"} | ${10}        | ${before}    | ${0}     | ${"OFFLINE"}     | ${"its lease has lapsed"}
     ${"ONLINE"}      | ${10}        | ${undefined} | ${0}     | ${"OFFLINE"}     | ${"its lease was lost"}
     ${"ONLINE"}      | ${undefined} | ${before}    | ${0}     | ${"ONLINE"}      | ${"it has no lease any more"}
