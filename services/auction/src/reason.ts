@@ -1,0 +1,43 @@
+/** Why a bid is refused, in order of precedence. */
+export const BID_REASONS = [
+  "TASK_NOT_OPEN",
+  "BIDDING_CLOSED",
+  "AGENT_NOT_REGISTERED",
+  "AGENT_NOT_AVAILABLE",
+  "SELF_BID",
+  "EVALUATOR_BID",
+  "CAPABILITY_MISSING",
+  "PRICE_NOT_POSITIVE",
+  "CURRENCY_MISMATCH",
+  "COST_EXCEEDS_MAX",
+  "PRICE_NOT_POSTED",
+  "LATENCY_NOT_POSITIVE",
+  "LATENCY_EXCEEDS_MAX",
+  "SUCCESS_RATE_BELOW_MIN",
+  "ALREADY_BID",
+  "CAPACITY_EXHAUSTED",
+] as const;
+
+/** Why a bid is refused. */
+export type BidReason = (typeof BID_REASONS)[number];
+
+/** Why the auction refuses anything. */
+export type Reason =
+  | BidReason
+  | "TASK_NOT_FOUND"
+  | "TASK_ALREADY_EXISTS"
+  | "EVALUATOR_IS_REQUESTER"
+  | "NOT_REQUESTER"
+  | "NOT_EVALUATOR"
+  | "NOT_WINNER"
+  | "STALE_AWARD_EPOCH"
+  | "INVALID_TASK_STATE"
+  | "NO_BIDS"
+  | "INSUFFICIENT_FUNDS"
+  | "BIDS_SEALED"
+  | "ROSTER_NOT_READY"
+  | "REGISTRY_UNAVAILABLE"
+  | "LEDGER_UNAVAILABLE"
+  | "INVALID_RESUME_TOKEN"
+  | "INVALID_PAGE_TOKEN"
+  | "REQUEST_ID_REUSED";
