@@ -53,7 +53,10 @@ export function readBidder(agent: Agent, required: readonly string[]): Automatic
 }
 
 /** An agent that is not there as a bidder: ONLINE, with this profile, without a record of work. */
-export function readPaperBidder(agentId: string, profile: AgentProfile): AutomaticBidder | undefined {
+export function readPaperBidder(
+  agentId: string,
+  profile: AgentProfile,
+): AutomaticBidder | undefined {
   const capabilities = profile.capabilities.map((name) => name.trim().toLowerCase());
   return readBidder(create(AgentSchema, { agentId, profile: { ...profile, capabilities } }), []);
 }
