@@ -1,4 +1,3 @@
-import { reasonOf } from "@bourse/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { vi } from "vitest";
 
@@ -24,13 +23,4 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
   );
   if ("error" in end) throw end.error;
   return end.answer;
-}
-
-/** Sends a request again, and also takes a refusal for an answer that comes of having been heard before. */
-export async function persistUnless<T>(reason: string, call: () => Promise<T>): Promise<void> {
-  try {
-    await persist(call);
-  } catch (error) {
-    if (reasonOf(error) !== reason) throw error;
-  }
 }
