@@ -12,12 +12,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores, and each file brings its own servers or database.
     maxWorkers: 2,
-    reporters: [
-      "default",
-      [
-        "json",
-        { outputFile: join(results, `${report}.json`) },
-      ],
-    ],
+    reporters: ["default", ["json", { outputFile: join(results, `${report}.json`) }]],
   },
 });
