@@ -2,6 +2,7 @@ import pc from "picocolors";
 import { startMarket } from "./market/market.ts";
 import { choosePorts, SERVICE_NAMES } from "./market/ports.ts";
 import { untilStopped } from "./market/stop-signal.ts";
+import { DEFAULT_DATA } from "./place.ts";
 
 interface UpOptions {
   readonly data: string;
@@ -26,14 +27,14 @@ export async function up(options: UpOptions): Promise<void> {
   });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const token = await market.signer.mint("operator", TOKEN_TTL_SECONDS);
-  const where = options.data === undefined ? "" : ` --data ${options.data}`;
+  const where = options.data === DEFAULT_DATA ? "" : ` --data ${options.data}`;
   const lines = [
     "",
     `${pc.bold("Bourse is up")} after ${seconds} s; its data is in ${market.folder.root}`,
     "",
     ...SERVICE_NAMES.map((name) => {
-      const metrics = `metrics http://${market.metricsAddress(name)}/metrics`;
-      return `  ${pc.green("●")} ${name.padEnd(10)} grpc ${market.address(name)}   ${pc.dim(metrics)}`;
+      const metrics = pc.dim(`metrics http://${market.metricsAddress(name)}/metrics`);
+      return `  ${pc.green("●")} ${name.padEnd(10)} grpc ${market.address(name)}   ${metrics}`;
     }),
     "",
     "An operator token, good for a day (./bourse token mints more):",
