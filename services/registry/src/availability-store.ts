@@ -31,6 +31,8 @@ export interface AvailabilityStore extends AsyncDisposable {
   forget(agentId: string): Promise<void>;
   /** What has changed since, for a watcher that was away: sooner too much than too little. */
   changesSince(since: Date): Promise<AvailabilityChange>;
+  /** Until when all that has changed was told to those who subscribe; stands still while the store is away. */
+  toldUntil(): Date;
   /**
    * Tells of changes made through any replica, and of leases that lapse, within half a second. Returns the function
    * that ends it.

@@ -24,9 +24,11 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
 
   function look(): void {
     const nowMs = now().getTime();
-    for (const agentId of lapsedBetween(entries, lookedMs, nowMs)) changed.add(agentId);
+    // A clock that was set back has made leases hold again that were told to have lapsed.
+    const [afterMs, untilMs] = [Math.min(lookedMs, nowMs), Math.max(lookedMs, nowMs)];
     lookedMs = nowMs;
     for (const [agentId, entry] of entries) {
+      if (entry.leaseExpireMs > afterMs && entry.leaseExpireMs <= untilMs) changed.add(agentId);
       if (Math.max(entry.leaseExpireMs, entry.heardMs) < nowMs - KEPT_MS) entries.delete(agentId);
     }
     if (changed.size === 0) return;
@@ -56,12 +58,15 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     async changesSince(since) {
       const sinceMs = since.getTime();
       if (sinceMs < startedMs) return { kind: "all" };
-      const agentIds = lapsedBetween(entries, sinceMs, now().getTime());
-      for (const [agentId, entry] of entries) {
-        if (entry.changedMs >= sinceMs) agentIds.push(agentId);
+      const nowMs = now().getTime();
+      const agentIds: string[] = [];
+      for (const [agentId, { changedMs, leaseExpireMs }] of entries) {
+        const lapsed = leaseExpireMs > sinceMs && leaseExpireMs <= nowMs;
+        if (lapsed || changedMs >= sinceMs) agentIds.push(agentId);
       }
       return { kind: "agents", agentIds };
     },
+    toldUntil: () => new Date(lookedMs),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -80,16 +85,6 @@ function nextEntry(before: Entry | undefined, beat: Beat): { entry: Entry; news:
   const toldExpireMs = news ? leaseExpireMs : (before?.toldExpireMs ?? 0);
   const changedMs = news ? nowMs : (before?.changedMs ?? 0);
   return { news, entry: { inFlight, leaseExpireMs, toldExpireMs, heardMs: nowMs, changedMs } };
-}
-
-function lapsedBetween(
-  entries: ReadonlyMap<string, Entry>,
-  afterMs: number,
-  untilMs: number,
-): string[] {
-  return [...entries]
-    .filter(([, { leaseExpireMs }]) => leaseExpireMs > afterMs && leaseExpireMs <= untilMs)
-    .map(([agentId]) => agentId);
 }
 
 function toPresence(entry: Entry): Presence {

@@ -43,6 +43,7 @@ export async function createRedisAvailability(
   const listeners = new Set<(change: AvailabilityChange) => void>();
   const known = new Map<string, Presence>();
   const views: (ShardView | undefined)[] = Array.from({ length: SHARDS });
+  const openedMs = now().getTime();
 
   async function readShard(shard: number, cursor: number, afterMs: number, untilMs: number) {
     const keys = [key.leases(shard), key.changes(shard), key.clock(shard)] as const;
@@ -58,11 +59,14 @@ export async function createRedisAvailability(
   async function look(): Promise<void> {
     const changed = new Set<string>();
     let isLost = false;
-    await Promise.all(
+    // A shard that cannot be read keeps its place; what the others told must be told on, since theirs have moved.
+    await Promise.allSettled(
       views.map(async (view, shard) => {
         const nowMs = now().getTime();
         const seen = view ?? { epoch: "", cursor: 0, lapsedMs: nowMs };
-        const report = await readShard(shard, seen.cursor, seen.lapsedMs, nowMs);
+        // A clock that was set back has made leases hold again that were told to have lapsed.
+        const [afterMs, untilMs] = [Math.min(seen.lapsedMs, nowMs), Math.max(seen.lapsedMs, nowMs)];
+        const report = await readShard(shard, seen.cursor, afterMs, untilMs);
         const { next, agentIds, lost } = reckon(view, report, nowMs);
         views[shard] = next;
         isLost ||= lost;
@@ -83,7 +87,7 @@ export async function createRedisAvailability(
   }
 
   // Where Redis can be read, watchers begin with what it knows.
-  await look().catch(() => {});
+  await look();
   const looking = repeat(LOOK_MS, look);
   const forgetting = setInterval(() => forgetOld(known, now().getTime()), 60_000).unref();
   return {
@@ -93,12 +97,10 @@ export async function createRedisAvailability(
       return presence;
     },
     async read(agentIds) {
-      try {
-        const found = await Promise.all(agentIds.map((agentId) => readOne(redis, key, agentId)));
-        for (const [index, agentId] of agentIds.entries()) remember(agentId, found[index]);
-      } catch {
-        // What was last known has to do; leases in it lapse by the clock.
-      }
+      await Promise.allSettled(
+        agentIds.map(async (agentId) => remember(agentId, await readOne(redis, key, agentId))),
+      );
+      // Where that failed, what was last known has to do; leases in it lapse by the clock.
       return new Map(
         agentIds.flatMap((agentId) => {
           const presence = known.get(agentId);
@@ -126,6 +128,9 @@ export async function createRedisAvailability(
       } catch {
         return { kind: "all" };
       }
+    },
+    toldUntil() {
+      return new Date(Math.min(...views.map((view) => view?.lapsedMs ?? openedMs)));
     },
     subscribe(listener) {
       listeners.add(listener);

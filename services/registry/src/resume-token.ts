@@ -25,7 +25,8 @@ export function parseResumeToken(token: string, now: Date): ResumePoint | undefi
   const match = /^(.+)\.(\d{1,15})$/.exec(token);
   if (match === null) throw invalid("resume_token is not a token of this service");
   const [, feedToken = "", givenMs = ""] = match;
-  const sinceMs = Number(givenMs) - SKEW_MS;
+  // A clock that was set back must not hide what has changed since.
+  const sinceMs = Math.min(Number(givenMs), now.getTime()) - SKEW_MS;
   if (sinceMs < now.getTime() - KEPT_MS) throw invalid("resume_token is too old");
   return { feedToken, since: new Date(sinceMs) };
 }

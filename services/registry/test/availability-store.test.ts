@@ -165,6 +165,29 @@ describe.each([
     expect(lapsed).toEqual({ kind: "agents", agentIds: expect.arrayContaining(agentIds) });
   });
 
+  test("tells again of a lease that had lapsed by a clock that was set back", async () => {
+    const { store, clock } = await open();
+    const now = clock.now();
+    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 5_000) });
+    const heard = heardBy(store);
+    clock.forward(60_000);
+    await vi.waitFor(() => expect(heard.ids()).toContain("a"), SOON);
+    await vi.waitFor(() => expect(heard.changes.length).toBeGreaterThan(0), SOON);
+    const lapsed = heard.ids().length;
+
+    clock.forward(-60_000);
+
+    await vi.waitFor(() => expect(heard.ids().length).toBeGreaterThan(lapsed), SOON);
+  });
+
+  test("has told of all until a moment ago", async () => {
+    const { store, clock } = await open();
+
+    await vi.waitFor(() => {
+      expect(clock.now().getTime() - store.toldUntil().getTime()).toBeLessThan(1_000);
+    }, SOON);
+  });
+
   test("says that all may have changed to who was away since before it began", async () => {
     const { store, clock } = await open();
 
@@ -207,6 +230,29 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     expect((await other.read(["a"])).size).toBe(1);
   });
 
+  test("of which a part cannot be read tells and answers what the rest knows", async () => {
+    const prefix = `test-${randomUUID()}`;
+    const { store, other, clock } = await openRedis(prefix);
+    const now = clock.now();
+    const beat = (agentId: string, inFlight: number) =>
+      store.beat({ agentId, now, inFlight, leaseExpireAt: undefined });
+    await beat("a", 1);
+    const heard = heardBy(other);
+    using redis = aRedis();
+    const [mine = ""] = await redis.client.keys(`${prefix}:*:changes`);
+    for (let shard = 0; shard < 8; shard++) {
+      const changes = `${prefix}:{${prefix}-${shard}}:changes`;
+      if (changes !== mine) await redis.client.set(changes, "no sorted set", "PX", 60_000);
+    }
+    const presence = mine.replace(/changes$/, "agent:a");
+    await redis.client.set(presence.replace(/a$/, "broken"), "no hash", "PX", 60_000);
+
+    await beat("a", 2);
+
+    await vi.waitFor(() => expect(heard.ids()).toContain("a"), SOON);
+    expect((await other.read(["broken", "a"])).get("a")?.inFlight).toBe(2);
+  });
+
   test("that goes away and comes back answers with what it knew, then goes on", async () => {
     using wire = await aWire();
     const clock = aClock();
@@ -222,7 +268,9 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     wire.cut();
     await expect(beat(2)).rejects.toMatchObject({ reason: "AVAILABILITY_UNAVAILABLE" });
     expect((await store.read(["a"])).get("a")?.inFlight).toBe(1);
+    clock.forward(60_000);
     await beat(3, other);
+    const untold = clock.now().getTime() - store.toldUntil().getTime();
     wire.mend();
 
     await vi.waitFor(() => expect(heard.ids()).toContain("a"), { timeout: 8_000 });
@@ -230,6 +278,7 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
       expect((await store.read(["a"])).get("a")?.inFlight).toBe(3);
     }, SOON);
     expect((await beat(4)).inFlight).toBe(4);
+    expect(untold).toBeGreaterThanOrEqual(60_000);
   }, 15_000);
 
   test("that is away refuses signs of life and answers with nothing known", async () => {

@@ -63,7 +63,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
           },
           others: async () => {
             if (concerns.isEmpty()) {
-              toldAt = now();
+              toldAt = availability.toldUntil();
               return [];
             }
             const known = await store.readAgents(await concerns.take());
