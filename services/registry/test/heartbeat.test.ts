@@ -98,6 +98,37 @@ describe("Heartbeat", () => {
     expect(availability?.leaseExpireTime).toBeDefined();
   });
 
+  test("leaves what another heartbeat changes meanwhile", async () => {
+    const agentId = await anAgent();
+    const locked = await registry.pool.connect();
+    await locked.query("begin");
+    await locked.query("select from agents where id = $1 for update", [agentId]);
+    const waiting = async (count: number) => {
+      await expect
+        .poll(async () => {
+          const { rows } = await registry.pool.query<{ n: number }>(
+            `select count(*)::int as n from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'`,
+          );
+          return rows[0]?.n;
+        })
+        .toBe(count);
+    };
+
+    const first = registry.operator.heartbeat({ agentId, declaredState: MAINTENANCE });
+    await waiting(1);
+    const second = registry.operator.heartbeat({ agentId, lease: MINUTE });
+    await waiting(2);
+    await locked.query("commit");
+    locked.release();
+    await Promise.all([first, second]);
+
+    const agent = await read(agentId);
+    expect(agent.availability?.declaredState).toBe(MAINTENANCE);
+    expect((await second).availability?.declaredState).toBe(MAINTENANCE);
+    expect((await registry.operator.heartbeat({ agentId })).nextHeartbeatIn?.seconds).toBe(20n);
+  });
+
   test("writes to the database only what changes the declared state or the lease", async () => {
     const agentId = await anAgent(MINUTE);
     const changedIn = async () => {

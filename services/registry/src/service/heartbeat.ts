@@ -2,7 +2,7 @@ import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
-import { type Declaration, nextHeartbeatMs } from "../availability.ts";
+import { type Declaration, nextHeartbeatMs, type State } from "../availability.ts";
 import { declarationOf, decodeMs, decodeState, encodeAvailability } from "../codec.ts";
 import type { Parts } from "./parts.ts";
 
@@ -10,21 +10,19 @@ import type { Parts } from "./parts.ts";
 export function beating(parts: Parts): Pick<ServiceImpl<typeof RegistryService>, "heartbeat"> {
   const { store, availability, now } = parts;
 
-  /** Writes a new declaration down, if it still is one when the agent is locked. */
+  /** Writes down what is declared anew; what is not asked for stays as another heartbeat may have made it meanwhile. */
   async function declare(
     agentId: string,
-    declared: Pick<Declaration, "declaredState" | "leaseMs">,
+    asked: Asked,
     at: Date,
     signal: AbortSignal,
   ): Promise<Declaration> {
-    const { declaredState, leaseMs } = declared;
     const { after, changed } = await store.write(
       async (unit) => {
         const before = (await unit.lockAgents([agentId])).get(agentId);
         if (before === undefined || before.unregisteredAt !== undefined) throw notFound(agentId);
-        if (before.declaredState === declaredState && before.leaseMs === leaseMs) {
-          return { after: before, changed: false };
-        }
+        const declared = declaredAfter(before, asked);
+        if (isDeclared(before, declared)) return { after: before, changed: false };
         const version = before.version + 1n;
         const next = { ...before, ...declared, declaredAt: at, updatedAt: at, version };
         await unit.updateAgent(next);
@@ -33,8 +31,9 @@ export function beating(parts: Parts): Pick<ServiceImpl<typeof RegistryService>,
       { signal },
     );
     if (changed) {
+      const { declaredState: state, leaseMs } = after;
       parts.committed();
-      parts.tell("agent_declared", { agent_id: agentId, state: declaredState, lease_ms: leaseMs });
+      parts.tell("agent_declared", { agent_id: agentId, state, lease_ms: leaseMs });
     }
     return declarationOf(after);
   }
@@ -44,21 +43,43 @@ export function beating(parts: Parts): Pick<ServiceImpl<typeof RegistryService>,
       const { agentId, inFlight } = request;
       const stored = await store.readDeclaration(agentId);
       if (stored === undefined || stored.unregisteredAt !== undefined) throw notFound(agentId);
-      const asked = decodeMs(request.lease);
-      const leaseMs = asked === undefined ? stored.leaseMs : Number(asked);
-      const declaredState = decodeState(request.declaredState) ?? stored.declaredState;
+      const lease = decodeMs(request.lease);
+      const asked = {
+        declaredState: decodeState(request.declaredState),
+        leaseMs: lease === undefined ? undefined : Number(lease),
+      };
+      const declared = declaredAfter(stored, asked);
+      const { leaseMs } = declared;
       const at = now();
       const leaseExpireAt = leaseMs === undefined ? undefined : new Date(at.getTime() + leaseMs);
       // First, so that a heartbeat that is refused has changed nothing.
       const presence = await availability.beat({ agentId, now: at, inFlight, leaseExpireAt });
-      const isSame = declaredState === stored.declaredState && leaseMs === stored.leaseMs;
-      const declaration = isSame
+      const declaration = isDeclared(stored, declared)
         ? stored
-        : await declare(agentId, { declaredState, leaseMs }, at, ctx.signal);
+        : await declare(agentId, asked, at, ctx.signal);
       return {
         availability: encodeAvailability(declaration, presence, at),
         ...(leaseMs !== undefined && { nextHeartbeatIn: durationFromMs(nextHeartbeatMs(leaseMs)) }),
       };
     },
   };
+}
+
+type Declared = Pick<Declaration, "declaredState" | "leaseMs">;
+
+/** What a heartbeat declares; undefined: as before. */
+interface Asked {
+  readonly declaredState: State | undefined;
+  readonly leaseMs: number | undefined;
+}
+
+function declaredAfter(before: Declared, asked: Asked): Declared {
+  return {
+    declaredState: asked.declaredState ?? before.declaredState,
+    leaseMs: asked.leaseMs ?? before.leaseMs,
+  };
+}
+
+function isDeclared(before: Declared, declared: Declared): boolean {
+  return before.declaredState === declared.declaredState && before.leaseMs === declared.leaseMs;
 }

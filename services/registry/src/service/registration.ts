@@ -79,6 +79,8 @@ export function registering(parts: Parts): Registering {
 
   async function announce(registered: readonly Registered[]): Promise<void> {
     if (registered.length === 0) return;
+    // First, so that watchers who are woken do not find an agent whose lease has not begun.
+    await beatFor(parts, registered);
     parts.committed();
     const [first] = registered;
     if (first !== undefined && registered.length === 1) {
@@ -90,7 +92,6 @@ export function registering(parts: Parts): Registering {
     for (const [arrival, some] of Map.groupBy(registered, (one) => one.arrival)) {
       parts.metrics.registered(arrival, some.length);
     }
-    await beatFor(parts, registered);
   }
 
   return {
