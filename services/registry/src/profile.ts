@@ -15,14 +15,21 @@ const DEFAULT_MAX_CONCURRENT = 3;
 
 const validator = createValidator();
 
-/** A profile as the store keeps it, its capabilities normalised. The message is left as it is. */
+/**
+ * A profile as the store keeps it, its capabilities normalised. What the contract does not know is left out: no rule
+ * bounds it, and one agent that fills a message would break the stream of every watcher. The message is left as it is.
+ */
 export function toProfile(message: AgentProfile): Profile {
   const capabilities = normalizeCapabilities(message.capabilities);
   return {
     capabilities,
     metadata: message.metadata,
     maxConcurrent: message.maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
-    encoded: toBinary(AgentProfileSchema, { ...message, capabilities }),
+    encoded: toBinary(
+      AgentProfileSchema,
+      { ...message, capabilities },
+      { writeUnknownFields: false },
+    ),
   };
 }
 
@@ -41,8 +48,7 @@ export function isSameProfile(one: StoredProfile, other: StoredProfile): boolean
  * @throws Rejection INVALID_PROFILE with every fault
  */
 export function checkProfile(message: AgentProfile): void {
-  const capabilities = normalizeCapabilities(message.capabilities);
-  const result = validator.validate(AgentProfileSchema, { ...message, capabilities });
+  const result = validator.validate(AgentProfileSchema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
   const faults: Fault[] = result.violations.map(({ field, ruleId, message: description }) => ({

@@ -64,9 +64,8 @@ describe("UpdateAgent", () => {
       profile: { description: "same" },
       updateMask: { paths: ["description"] },
     });
-    const none = await registry.operator.updateAgent({ agentId, updateMask: {} });
 
-    expect([same.agent?.etag, none.agent?.etag]).toEqual(["1", "1"]);
+    expect(same.agent?.etag).toBe("1");
   });
 
   test("with validate_only answers what would be, and changes nothing", async () => {
@@ -125,6 +124,39 @@ describe("UpdateAgent", () => {
 
     expect(refusal.reason).toBe("INVALID_PROFILE");
     expect(refusal.fields.sort()).toEqual(["profile.capabilities", "profile.sla"]);
+  });
+
+  test.each([
+    ["no path", []],
+    ["more paths than a profile can have", Array.from({ length: 101 }, (_, n) => `x${n}`)],
+  ])("refuses a mask with %s", async (_, paths) => {
+    const agentId = await anAgent();
+
+    const call = registry.operator.updateAgent({ agentId, updateMask: { paths } });
+
+    expect(await refused(call)).toMatchObject({
+      reason: "INVALID_REQUEST",
+      code: "InvalidArgument",
+      fields: ["update_mask"],
+    });
+  });
+
+  test.each([
+    ["a capability that is too long with its margins", [`${" ".repeat(100)}x`], "[0]"],
+    ["too many capabilities, however often each stands", Array<string>(101).fill("x"), ""],
+    ["a capability of two words", ["two words"], "[0]"],
+  ])("refuses %s, as RegisterAgent does", async (_, capabilities, at) => {
+    const agentId = await anAgent();
+    const profile = aProfile({ capabilities });
+
+    const update = refused(
+      registry.operator.updateAgent({ agentId, profile, updateMask: { paths: ["capabilities"] } }),
+    );
+    const registration = refused(registry.operator.registerAgent({ agentId: anId(), profile }));
+
+    const fields = [`profile.capabilities${at}`];
+    expect(await registration).toMatchObject({ reason: "INVALID_REQUEST", fields });
+    expect(await update).toMatchObject({ reason: "INVALID_PROFILE", fields });
   });
 
   test("with one etag lets one of 10 writers win", async () => {
@@ -277,6 +309,26 @@ describe("reading", () => {
     expect(await refused(registry.operator.listAgents({ pageSize: -1 }))).toMatchObject({
       reason: "INVALID_REQUEST",
     });
+  });
+
+  test("ListAgents refuses a token with a place that no agent can have", async () => {
+    const { nextPageToken } = await registry.operator.listAgents({ pageSize: 1 });
+    const [digest] = JSON.parse(Buffer.from(nextPageToken, "base64url").toString());
+    const pageToken = Buffer.from(JSON.stringify([digest, "\0"])).toString("base64url");
+
+    const call = registry.operator.listAgents({ pageSize: 1, pageToken });
+
+    expect(await refused(call)).toMatchObject({ reason: "INVALID_PAGE_TOKEN" });
+  });
+
+  test.each([
+    ["a label", { metadata: { a: "\0" } }],
+    ["a label's name", { metadata: { "\0": "a" } }],
+    ["a capability", { capabilities: ["\0"] }],
+  ])("ListAgents refuses a NUL in %s", async (_, filter) => {
+    const call = registry.operator.listAgents(filter);
+
+    expect(await refused(call)).toMatchObject({ reason: "INVALID_REQUEST" });
   });
 
   test("ListAgents ends a page early rather than exceed a message", async () => {

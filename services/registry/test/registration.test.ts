@@ -1,7 +1,12 @@
-import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import {
+  AgentProfileSchema,
+  AvailabilityState,
+} from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { aDatabase, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
 
 const { ONLINE, OFFLINE, MAINTENANCE } = AvailabilityState;
 
@@ -207,6 +212,20 @@ describe("RegisterAgent", () => {
     expect((await registry.operator.getAgent({ agentId })).agent?.etag).toBe("20");
   });
 
+  test("does not keep what the contract does not know, which would break every watch", async () => {
+    const agentId = anId();
+    const data = new BinaryWriter().bytes(new Uint8Array(4 * 1024 * 1024 - 100)).finish();
+    const profile = create(AgentProfileSchema, aProfile());
+    // As a client would send it that knows one more field, of any size.
+    profile.$unknown = [{ no: 1_000, wireType: WireType.LengthDelimited, data }];
+
+    const { agent } = await registry.operator.registerAgent({ agentId, profile });
+
+    expect(agent?.profile?.$unknown).toBeUndefined();
+    await using watcher = aWatcher(registry.operator);
+    await expect.poll(watcher.isSynced, { timeout: 5_000 }).toBe(true);
+  });
+
   test("lets an agent register itself, and nobody else", async () => {
     const agentId = anId();
     const self = registry.as(`agent:${agentId}`);
@@ -295,6 +314,8 @@ describe("a profile that breaks a rule is refused with INVALID_REQUEST", () => {
       "endpoint.uri",
     ],
     ["a name beyond its length", { displayName: "x".repeat(201) }, "display_name"],
+    ["a NUL in a label", { metadata: { team: "a\0" } }, 'metadata["team"]'],
+    ["a NUL in the name of a label", { metadata: { "\0": "a" } }, 'metadata["\0"]'],
   ] as const)("%s", async (_, profile, field) => {
     const agentId = anId();
 

@@ -183,6 +183,8 @@ describe("RecordOutcome", () => {
     { field: "outcome", overrides: { outcome: undefined } },
     { field: "end_time", overrides: { endTime: undefined } },
     { field: "outcome_id", overrides: { outcomeId: "" } },
+    { field: "outcome_id", overrides: { outcomeId: "a\0" } },
+    { field: "capability", overrides: { capability: "\0" } },
   ])("with a wrong $field is refused with INVALID_REQUEST", async ({ field, overrides }) => {
     const agentId = await anAgent();
 
@@ -230,6 +232,7 @@ describe("AdjustReputation", () => {
     { field: "delta", delta: Number.NaN, reason: "x" },
     { field: "delta", delta: Number.POSITIVE_INFINITY, reason: "x" },
     { field: "reason", delta: 1, reason: "" },
+    { field: "reason", delta: 1, reason: "\0" },
   ])("with $field $delta '$reason' is refused with INVALID_REQUEST", async (wrong) => {
     const { field, ...request } = wrong;
     const call = registry.operator.adjustReputation({ agentId: await anAgent(), ...request });

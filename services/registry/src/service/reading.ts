@@ -1,9 +1,11 @@
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { decodePageToken, encodePageToken, pageSize } from "@bourse/rpc/page";
+import { Rejection } from "@bourse/rpc/rejection";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type Agent, notFound } from "../agent.ts";
 import { normalizeCapabilities } from "../capability.ts";
 import { decodeState, encodeAgent } from "../codec.ts";
+import type { Reason } from "../reasons.ts";
 import type { Parts } from "./parts.ts";
 
 type Reading = Pick<
@@ -50,6 +52,7 @@ export function reading({ store, availability, now }: Parts): Reading {
         includeUnregistered: request.includeUnregistered,
       };
       const [after = ""] = decodePageToken(filter, request.pageToken, 1) ?? [];
+      if (!PLACE.test(after)) throw invalidPageToken();
       const size = pageSize(request.pageSize);
       const read = await store.listAgents(filter, after, size + 1);
       const page = fitting(read.slice(0, size));
@@ -69,6 +72,14 @@ export function reading({ store, availability, now }: Parts): Reading {
       };
     },
   };
+}
+
+/** The ids after which a page may begin. */
+const PLACE = /^[A-Za-z0-9_-]{0,64}$/;
+
+function invalidPageToken(): Rejection {
+  const reason: Reason = "INVALID_PAGE_TOKEN";
+  return new Rejection(reason, "page_token is not one of this list's: start again without one");
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
