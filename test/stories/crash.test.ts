@@ -18,6 +18,9 @@ const BUDGET = 10_000;
 const ENDS = ["accept", "accept", "reject", "complete", "cancel"] as const;
 type End = (typeof ENDS)[number];
 
+/** Calls that take a task to each end. */
+const STEPS: Readonly<Record<End, number>> = { accept: 7, reject: 7, complete: 6, cancel: 5 };
+
 let market: TestMarket;
 let buyer: Actor;
 let winner: Actor;
@@ -71,32 +74,36 @@ function submit(requestId: string, agent: Actor, taskId: string, price: number) 
   return agent.auction.submitBid(request);
 }
 
-/** Twenty lifecycles at once; `service` is killed when they have done a third of their steps. */
-async function liveThroughDeathOf(service: (typeof SERVICES)[number]): Promise<readonly Task[]> {
-  const killAfter = Math.floor((LIFECYCLES * 6) / 3);
+/**
+ * Twenty lifecycles at once; `service` is killed when they have done so many steps: while tasks are posted and bid for,
+ * while they are awarded, and while they are judged and the follow-ups are under way.
+ */
+async function liveThroughDeathsOf(service: (typeof SERVICES)[number]): Promise<readonly Task[]> {
+  const total = (LIFECYCLES * ENDS.reduce((sum, end) => sum + STEPS[end], 0)) / ENDS.length;
+  const kills = new Set([0.3, 0.65, 0.85, 0.95].map((part) => Math.floor(total * part)));
   let steps = 0;
   const onStep = () => {
     steps += 1;
-    if (steps === killAfter) market.market.kill(service);
+    if (kills.has(steps)) market.market.kill(service);
   };
   const lives = Array.from({ length: LIFECYCLES }, (_, index) =>
     live(`${service}-${index}`, ENDS[index % ENDS.length] as End, onStep),
   );
   const ended = await Promise.all(lives);
-  expect(steps).toBeGreaterThan(killAfter);
+  expect(steps).toBe(total);
   await market.market.serving();
   return ended;
 }
 
-describe("a market whose services are killed one after the other, each amid twenty tasks", () => {
+describe("a market whose services are killed one after the other, again and again amid twenty tasks", () => {
   const tasks: Task[] = [];
 
   test.each(SERVICES)(
-    "brings every task to its end through the death of %s",
+    "brings every task to its end through the deaths of %s",
     async (service) => {
       const before = processOf(service);
 
-      const ended = await liveThroughDeathOf(service);
+      const ended = await liveThroughDeathsOf(service);
 
       expect(processOf(service)).not.toEqual(before);
       const states = ended.map(({ state }) => state);
