@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { forgetRequests, type Pool, startRelay } from "@bourse/postgres";
+import { type Pool, startRelay } from "@bourse/postgres";
 import { createFeed } from "@bourse/postgres/feed";
 import { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_service_pb.ts";
 import { type Binding, bind } from "@bourse/rpc";
 import { permanent } from "@bourse/service/lineage";
+import { keepTidy, measureOutbox } from "@bourse/service/upkeep";
 import type { Logger, Metrics } from "@bourse/telemetry";
 import { type AgentSource, createAgentBook } from "./agent-book.ts";
 import { createAwarder } from "./awarder.ts";
@@ -36,9 +37,6 @@ export interface MarketOptions {
 }
 
 const CHANNEL = "auction_tasks";
-/** Requests are remembered for a week. */
-const MEMORY_MS = 604_800_000;
-const HOUR_MS = 3_600_000;
 
 /** Opens the auction; any number of processes may on one database. */
 export function openMarket(options: MarketOptions): Market {
@@ -82,10 +80,7 @@ export function openMarket(options: MarketOptions): Market {
     pollMs,
     onFault: (error, taskId) => onFault(error, { task_id: taskId }),
   });
-  const housekeeping = setInterval(() => {
-    const before = new Date(now().getTime() - MEMORY_MS);
-    forgetRequests(pool, before).catch((error: unknown) => onFault(error));
-  }, HOUR_MS);
+  const upkeep = keepTidy({ pool, now, onFault });
   measureOutbox(metrics, relay);
 
   const book = createAgentBook(roster, peers.registry);
@@ -95,31 +90,10 @@ export function openMarket(options: MarketOptions): Market {
   return {
     binding: bind(AuctionService, auctionService({ ...parts, idleMs })),
     async [Symbol.asyncDispose]() {
-      clearInterval(housekeeping);
+      await upkeep[Symbol.asyncDispose]();
       await loop[Symbol.asyncDispose]();
       await relay[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
     },
   };
-}
-
-function measureOutbox(metrics: Metrics, relay: ReturnType<typeof startRelay>): void {
-  metrics.collect(
-    "marketplace_outbox_messages",
-    "Messages to other services that wait, or were refused for good",
-    ["state"],
-    async () => {
-      const { pending, parked } = await relay.depth();
-      return [
-        { labels: { state: "pending" }, value: pending },
-        { labels: { state: "parked" }, value: parked },
-      ];
-    },
-  );
-  metrics.collect(
-    "marketplace_outbox_oldest_age_seconds",
-    "Age of the oldest message that waits",
-    [],
-    async () => (await relay.depth()).oldestAgeSeconds,
-  );
 }

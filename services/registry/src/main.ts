@@ -3,6 +3,7 @@ import { createFeed } from "@bourse/postgres/feed";
 import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { bind } from "@bourse/rpc";
 import { run } from "@bourse/service";
+import { keepTidy } from "@bourse/service/upkeep";
 import { readRegistryConfig } from "./config.ts";
 import { tellLog } from "./events.ts";
 import { createMemoryAvailability } from "./memory.ts";
@@ -13,32 +14,30 @@ import { codes } from "./rejections.ts";
 import { relayLineage } from "./relay.ts";
 import { registryService } from "./service.ts";
 
-const MIGRATIONS = new URL("../migrations/", import.meta.url);
-
 const config = readRegistryConfig(process.env);
+const schema = "registry";
+const directory = new URL("../migrations/", import.meta.url);
+const pool = createPool(config.DATABASE_URL, { schema, max: config.DATABASE_POOL });
 
 await run({
   name: "registry",
   domain: "bourse.registry",
   config,
   services: [RegistryService],
+  migrate: () => migrate(pool, { schema, directory }),
   async build(context) {
     const { logger, metrics, now, defer } = context;
     const onFault = (err: unknown, what: string) => logger.warn({ event: "fault", err }, what);
-    const pool = createPool(config.DATABASE_URL, { schema: "registry", max: config.DATABASE_POOL });
-    defer({ [Symbol.asyncDispose]: () => pool.end() });
-    await migrate(pool, { schema: "registry", directory: MIGRATIONS });
     const store = createPostgresStore(pool);
+    const onAway = (err: unknown) => onFault(err, "Redis is away");
+    const { REDIS_URL: url } = config;
     const availability = defer(
-      config.REDIS_URL === undefined
+      url === undefined
         ? createMemoryAvailability({ now })
-        : await createRedisAvailability({
-            url: config.REDIS_URL,
-            now,
-            onFault: (error) => onFault(error, "Redis is away"),
-          }),
+        : await createRedisAvailability({ url, now, onFault: onAway }),
     );
-    const onLost = (error: unknown) => onFault(error, "the listening connection was lost");
+    defer(keepTidy({ pool, now, onFault: (err) => onFault(err, "old requests stay for now") }));
+    const onLost = (err: unknown) => onFault(err, "the listening connection was lost");
     const feed = defer(createFeed({ pool, channel: "registry_agents", onFault: onLost }));
     const relay = relayLineage(context, pool, config.BOURSE_LEDGER_ADDRESS);
     const service = registryService({
@@ -57,3 +56,4 @@ await run({
     return { bindings: [bind(RegistryService, service)], codes };
   },
 });
+await pool.end();

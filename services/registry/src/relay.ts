@@ -3,6 +3,7 @@ import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_p
 import { client, dial } from "@bourse/rpc";
 import type { ServiceContext } from "@bourse/service";
 import { deliverLineage, permanent } from "@bourse/service/lineage";
+import { measureOutbox } from "@bourse/service/upkeep";
 
 /** Keys (agents) whose events are told at once; they share calls. */
 const CONCURRENCY = 64;
@@ -27,12 +28,6 @@ export function relayLineage(
       onFault: (err) => logger.warn({ event: "fault", err }, "the outbox cannot be read"),
     }),
   );
-  metrics.collect("outbox_messages", "Events that wait to be told", ["state"], async () => {
-    const { pending, parked } = await relay.depth();
-    return [
-      { labels: { state: "pending" }, value: pending },
-      { labels: { state: "parked" }, value: parked },
-    ];
-  });
+  measureOutbox(metrics, relay);
   return relay;
 }
