@@ -20,6 +20,8 @@ export interface Directory {
 interface Entry {
   agent: Agent;
   lapseMs: number;
+  /** As it is once its lease has lapsed; made when it is first read so, which costs an agent that is away nothing more. */
+  lapsed: Agent | undefined;
 }
 
 /** An empty directory; `now` decides, when an agent is read, whether its lease has lapsed. */
@@ -60,7 +62,7 @@ export function createDirectory(now: () => Date): Directory {
     put(agent) {
       const entry = entries.get(agent.agentId);
       if (entry === undefined) {
-        const made = { agent, lapseMs: lapseMs(agent) };
+        const made = { agent, lapseMs: lapseMs(agent), lapsed: undefined };
         entries.set(agent.agentId, made);
         for (const capability of capabilitiesOf(agent)) enter(made, capability);
         return undefined;
@@ -72,6 +74,7 @@ export function createDirectory(now: () => Date): Directory {
       for (const capability of has) if (!had.has(capability)) enter(entry, capability);
       entry.agent = agent;
       entry.lapseMs = lapseMs(agent);
+      entry.lapsed = undefined;
       return before;
     },
     drop(agentId) {
@@ -86,10 +89,8 @@ export function createDirectory(now: () => Date): Directory {
 
 function current(entry: Entry, nowMs: number): Agent {
   if (entry.lapseMs > nowMs) return entry.agent;
-  // Remembered, so that an agent that is away for long costs its readers nothing.
-  entry.agent = lapsed(entry.agent);
-  entry.lapseMs = Infinity;
-  return entry.agent;
+  entry.lapsed ??= lapsed(entry.agent);
+  return entry.lapsed;
 }
 
 function capabilitiesOf(agent: Agent): readonly string[] {

@@ -34,7 +34,8 @@ export async function follow({ open, follower, random, signal }: FollowOptions):
       follower.begin({ full: token === "" });
       const sent = token;
       for await (const message of streamed((inner) => open(sent, inner), signal)) {
-        attempt = 0;
+        // Not for an agent: a stream that never gets beyond its snapshot must not begin it ten times a second.
+        if (message.event.case !== "agent") attempt = 0;
         if (message.resumeToken !== "") token = message.resumeToken;
         follower.hear(message);
       }

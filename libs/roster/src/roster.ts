@@ -40,13 +40,16 @@ export interface Roster extends AsyncDisposable {
   readonly ready: Promise<void>;
   /** Whether a snapshot was ever complete. */
   isReady(): boolean;
-  /** Whether a stream is open now and has caught up. */
+  /** Whether a stream is open now, has caught up, and has said something within 45 seconds. */
   isCurrent(): boolean;
-  /** Milliseconds since the registry was last heard; Infinity before that. It speaks at least every few seconds. */
+  /** Milliseconds since the registry was last heard; Infinity before that. It speaks at least every 15 seconds. */
   lagMs(): number;
   /** Tells a listener of each change; answers with what ends that. */
   subscribe(listener: (change: AgentChange) => void): () => void;
 }
+
+/** Three times the longest silence of a registry that is well. */
+const SILENCE_MS = 45_000;
 
 /** Opens a roster, which follows WatchAgents until it is disposed. */
 export function createRoster(options: RosterOptions): Roster {
@@ -67,6 +70,7 @@ export function createRoster(options: RosterOptions): Roster {
     signal: closing.signal,
   });
 
+  const lagMs = () => now().getTime() - replica.lastHeardMs();
   return {
     get: directory.get,
     agents: directory.agents,
@@ -78,8 +82,8 @@ export function createRoster(options: RosterOptions): Roster {
     },
     ready: ready.promise,
     isReady: replica.isComplete,
-    isCurrent: replica.isCurrent,
-    lagMs: () => now().getTime() - replica.lastHeardMs(),
+    isCurrent: () => replica.isCurrent() && lagMs() <= SILENCE_MS,
+    lagMs,
     subscribe: replica.subscribe,
     async [Symbol.asyncDispose]() {
       closing.abort();

@@ -143,6 +143,19 @@ describe("a roster", () => {
     expect([...roster.agents()].map((agent) => agent.agentId)).toEqual(["bob", "cyd"]);
   });
 
+  test("waits longer each time that a stream breaks before it is complete", async () => {
+    const registry = startRegistry();
+    for (const agentId of ["ada", "bob", "cyd"]) registry.put(anAgent({ agentId }));
+    registry.cutSnapshotsAfter(2);
+    const startedMs = performance.now();
+    await using _ = follow(registry).roster;
+
+    await vi.waitFor(() => expect(registry.opened).toHaveLength(5), { timeout: 5_000 });
+
+    // 50 + 100 + 200 + 400 ms, though each stream had said something.
+    expect(performance.now() - startedMs).toBeGreaterThan(700);
+  });
+
   test("starts anew when its token is refused, and drops those the registry no longer knows", async () => {
     const registry = startRegistry();
     registry.put(anAgent({ agentId: "ada" }));
@@ -234,6 +247,20 @@ describe("a lease", () => {
     expect(roster.get("ada")?.availability?.declaredState).toBe(AvailabilityState.ONLINE);
   });
 
+  test("holds again when the clock is set back", async () => {
+    const registry = startRegistry();
+    const clock = { now: new Date(NOON.getTime() + 1) };
+    registry.put(anAgent({ leaseExpires: NOON }));
+    await using roster = follow(registry, { now: () => clock.now }).roster;
+    await roster.ready;
+    expect(roster.get("ada")?.availability?.state).toBe(AvailabilityState.OFFLINE);
+    expect(roster.get("ada")).toBe(roster.get("ada"));
+
+    clock.now = new Date(NOON.getTime() - 1);
+
+    expect(roster.get("ada")?.availability?.state).toBe(AvailabilityState.ONLINE);
+  });
+
   test("brings its agent back when it is renewed", async () => {
     const registry = startRegistry();
     const clock = { now: NOON };
@@ -251,6 +278,20 @@ describe("a lease", () => {
 });
 
 describe("the time since the registry was last heard", () => {
+  test("makes a roster not current when the registry says nothing for long, its stream open", async () => {
+    const registry = startRegistry();
+    const clock = { now: NOON };
+    await using roster = follow(registry, { now: () => clock.now }).roster;
+    await roster.ready;
+    expect(roster.isCurrent()).toBe(true);
+
+    clock.now = new Date(NOON.getTime() + 60_000);
+    expect(roster.isCurrent()).toBe(false);
+    registry.idle();
+
+    await vi.waitFor(() => expect(roster.isCurrent()).toBe(true));
+  });
+
   test("is endless before the first message and counts from the newest", async () => {
     const registry = startRegistry();
     const clock = { now: NOON };
