@@ -33,9 +33,15 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
   );
   metrics.collect(
     "marketplace_discovery_roster_current",
-    "1 while the copy of the registry is kept current, 0 while the registry is away",
+    "1 while the copy of the registry is kept current, 0 while the registry is away or silent",
     [],
     () => Number(roster.isCurrent()),
+  );
+  metrics.collect(
+    "marketplace_discovery_roster_lag_seconds",
+    "Time since the registry was last heard, which speaks at least every 15 seconds",
+    [],
+    () => roster.lagMs() / 1_000,
   );
   return {
     searched: (order, found) => searches.inc({ order, outcome: found > 0 ? "found" : "nobody" }),

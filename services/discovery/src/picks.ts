@@ -10,12 +10,13 @@ export interface Picks {
 /** Picks within a sliding window of `windowMs`. What has left the window is forgotten as new picks come. */
 export function createPicks(windowMs: number): Picks {
   const times = new Map<string, number[]>();
-  let nextSweepMs = 0;
+  let nextSweepMs = -Infinity;
 
   function sweep(nowMs: number): void {
     nextSweepMs = nowMs + windowMs;
     for (const [agentId, picked] of times) {
-      const kept = picked.slice(firstAfter(picked, nowMs - windowMs));
+      // Those that lie ahead are of a clock that was set back since.
+      const kept = picked.slice(firstAfter(picked, nowMs - windowMs), firstAfter(picked, nowMs));
       if (kept.length === 0) times.delete(agentId);
       else times.set(agentId, kept);
     }
@@ -23,7 +24,7 @@ export function createPicks(windowMs: number): Picks {
 
   return {
     record(agentId, atMs) {
-      if (atMs >= nextSweepMs) sweep(atMs);
+      if (atMs >= nextSweepMs || atMs < nextSweepMs - 2 * windowMs) sweep(atMs);
       const picked = times.get(agentId);
       if (picked === undefined) times.set(agentId, [atMs]);
       // A clock that is set back must not put the times out of order.

@@ -13,6 +13,8 @@ export interface Search {
   readonly pageSize: number;
   /** "" for the first page. */
   readonly pageToken: string;
+  /** The first ones of a page that fit into an answer, at least one; all when absent. */
+  readonly fitting?: (listings: readonly Listing[]) => readonly Listing[];
 }
 
 /** A page. */
@@ -29,7 +31,8 @@ export interface Page {
  * which come, go or change elsewhere neither shift it nor are listed twice.
  * @throws Rejection INVALID_PAGE_TOKEN
  */
-export function search(market: Market, { filter, order, pageSize, pageToken }: Search): Page {
+export function search(market: Market, asked: Search): Page {
+  const { filter, order, pageSize, pageToken, fitting = (all) => all } = asked;
   const bound = { filter, order };
   const cursor = decodePageToken(bound, pageToken, partsOf(order));
   const after = cursor === undefined ? undefined : placeOrRefuse(order, cursor);
@@ -40,10 +43,11 @@ export function search(market: Market, { filter, order, pageSize, pageToken }: S
     if (after === undefined || comparePlaces(place, after) > 0) placed.push({ listing, place });
   }
   const page = smallest(placed, pageSize, (a, b) => comparePlaces(a.place, b.place));
-  const last = page.at(-1);
-  const more = last !== undefined && placed.length > page.length;
+  const listings = fitting(page.map(({ listing }) => listing));
+  const last = page[listings.length - 1];
+  const more = last !== undefined && placed.length > listings.length;
   return {
-    listings: page.map(({ listing }) => listing),
+    listings,
     nextPageToken: more ? encodePageToken(bound, last.place.map(String)) : "",
     total: eligible.length,
   };

@@ -1,6 +1,8 @@
 import type { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type { Roster } from "@bourse/roster";
 import { pageSize } from "@bourse/rpc/page";
+import { toBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { candidateOf, capabilityOf, filterOf, orderOf, strategyOf } from "./codec.ts";
 import type { Listing } from "./listing.ts";
@@ -42,6 +44,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
         order,
         pageSize: pageSize(request.pageSize, PAGE_SIZE),
         pageToken: request.pageToken,
+        fitting: (page) => page.slice(0, countFitting(agentsOf(page))),
       });
       metrics.searched(order, total);
       return { agents: agentsOf(listings), nextPageToken, totalSize: BigInt(total) };
@@ -91,6 +94,22 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       return { capabilities, totalAgents: BigInt(market.size) };
     },
   };
+}
+
+/** A page ends early at this size, so that the answer fits into one message. */
+const PAGE_BYTES_MAX = 3 * 1024 * 1024;
+/** No agent that keeps the rules of its contract is larger. */
+const AGENT_BYTES_MAX = 512 * 1024;
+
+/** How many of the first agents fit into an answer, at least one. */
+function countFitting(agents: readonly Agent[]): number {
+  if (agents.length * AGENT_BYTES_MAX <= PAGE_BYTES_MAX) return agents.length;
+  let bytes = 0;
+  const end = agents.findIndex((agent, index) => {
+    bytes += toBinary(AgentSchema, agent).length;
+    return bytes > PAGE_BYTES_MAX && index > 0;
+  });
+  return end === -1 ? agents.length : end;
 }
 
 /** Passes an answer or a refusal on, once it is counted. */

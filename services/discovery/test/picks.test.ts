@@ -22,6 +22,18 @@ describe("picks", () => {
     expect(picks.count("ada", 3_000, 3_000)).toBe(0);
   });
 
+  test("forget what lies ahead of a clock that was set back", () => {
+    const picks = createPicks(60_000);
+    for (let agent = 0; agent < 1_000; agent += 1) picks.record(`agent-${agent}`, 86_400_000);
+
+    picks.record("ada", 0);
+    picks.record("bob", 61_000);
+
+    expect(picks.size).toBe(1);
+    expect(picks.count("ada", 0)).toBe(0);
+    expect(picks.count("bob", 61_000)).toBe(1);
+  });
+
   test("forget what has left the window", () => {
     const picks = createPicks(60_000);
     for (let agent = 0; agent < 1_000; agent += 1) picks.record(`agent-${agent}`, agent);

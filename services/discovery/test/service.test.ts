@@ -70,6 +70,27 @@ describe("SearchAgents", () => {
     expect(second.nextPageToken).toBe("");
   });
 
+  test("ends a page early rather than exceed a message, and lists everybody", async () => {
+    const description = "x".repeat(100_000);
+    const ids = Array.from({ length: 60 }, (_, index) => `agent-${index + 10}`);
+    const agents = ids
+      .map((id) => anAgent(id))
+      .map((agent) => {
+        return { ...agent, profile: { ...agent.profile, description } };
+      });
+    const { calls } = await aDiscovery(registryOf(...(agents as ReturnType<typeof anAgent>[])));
+
+    const listed: string[] = [];
+    let pageToken = "";
+    do {
+      const page = await calls.searchAgents({ pageSize: 1_000, pageToken });
+      listed.push(...idsOf(page.agents));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+
+    expect(listed).toEqual(ids);
+  });
+
   test("refuses a token of another search with INVALID_PAGE_TOKEN", async () => {
     const { calls } = await aDiscovery(registryOf(anAgent("a"), anAgent("b")));
     const { nextPageToken: pageToken } = await calls.searchAgents({ pageSize: 1 });
@@ -302,5 +323,24 @@ describe("the metrics", () => {
         'marketplace_discovery_agents{service="discovery"} 1',
       ]),
     );
+  });
+
+  test("tell how far the copy is behind, and that it is not current when nothing is heard", async () => {
+    const clock = { now: NOON };
+    const { metrics } = await aDiscovery(registryOf(anAgent("a")), { now: () => clock.now });
+    const figure = async (name: string) => {
+      const text = await metrics.registry.metrics();
+      return text
+        .split("\n")
+        .find((line) => line.startsWith(`${name}{`))
+        ?.split(" ")
+        .at(-1);
+    };
+    expect(await figure("marketplace_discovery_roster_current")).toBe("1");
+
+    clock.now = new Date(NOON.getTime() + 60_000);
+
+    expect(await figure("marketplace_discovery_roster_lag_seconds")).toBe("60");
+    expect(await figure("marketplace_discovery_roster_current")).toBe("0");
   });
 });
