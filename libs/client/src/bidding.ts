@@ -1,12 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import type { Desk } from "./agent.ts";
+import { createBell } from "./attendance.ts";
 import { followTasks } from "./follow.ts";
+
+/** So many tasks are considered at once; the stream waits, so that a market of any size fits into memory. */
+const AT_ONCE = 256;
 
 /** Bids on the open tasks that the agent is able to do, each once, until the agent stops. */
 export async function bidOnTasks(desk: Desk): Promise<void> {
   const { profile, agentId } = desk;
   const considered = new Set<string>();
+  const bell = createBell();
+  let open = 0;
   const filter = { capabilities: profile.capabilities ?? [] };
   for await (const task of followTasks(desk.market, filter, retrying(desk))) {
     if (task.state !== TaskState.OPEN) {
@@ -16,9 +22,16 @@ export async function bidOnTasks(desk: Desk): Promise<void> {
     const own = task.requester === agentId || task.spec?.evaluator === agentId;
     if (own || considered.has(task.taskId)) continue;
     considered.add(task.taskId);
-    void consider(desk, task);
+    open += 1;
+    void consider(desk, task).finally(() => {
+      open -= 1;
+      bell.ring();
+    });
+    while (open >= AT_ONCE && !desk.signal.aborted) await bell.heard(LOOK_MS, desk.signal);
   }
 }
+
+const LOOK_MS = 60_000;
 
 /** Decides on a task; whatever goes wrong concerns this task only. */
 async function consider(desk: Desk, task: Task): Promise<void> {

@@ -31,8 +31,9 @@ export async function* followTasks(
       const open = (inner: AbortSignal): AsyncIterable<WatchTasksResponse> =>
         auction.watchTasks(request, { signal: inner });
       for await (const message of streamed(open, signal)) {
-        attempt = 0;
+        // Not for a task: a stream that never gets beyond its snapshot must not begin it ten times a second.
         if (message.event.case === "task") yield message.event.value;
+        else attempt = 0;
         // Taken only when the task was dealt with, so that what was not comes again.
         if (message.resumeToken !== "") resumeToken = message.resumeToken;
       }

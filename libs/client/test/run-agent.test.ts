@@ -47,6 +47,31 @@ function start(peer: MarketPeer, facts: Partial<AgentOptions> = {}) {
 }
 
 describe("an agent", () => {
+  test("considers no more than 256 tasks at once, and all in the end", async () => {
+    const peer = openMarket();
+    for (let n = 0; n < 400; n += 1) peer.post();
+    let open = 0;
+    let most = 0;
+    let asked = 0;
+    const gate = Promise.withResolvers<void>();
+    start(peer, {
+      bid: async () => {
+        asked += 1;
+        open += 1;
+        most = Math.max(most, open);
+        await gate.promise;
+        open -= 1;
+        return { decline: "no" };
+      },
+    });
+    await vi.waitFor(() => expect(asked).toBe(256));
+
+    gate.resolve();
+
+    await vi.waitFor(() => expect(peer.declines).toHaveLength(400));
+    expect(most).toBe(256);
+  });
+
   test("registers with a lease, in place of an earlier registration", async () => {
     const peer = openMarket();
     start(peer, { lease: seconds(12) });
