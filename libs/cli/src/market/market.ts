@@ -1,5 +1,4 @@
 import { createSigner, generateKeys, type Signer } from "@bourse/access";
-import { startEmbedded } from "@bourse/postgres/embedded";
 import { readVersion } from "@bourse/service";
 import { Failure } from "../failure.ts";
 import {
@@ -11,6 +10,7 @@ import {
   readRunning,
   writeRunning,
 } from "./data-folder.ts";
+import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
 import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
 import { identify, isAlive, signal } from "./process-id.ts";
@@ -44,8 +44,8 @@ export interface Market extends AsyncDisposable {
   services(): readonly RunningService[];
   address(name: ServiceName): string;
   metricsAddress(name: ServiceName): string;
-  /** Kills one service with SIGKILL; it is started again. */
-  kill(name: ServiceName): void;
+  /** Kills one service, or the embedded Postgres, with SIGKILL; it is started again. */
+  kill(name: ServiceName | "postgres"): void;
   /** Waits until every service serves. */
   serving(timeoutMs?: number): Promise<void>;
 }
@@ -67,7 +67,7 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
 
   const version = await readVersion();
   const keys = await generateKeys(folder.keys);
-  const databaseUrl = options.databaseUrl ?? (await startDatabase(started, folder, options));
+  const database = await openDatabase(started, folder, options);
   const processes = new Map<ServiceName, ServiceProcess>();
   const startTime = new Date().toISOString();
   const services = () =>
@@ -92,7 +92,7 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   for (const name of SERVICE_NAMES) {
     const service = startService({
       name,
-      env: environmentOf(name, options, { ...keys, databaseUrl, version }),
+      env: environmentOf(name, options, { ...keys, databaseUrl: database.url, version }),
       logDirectory: folder.logs,
       echo: options.echo,
       onStart: writeDown,
@@ -114,13 +114,13 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   return {
     folder,
     signer: await createSigner({ keyFile: keys.keyFile }),
-    databaseUrl,
+    databaseUrl: database.url,
     services,
     address: (name) => addressOf(options.ports[name].rpc),
     metricsAddress: (name) => addressOf(options.ports[name].metrics),
     kill(name) {
-      const service = processes.get(name);
-      if (service !== undefined) signal(service.process, "SIGKILL");
+      const victim = name === "postgres" ? database.process() : processes.get(name)?.process;
+      if (victim !== undefined) signal(victim, "SIGKILL");
     },
     serving,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -142,17 +142,14 @@ export async function stopLeftovers(
   }
 }
 
-async function startDatabase(
+/** The server that the caller named, or one of the market's own. */
+async function openDatabase(
   stack: AsyncDisposableStack,
   folder: DataFolder,
-  options: MarketOptions,
-): Promise<string> {
-  const server = await startEmbedded({
-    dataDirectory: folder.postgres,
-    durable: options.durable ?? true,
-  });
-  stack.use(server);
-  return server.url;
+  { databaseUrl, durable = true, onProgress = () => {} }: MarketOptions,
+): Promise<Pick<Database, "url" | "process">> {
+  if (databaseUrl !== undefined) return { url: databaseUrl, process: () => undefined };
+  return stack.use(await startDatabase({ dataDirectory: folder.postgres, durable }, onProgress));
 }
 
 function addressOf(port: number): string {
