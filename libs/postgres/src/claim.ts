@@ -1,11 +1,13 @@
 import type { OutboxMessage } from "./outbox.ts";
 import type { Tx } from "./transaction.ts";
 
-/** The messages of one key that one relay may deliver until `until`, in order. */
+/** The oldest messages of one key, which one relay may deliver, in order, while its claim lasts. */
 export interface Run {
   readonly token: string;
   readonly key: string;
-  readonly until: Date;
+  /** How far the lane had grown when it was claimed. */
+  readonly tail: string;
+  /** None when all were delivered under an earlier claim. */
   readonly messages: readonly ClaimedMessage[];
 }
 
@@ -24,70 +26,161 @@ const RELAXED = `relaxed as materialized (
   select set_config('synchronous_commit', 'off', true) as mode
 )`;
 
-/** Claims the due heads of up to `keys` keys, each with up to `length` messages in all. */
+/**
+ * What the statistics say of these tables is mostly from when they were empty, and then reading all
+ * messages of a key and sorting them looks cheap. There is an index for everything that is asked.
+ */
+const BY_INDEX = `
+  set local synchronous_commit = off;
+  set local enable_seqscan = off;
+  set local enable_bitmapscan = off;
+  set local enable_sort = off`;
+
+/**
+ * Gives each of the first `limit` keys that got messages a lane, or tells the lane that it has that
+ * it has grown. Resolves with how many arrivals were noticed: when that is `limit`, there may be
+ * more.
+ */
+export async function admitArrivals(
+  tx: Tx,
+  { limit, now }: { readonly limit: number; readonly now: Date | undefined },
+): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(
+    `with ${RELAXED}, arrival as (
+       delete from outbox_arrivals
+       where position = any (array(
+         select position from outbox_arrivals order by position limit $1 for update skip locked
+       ))
+       returning key
+     ), lane as (
+       insert into outbox_lanes (key, due_at)
+       select distinct key, coalesce($2::timestamptz, now())
+       from arrival, relaxed
+       where relaxed.mode is not null
+       order by key
+       on conflict on constraint outbox_lanes_pkey do update set tail = outbox_lanes.tail + 1
+     )
+     select count(*)::int as count from arrival`,
+    [limit, now ?? null],
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/**
+ * Claims up to `keys` lanes that are due, for `leaseMs`, with up to `length` messages of each.
+ *
+ * A lane that waits for a moment more than `farMs` away is due as well: no relay makes one wait so
+ * long, so the clock was set back. `tx` must be a transaction of its own.
+ */
 export async function claimRuns(
   tx: Tx,
   claim: {
     readonly token: string;
     readonly keys: number;
     readonly length: number;
-    readonly now: Date;
-    readonly until: Date;
+    readonly now: Date | undefined;
+    readonly leaseMs: number;
+    readonly farMs: number;
   },
 ): Promise<readonly Run[]> {
-  const { rows } = await tx.query<ClaimedMessage>({
-    name: "outbox-claim",
-    text: `with ${RELAXED}, head as (
-       select candidate.key, candidate.position
-       from outbox candidate
-       where candidate.parked_at is null
-         and candidate.next_attempt_at <= $2
-         and (candidate.claimed_until is null or candidate.claimed_until <= $2)
-         and not exists (
-           select from outbox earlier
-           where earlier.key = candidate.key and earlier.position < candidate.position
-         )
-       order by candidate.next_attempt_at, candidate.position
-       limit $4
+  await tx.query(BY_INDEX);
+  const { rows } = await tx.query<ClaimedMessage & { lane: string; tail: string }>(
+    `with clock as materialized (
+       select coalesce($2::timestamptz, now()) as now
+     ), due as (
+       select key
+       from outbox_lanes
+       where due_at <= (select now from clock)
+       order by due_at
+       limit $3
        for update skip locked
-     ), run as (
-       select follower.position
-       from head
-       cross join lateral (
-         select position
-         from outbox
-         where key = head.key and position >= head.position and parked_at is null
-         order by position
-         limit $5
-       ) follower
+     ), far as (
+       select key
+       from outbox_lanes
+       where due_at > (select now from clock) + $6 * interval '1 ms' and due_at < 'infinity'
+       order by due_at
+       limit $3
+       for update skip locked
+     ), lane as (
+       update outbox_lanes
+       set claim = $1, due_at = clock.now + $5 * interval '1 ms'
+       from clock
+       where outbox_lanes.key = any (
+         array(select key from due union all select key from far limit $3)
+       )
+       returning outbox_lanes.key, outbox_lanes.tail
      )
-     update outbox
-     set claim = $1, claimed_until = $3
-     from run, relaxed
-     where outbox.position = run.position and relaxed.mode is not null
-     returning outbox.position, id, kind, key, payload, attempts`,
-    values: [claim.token, claim.now, claim.until, claim.keys, claim.length],
-  });
-  const ordered = rows.toSorted((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
-  return [...Map.groupBy(ordered, (row) => row.key)].map(([key, messages]) => {
-    return { token: claim.token, key, until: claim.until, messages };
+     select lane.key as lane, lane.tail, message.*
+     from lane
+     left join lateral (
+       select position, id, kind, key, payload, attempts
+       from outbox
+       where outbox.key = lane.key
+       order by position
+       limit $4
+     ) message on true`,
+    [claim.token, claim.now ?? null, claim.keys, claim.length, claim.leaseMs, claim.farMs],
+  );
+  const { token } = claim;
+  return [...Map.groupBy(rows, (row) => row.lane)].map(([key, ofLane]) => {
+    const messages = ofLane
+      .filter((row) => row.position !== null)
+      .toSorted((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
+    return { token, key, tail: ofLane[0]?.tail ?? "0", messages };
   });
 }
 
-/** Deletes delivered messages, whoever holds their claim by now. */
-export async function deleteDelivered(tx: Tx, positions: readonly string[]): Promise<void> {
-  await tx.query({
-    name: "outbox-delete",
-    text: `with ${RELAXED}
-      delete from outbox using relaxed
-      where position = any($1::bigint[]) and relaxed.mode is not null`,
-    values: [positions],
-  });
+/** Deletes delivered messages, whoever holds their lane by now. */
+export async function deleteDelivered(
+  tx: Tx,
+  messages: readonly Pick<ClaimedMessage, "key" | "position">[],
+): Promise<void> {
+  await tx.query(
+    `with ${RELAXED}
+     delete from outbox
+     using unnest($1::text[], $2::bigint[]) as told (key, position), relaxed
+     where outbox.key = told.key and outbox.position = told.position
+       and relaxed.mode is not null`,
+    [messages.map(({ key }) => key), messages.map(({ position }) => position)],
+  );
 }
 
 /**
- * Writes a failed delivery down: tried again from `nextAttemptAt` on, or parked when that is
- * absent.
+ * Ends claims: removes the lanes that have no message left, and gives the others back at once. A
+ * lane that another relay has taken over is left to it.
+ */
+export async function endRuns(tx: Tx, runs: readonly Run[], now: Date | undefined): Promise<void> {
+  await tx.query(
+    `with ${RELAXED}, lane as (
+       select outbox_lanes.key,
+         -- A message that this statement does not see yet has arrived, or will, after the claim.
+         outbox_lanes.tail = run.tail
+           and not exists (select from outbox where outbox.key = outbox_lanes.key) as is_empty
+       from unnest($1::text[], $2::uuid[], $3::bigint[]) as run (key, claim, tail)
+       join outbox_lanes on outbox_lanes.key = run.key and outbox_lanes.claim = run.claim
+       order by outbox_lanes.key
+       for update of outbox_lanes
+     ), removed as (
+       delete from outbox_lanes
+       using lane
+       where outbox_lanes.key = lane.key and lane.is_empty
+     )
+     update outbox_lanes
+     set claim = null, due_at = coalesce($4::timestamptz, now())
+     from lane, relaxed
+     where outbox_lanes.key = lane.key and not lane.is_empty and relaxed.mode is not null`,
+    [
+      runs.map(({ key }) => key),
+      runs.map(({ token }) => token),
+      runs.map(({ tail }) => tail),
+      now ?? null,
+    ],
+  );
+}
+
+/**
+ * Writes a failed delivery down and ends the claim: the lane is due again after `pauseMs`, or parked
+ * when that is absent. Does nothing when another relay has taken the lane over.
  */
 export async function recordFailure(
   tx: Tx,
@@ -95,31 +188,34 @@ export async function recordFailure(
   failure: {
     readonly position: string;
     readonly error: string;
-    readonly now: Date;
-    readonly nextAttemptAt: Date | undefined;
+    readonly now: Date | undefined;
+    readonly pauseMs: number | undefined;
   },
 ): Promise<void> {
   await tx.query(
-    `with ${RELAXED}
+    `with ${RELAXED}, clock as materialized (
+       select coalesce($5::timestamptz, now()) as now
+     ), lane as (
+       update outbox_lanes
+       set claim = null,
+         due_at = coalesce(clock.now + $4::float8 * interval '1 ms', 'infinity'::timestamptz)
+       from clock, relaxed
+       where outbox_lanes.key = $1 and outbox_lanes.claim = $2 and relaxed.mode is not null
+       returning outbox_lanes.key
+     )
      update outbox
      set attempts = attempts + 1,
-       error = $3,
-       next_attempt_at = coalesce($4::timestamptz, next_attempt_at),
-       parked_at = case when $4::timestamptz is null then $5::timestamptz end
-     from relaxed
-     where position = $1 and claim = $2 and relaxed.mode is not null`,
-    [failure.position, run.token, failure.error, failure.nextAttemptAt ?? null, failure.now],
-  );
-}
-
-/** Gives back what is left of a run. */
-export async function releaseRun(tx: Tx, run: Run): Promise<void> {
-  await tx.query(
-    `with ${RELAXED}
-     update outbox
-     set claim = null, claimed_until = null
-     from relaxed
-     where key = $1 and claim = $2 and relaxed.mode is not null`,
-    [run.key, run.token],
+       error = $6,
+       parked_at = case when $4::float8 is null then clock.now end
+     from lane, clock
+     where outbox.key = lane.key and outbox.position = $3`,
+    [
+      run.key,
+      run.token,
+      failure.position,
+      failure.pauseMs ?? null,
+      failure.now ?? null,
+      failure.error,
+    ],
   );
 }

@@ -33,12 +33,17 @@ export async function enqueue(
 ): Promise<void> {
   if (messages.length === 0) return;
   await tx.query(
-    `insert into outbox (id, kind, key, payload, created_at, next_attempt_at)
-     select id, kind, key, payload, $5, $5
-     from unnest($1::text[], $2::text[], $3::text[], $4::json[])
-       with ordinality as message (id, kind, key, payload, nth)
-     order by nth
-     on conflict on constraint outbox_id_key do nothing`,
+    `with added as (
+       insert into outbox (id, kind, key, payload, created_at)
+       select id, kind, key, payload, $5
+       from unnest($1::text[], $2::text[], $3::text[], $4::json[])
+         with ordinality as message (id, kind, key, payload, nth)
+       order by nth
+       on conflict on constraint outbox_id_key do nothing
+       returning key
+     )
+     insert into outbox_arrivals (key)
+     select distinct key from added`,
     [
       messages.map((message) => message.id),
       messages.map((message) => message.kind),
@@ -65,9 +70,16 @@ export async function listParked(tx: Tx, limit = 100): Promise<readonly ParkedMe
 /** Has a parked message delivered again at once, as if never tried; false when none has this id. */
 export async function unpark(tx: Tx, id: string): Promise<boolean> {
   const { rowCount } = await tx.query(
-    `update outbox
-     set parked_at = null, attempts = 0, next_attempt_at = created_at
-     where id = $1 and parked_at is not null`,
+    `with message as (
+       update outbox
+       set parked_at = null, attempts = 0
+       where id = $1 and parked_at is not null
+       returning key
+     )
+     update outbox_lanes
+     set due_at = '-infinity'
+     from message
+     where outbox_lanes.key = message.key`,
     [id],
   );
   return rowCount === 1;
@@ -76,7 +88,15 @@ export async function unpark(tx: Tx, id: string): Promise<boolean> {
 /** Gives a parked message up, which frees its successors; false when none has this id. */
 export async function discardParked(tx: Tx, id: string): Promise<boolean> {
   const { rowCount } = await tx.query(
-    `delete from outbox where id = $1 and parked_at is not null`,
+    `with message as (
+       delete from outbox
+       where id = $1 and parked_at is not null
+       returning key
+     )
+     update outbox_lanes
+     set due_at = '-infinity'
+     from message
+     where outbox_lanes.key = message.key`,
     [id],
   );
   return rowCount === 1;

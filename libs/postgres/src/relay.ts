@@ -2,14 +2,16 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
 import {
+  admitArrivals,
   type ClaimedMessage,
   claimRuns,
   deleteDelivered,
+  endRuns,
   type Run,
   recordFailure,
-  releaseRun,
 } from "./claim.ts";
 import type { OutboxMessage } from "./outbox.ts";
+import { type Tx, withTransaction } from "./transaction.ts";
 
 /** How a relay works; times are in milliseconds. */
 export interface RelayOptions {
@@ -20,6 +22,7 @@ export interface RelayOptions {
    * Whether trying again cannot help; such a message is parked. No error is permanent when absent.
    */
   readonly permanent?: (error: unknown) => boolean;
+  /** For tests. The clock of the database when absent, so that replicas agree about claims. */
   readonly now?: () => Date;
   /** Jitter of the back-off, in [0, 1). */
   readonly random?: () => number;
@@ -57,8 +60,10 @@ export interface Relay extends AsyncDisposable {
 }
 
 const RUN_LENGTH_MAX = 50;
+const ARRIVALS_MAX = 1_000;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 60_000;
+const ERROR_LENGTH_MAX = 2_000;
 
 /**
  * Starts delivering the outbox in `pool`'s search path. Replicas may run any number of relays at
@@ -69,21 +74,29 @@ const BACKOFF_MAX_MS = 60_000;
  * a dead process left runs out after twice `timeoutMs`.
  */
 export function startRelay(options: RelayOptions): Relay {
-  const { pool, now = () => new Date(), concurrency = 16, drainMs = 5_000 } = options;
+  const { pool, concurrency = 16, drainMs = 5_000, random = Math.random } = options;
   const { pollMs = 500, timeoutMs = 5_000, onFault = () => {} } = options;
+  const leaseMs = 2 * timeoutMs;
+  const farMs = 2 * Math.max(BACKOFF_MAX_MS, leaseMs);
+  const clock = () => options.now?.();
   const stopping = new AbortController();
   const killing = new AbortController();
   const bell = createBell();
-  const settler = createSettler(pool, onFault);
+  const settle = gathered((messages: readonly ClaimedMessage[]) => {
+    return deleteDelivered(pool, messages);
+  }, onFault);
+  const end = gathered((runs: readonly Run[]) => endRuns(pool, runs, clock()), onFault);
   const lanes = new Set<Promise<void>>();
 
-  async function claim(keys: number): Promise<void> {
-    const at = now();
-    const until = new Date(at.getTime() + 2 * timeoutMs);
-    const token = randomUUID();
-    const runs = await claimRuns(pool, { token, keys, length: RUN_LENGTH_MAX, now: at, until });
-    for (const run of runs) {
-      const lane: Promise<void> = carry(run)
+  async function look(keys: number): Promise<void> {
+    while ((await admitArrivals(pool, { limit: ARRIVALS_MAX, now: clock() })) === ARRIVALS_MAX);
+    // Counted from before the claim, and not by a clock that can be set, so that it ends no later
+    // here than it does in the table.
+    const untilMs = performance.now() + leaseMs;
+    const claim = { token: randomUUID(), keys, length: RUN_LENGTH_MAX, leaseMs, farMs };
+    const claiming = (tx: Tx) => claimRuns(tx, { ...claim, now: clock() });
+    for (const run of await withTransaction(pool, claiming)) {
+      const lane: Promise<void> = carry(run, untilMs)
         .catch(onFault)
         .finally(() => {
           lanes.delete(lane);
@@ -93,35 +106,34 @@ export function startRelay(options: RelayOptions): Relay {
     }
   }
 
-  async function carry(run: Run): Promise<void> {
-    const settlements: Promise<void>[] = [];
-    let carried = 0;
+  async function carry(run: Run, untilMs: number): Promise<void> {
+    const settled: Promise<boolean>[] = [];
     for (const message of run.messages) {
-      if (stopping.signal.aborted || run.until.getTime() - now().getTime() < timeoutMs) break;
-      if (!(await attempt(run, message))) break;
-      settlements.push(settler.settle(message.position));
-      carried++;
+      if (stopping.signal.aborted || untilMs - performance.now() < timeoutMs) break;
+      const failure = await attempt(message);
+      if (failure === undefined) {
+        settled.push(settle(message));
+        continue;
+      }
+      await Promise.all(settled);
+      if (killing.signal.aborted) break;
+      await recordFailure(pool, run, { ...failure, position: message.position, now: clock() });
+      return;
     }
-    await Promise.all(settlements);
-    if (carried < run.messages.length) await releaseRun(pool, run);
+    // What could not be deleted stays claimed and is delivered again later.
+    if ((await Promise.all(settled)).every(Boolean)) await end(run);
   }
 
-  async function attempt(run: Run, message: ClaimedMessage): Promise<boolean> {
-    const { position, attempts, id, kind, key, payload } = message;
+  /** Resolves with undefined when the message was delivered. */
+  async function attempt({ attempts, id, kind, key, payload }: ClaimedMessage) {
     const told: OutboxMessage = { id, kind, key, payload };
     try {
       await within(timeoutMs, killing.signal, (signal) => options.deliver(told, signal));
-      return true;
-    } catch (error) {
-      if (killing.signal.aborted) return false;
-      options.onError?.(told, error);
-      const parks = options.permanent?.(error) ?? false;
-      const at = now();
-      const pause = backoffMs(attempts, options.random ?? Math.random);
-      const nextAttemptAt = parks ? undefined : new Date(at.getTime() + pause);
-      const text = error instanceof Error ? error.message : String(error);
-      await recordFailure(pool, run, { position, error: text, now: at, nextAttemptAt });
-      return false;
+      return undefined;
+    } catch (cause) {
+      if (!killing.signal.aborted) options.onError?.(told, cause);
+      const parks = options.permanent?.(cause) ?? false;
+      return { error: textOf(cause), pauseMs: parks ? undefined : backoffMs(attempts, random) };
     }
   }
 
@@ -129,7 +141,7 @@ export function startRelay(options: RelayOptions): Relay {
     for (let faults = 0; !stopping.signal.aborted; ) {
       bell.reset();
       try {
-        if (lanes.size < concurrency) await claim(concurrency - lanes.size);
+        if (lanes.size < concurrency) await look(concurrency - lanes.size);
         faults = 0;
       } catch (error) {
         faults++;
@@ -143,7 +155,7 @@ export function startRelay(options: RelayOptions): Relay {
   const working = work();
   return {
     poke: bell.ring,
-    depth: () => measureDepth(pool, now()),
+    depth: () => measureDepth(pool, clock() ?? new Date()),
     async [Symbol.asyncDispose]() {
       stopping.abort();
       bell.ring();
@@ -155,24 +167,34 @@ export function startRelay(options: RelayOptions): Relay {
   };
 }
 
-/** Deletes what was delivered, everything that gathered during one statement with the next. */
-function createSettler(pool: Pool, onFault: (error: unknown) => void) {
-  let gathered: string[] = [];
-  let next: Promise<void> | undefined;
-  let current = Promise.resolve();
-  return {
-    settle(position: string): Promise<void> {
-      gathered.push(position);
-      next ??= current.then(() => {
-        const positions = gathered;
-        gathered = [];
-        next = undefined;
-        // A failure leaves the messages claimed, and they are delivered again later.
-        current = deleteDelivered(pool, positions).catch(onFault);
-        return current;
-      });
-      return next;
-    },
+/**
+ * Returns a function that does `work` for one item, with all that gathered while it was done for
+ * those before, and resolves with whether it was done.
+ */
+function gathered<T>(
+  work: (items: readonly T[]) => Promise<void>,
+  onFault: (error: unknown) => void,
+): (item: T) => Promise<boolean> {
+  let waiting: T[] = [];
+  let next: Promise<boolean> | undefined;
+  let current: Promise<unknown> = Promise.resolve();
+  return (item) => {
+    waiting.push(item);
+    next ??= current.then(async () => {
+      const items = waiting;
+      waiting = [];
+      next = undefined;
+      const working = work(items).then(
+        () => true,
+        (error: unknown) => {
+          onFault(error);
+          return false;
+        },
+      );
+      current = working;
+      return working;
+    });
+    return next;
   };
 }
 
@@ -220,6 +242,12 @@ async function within(
 
 function backoffMs(failures: number, random: () => number): number {
   return Math.min(BACKOFF_FIRST_MS * 2 ** failures, BACKOFF_MAX_MS) * (0.5 + 0.5 * random());
+}
+
+/** Short, and without what a text in Postgres cannot hold. */
+function textOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll("\0", "").slice(0, ERROR_LENGTH_MAX);
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

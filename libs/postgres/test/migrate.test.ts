@@ -43,6 +43,7 @@ test("the tables of this library come first, then the files in order", async () 
   expect(await applied()).toEqual([
     "shared/0001_requests",
     "shared/0002_outbox",
+    "shared/0003_outbox_lanes",
     "0001_shops",
     "0002_goods",
   ]);
@@ -57,7 +58,7 @@ test("only what is missing is applied", async () => {
 
   await migrate(pool, { schema, directory });
 
-  expect((await applied()).slice(2)).toEqual(["0001_shops", "0002_goods"]);
+  expect((await applied()).slice(3)).toEqual(["0001_shops", "0002_goods"]);
 });
 
 test("20 concurrent migrators all succeed, and each migration runs once", async () => {
@@ -68,7 +69,7 @@ test("20 concurrent migrators all succeed, and each migration runs once", async 
   await Promise.all(pools.map((each) => migrate(each, { schema, directory })));
 
   await Promise.all(pools.map((each) => each.end()));
-  expect(await applied()).toHaveLength(4);
+  expect(await applied()).toHaveLength(5);
   expect((await pool.query(`select id from ${schema}.shops`)).rows).toEqual([{ id: "only" }]);
 });
 
@@ -79,7 +80,11 @@ test("a migration that fails leaves nothing behind and is named", async () => {
     `migration 0001_shops of schema ${schema} failed: division by zero`,
   );
 
-  expect(await applied()).toEqual(["shared/0001_requests", "shared/0002_outbox"]);
+  expect(await applied()).toEqual([
+    "shared/0001_requests",
+    "shared/0002_outbox",
+    "shared/0003_outbox_lanes",
+  ]);
   const { rows } = await pool.query("select to_regclass($1) as shops", [`${schema}.shops`]);
   expect(rows).toEqual([{ shops: null }]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { enqueue, type OutboxMessage } from "../src/index.ts";
-import { aMessage, useOutbox } from "./support/outbox.ts";
+import { enqueue, type OutboxMessage, withTransaction } from "../src/index.ts";
+import { aMessage, NOON, useOutbox } from "./support/outbox.ts";
 
 const outbox = useOutbox();
 
@@ -46,6 +46,32 @@ describe("delivery", () => {
     const byKey = (ids: string[]) => Map.groupBy(ids, (id) => Number(id.slice(1)) % 7);
     expect(outbox.told).toHaveLength(300);
     expect(byKey(outbox.told)).toEqual(byKey(messages.map((message) => message.id)));
+  });
+
+  test("nothing is left behind, however enqueueing and delivering overlap", async () => {
+    const ids = Array.from({ length: 400 }, (_, n) => `m${n}`);
+    const relays = [1, 2, 3].map(() => outbox.relay({ concurrency: 3 }));
+    const locks = Array.from({ length: 4 }, () => Promise.resolve());
+
+    // Eight at once, over four keys; those of one key follow each other.
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, writer) => {
+        for (const [nth, id] of ids.entries()) {
+          if (nth % 8 !== writer) continue;
+          const key = nth % 4;
+          const mine = (locks[key] as Promise<void>).then(() =>
+            withTransaction(outbox.pool, (tx) => enqueue(tx, [aMessage(id, `k${key}`)], NOON)),
+          );
+          locks[key] = mine;
+          await mine;
+          relays[nth % 3]?.poke();
+        }
+      }),
+    );
+
+    await expect.poll(outbox.waiting, { timeout: 5_000 }).toEqual([]);
+    expect(outbox.told.toSorted()).toEqual(ids.toSorted());
+    await expect.poll(outbox.busyKeys).toEqual([]);
   });
 
   test("a slow key does not hold the others up", async () => {
@@ -151,9 +177,9 @@ describe("failure", () => {
     const pauses: number[] = [];
     for (let failures = 1; failures <= 5; failures++) {
       await expect.poll(released).toEqual({ attempts: failures });
-      const { rows } = await outbox.pool.query("select next_attempt_at from outbox");
-      pauses.push(rows[0].next_attempt_at.getTime() - outbox.now.getTime());
-      outbox.now = rows[0].next_attempt_at;
+      const { rows } = await outbox.pool.query("select due_at from outbox_lanes");
+      pauses.push(rows[0].due_at.getTime() - outbox.now.getTime());
+      outbox.now = rows[0].due_at;
       relaying.poke();
     }
 
@@ -174,10 +200,37 @@ describe("failure", () => {
     await expect.poll(() => errors).toEqual(["no answer in 20 ms"]);
   });
 
+  test("an error is kept whatever is in it", async () => {
+    await enqueue(outbox.pool, [aMessage("a")], outbox.now);
+    outbox.relay({
+      deliver: async () => {
+        throw new Error(`a \0 and ${"x".repeat(10_000)}`);
+      },
+    });
+
+    const read = async () => (await outbox.pool.query("select error from outbox")).rows[0]?.error;
+    await expect.poll(read).toMatch(/^a {2}and x{100}/);
+    expect(await read()).toHaveLength(2_000);
+  });
+
+  test("a message that was told but could not be deleted is told again", async () => {
+    await enqueue(outbox.pool, [aMessage("a")], outbox.now);
+    await outbox.pool.query("create rule keep as on delete to outbox do instead select 1 / 0");
+    const faults: unknown[] = [];
+    outbox.relay({ onFault: (error) => faults.push(error) });
+    await expect.poll(() => faults.length).toBe(1);
+
+    await outbox.pool.query("drop rule keep on outbox");
+    outbox.later(10_000);
+
+    await expect.poll(outbox.waiting).toEqual([]);
+    expect(outbox.told).toEqual(["a", "a"]);
+  });
+
   test("a claim that a dead process left runs out", async () => {
     await enqueue(outbox.pool, [aMessage("a", "k"), aMessage("b", "k")], outbox.now);
     await outbox.pool.query(
-      "update outbox set claim = gen_random_uuid(), claimed_until = $1 where key = 'k'",
+      "insert into outbox_lanes (key, claim, due_at) values ('k', gen_random_uuid(), $1)",
       [new Date(outbox.now.getTime() + 10_000)],
     );
     outbox.relay();
@@ -199,6 +252,30 @@ describe("failure", () => {
     await enqueue(outbox.pool, [aMessage("a")], outbox.now);
 
     await expect.poll(outbox.waiting, { timeout: 5_000 }).toEqual([]);
+  });
+});
+
+describe("a clock that is set back", () => {
+  test("does not delay a message that was enqueued before", async () => {
+    await enqueue(outbox.pool, [aMessage("a")], outbox.now);
+    outbox.later(-3_600_000);
+
+    outbox.relay();
+
+    await expect.poll(outbox.waiting).toEqual([]);
+  });
+
+  test("does not keep up what it would keep up for longer than any back-off", async () => {
+    await enqueue(outbox.pool, [aMessage("a"), aMessage("b")], outbox.now);
+    await outbox.pool.query(
+      "insert into outbox_lanes (key, due_at) values ('a', $1), ('b', 'infinity')",
+      [new Date(outbox.now.getTime() + 3_600_000)],
+    );
+
+    outbox.relay();
+
+    await expect.poll(outbox.waiting).toEqual(["b"]);
+    expect(outbox.told).toEqual(["a"]);
   });
 });
 
@@ -244,5 +321,6 @@ describe("dispose", () => {
 });
 
 async function released(): Promise<unknown> {
-  return (await outbox.pool.query("select attempts from outbox where claim is null")).rows[0];
+  const query = "select attempts from outbox join outbox_lanes using (key) where claim is null";
+  return (await outbox.pool.query(query)).rows[0];
 }

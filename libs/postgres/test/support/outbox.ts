@@ -66,9 +66,19 @@ export function useOutbox() {
 
     async claims(): Promise<unknown[]> {
       const { rows } = await database.pool.query(
-        "select id, claim, attempts from outbox order by position",
+        `select id, claim, attempts
+         from outbox join outbox_lanes using (key)
+         order by outbox.position`,
       );
       return rows;
+    },
+
+    /** Keys that the relays have work with, or think so. */
+    async busyKeys(): Promise<string[]> {
+      const { rows } = await database.pool.query(
+        "select key from outbox_lanes union select key from outbox_arrivals order by key",
+      );
+      return rows.map((row) => row.key);
     },
   };
 
@@ -80,7 +90,7 @@ export function useOutbox() {
   });
   afterAll(() => database[Symbol.asyncDispose]());
   beforeEach(async () => {
-    await database.pool.query("truncate outbox");
+    await database.pool.query("truncate outbox, outbox_lanes, outbox_arrivals");
     outbox.now = NOON;
     outbox.told = [];
     relays = [];
