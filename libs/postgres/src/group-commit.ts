@@ -19,7 +19,7 @@ export interface GroupCommitOptions<C, A> {
   readonly onFull: (waiting: number) => Error;
   /** Whether the commands of a failed batch shall be tried one by one, so that one does not fail the others. */
   readonly divisible: (error: unknown) => boolean;
-  /** Is told how many commands each batch bore, once it was tried. */
+  /** Is told how many commands each batch bore, once it was tried; what it throws is ignored. */
   readonly onBatch?: (size: number) => void;
 }
 
@@ -46,9 +46,17 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
         entry.leave();
       }
       await run(batch);
-      options.onBatch?.(batch.length);
+      tellSize(batch.length);
     }
     draining = undefined;
+  }
+
+  function tellSize(size: number): void {
+    try {
+      options.onBatch?.(size);
+    } catch {
+      // Whoever measures must not stop the queue.
+    }
   }
 
   async function run(batch: readonly Entry<C, A>[]): Promise<void> {
@@ -59,11 +67,20 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
         entry.resolve(answers[nth] as A);
       });
     } catch (error) {
-      if (batch.length > 1 && options.divisible(error)) {
+      if (batch.length > 1 && isDivisible(error)) {
         for (const entry of batch) await run([entry]);
       } else {
         for (const entry of batch) entry.reject(error);
       }
+    }
+  }
+
+  function isDivisible(error: unknown): boolean {
+    try {
+      return options.divisible(error);
+    } catch {
+      // The first error is the one that its callers get.
+      return false;
     }
   }
 

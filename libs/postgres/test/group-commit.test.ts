@@ -94,6 +94,23 @@ describe("a group commit", () => {
     expect(batches).toEqual([["a"]]);
   });
 
+  test.each([
+    ["onBatch", "a"],
+    ["divisible", "poison"],
+  ] as const)("goes on when %s throws", async (name, command) => {
+    const thrower = () => {
+      throw new Error("not my fault");
+    };
+    const { group } = aGroup({ open: true, [name]: thrower });
+
+    const first = await Promise.allSettled([command, command].map((c) => group.submit(c)));
+    const second = await group.submit("b");
+
+    expect(first.map(({ status }) => status)).not.toContain("pending");
+    expect(second).toBe("B");
+    await group[Symbol.asyncDispose]();
+  });
+
   test("commits what waits when it is closed, and takes nothing after", async () => {
     const { group } = aGroup({ open: true });
     const waiting = group.submit("a");

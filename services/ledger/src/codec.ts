@@ -14,6 +14,7 @@ import {
   type RecordTransactionRequest,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import type { Money as MoneyMessage } from "@bourse/proto/bourse/type/v1/money_pb.ts";
+import type { Fault } from "@bourse/rpc/rejection";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Account, available, type Money } from "./account.ts";
@@ -40,6 +41,7 @@ const STATES: Readonly<Record<State, TransactionState>> = {
 export function decodeTerms(request: RecordTransactionRequest, caller: Caller): Terms {
   const context = request.context as JsonObject | undefined;
   rejectFaults([
+    reservedFault(request.transactionId, caller),
     textFault("capability", request.capability),
     jsonFault("context", context, CONTEXT_BYTES_MAX),
   ]);
@@ -52,6 +54,16 @@ export function decodeTerms(request: RecordTransactionRequest, caller: Caller): 
     context,
     recorder: callerName(caller),
   };
+}
+
+/**
+ * Ids of version 8 are derived from what they are for, so anybody can guess them: were they free to
+ * all, an agent could take the one of an award before the award does.
+ */
+function reservedFault(uuid: string, caller: Caller): Fault | undefined {
+  if (caller.kind !== "agent" || uuid[14] !== "8") return undefined;
+  const description = "must not be of version 8, which services derive their ids in";
+  return { field: "transaction_id", reason: "RESERVED_VERSION", description };
 }
 
 /** A UUID as the books have it: in lower case. */
@@ -91,11 +103,12 @@ export function decodeTime(
   timestamp: Parameters<typeof timestampDate>[0] | undefined,
 ): Date | undefined {
   if (timestamp === undefined) return undefined;
-  const date = timestampDate(timestamp);
-  const inRange = date.getTime() >= YEAR_1_MS && date.getTime() < YEAR_10000_MS;
+  // Rounded up, so the last instant of the last year may come out a millisecond too late.
+  const ms = timestampDate(timestamp).getTime();
+  const inRange = ms >= YEAR_1_MS && ms <= YEAR_10000_MS;
   const description = "must be in the years 1 to 9999";
   rejectFaults([inRange ? undefined : { field, reason: "TIMESTAMP_RANGE", description }]);
-  return date;
+  return new Date(Math.min(ms, YEAR_10000_MS - 1));
 }
 
 const YEAR_1_MS = Date.parse("0001-01-01T00:00:00Z");

@@ -108,7 +108,9 @@ export function resolveDispute(books: Books, command: ResolveCommand, stamp: Sta
   // The hold of a pending one is at the payer and pays the share; of a settled one it is at the
   // provider and pays back.
   const pay = wasSettled ? least(back, frozen) : share;
-  const resolved = found.hold === undefined ? undefined : resolveHold(books, found, pay, stamp);
+  // Only what was frozen at a provider who had nothing left is without a hold.
+  const bare = wasSettled && found.hold === undefined;
+  const resolved = bare ? undefined : resolveHold(books, found, pay, stamp);
   const beyond = outOfRange(resolved?.accounts ?? []);
   if (beyond !== undefined) return refused(beyond);
   const transaction: Transaction = {

@@ -1,5 +1,5 @@
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
-import { canonicalJson, type JsonObject } from "./canonical.ts";
+import { canonicalJson, type Json, type JsonObject } from "./canonical.ts";
 
 /** What a response may weigh, less some room for its envelope; clients refuse more than 4 MiB. */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;
@@ -9,6 +9,13 @@ const PAGE_BYTES_MAX = 3 * 1024 * 1024;
  * instead of two.
  */
 const STRUCT_FACTOR = 6;
+
+/**
+ * How deep a JSON object may nest. Protobuf readers refuse messages that nest beyond 100, each
+ * level of a Struct takes up to three, and an answer wraps what a request bore once more: without a
+ * limit well below that, one could write what nobody can read.
+ */
+const LEVELS_MAX = 20;
 
 /**
  * Finds fault with a JSON object that is too large or that Postgres or JSON cannot hold; undefined
@@ -24,11 +31,23 @@ export function jsonFault(
   if (text === undefined) {
     return { field, reason: "NOT_JSON", description: "must not hold NaN or infinite numbers" };
   }
-  if (text.includes("\\u0000")) return nulFault(field);
+  if (NUL_ESCAPE.test(text)) return nulFault(field);
+  if (isDeeper(value, LEVELS_MAX)) {
+    return { field, reason: "TOO_DEEP", description: `must nest at most ${LEVELS_MAX} deep` };
+  }
   if (Buffer.byteLength(text) > bytesMax) {
     return { field, reason: "TOO_LARGE", description: `must be at most ${bytesMax} bytes as JSON` };
   }
   return undefined;
+}
+
+/** U+0000 as JSON writes it, which is not a backslash of the text's own before `u0000`. */
+const NUL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
+
+function isDeeper(value: Json, levels: number): boolean {
+  if (value === null || typeof value !== "object") return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((member: Json) => isDeeper(member, levels - 1));
 }
 
 /**

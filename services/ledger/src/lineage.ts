@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Happening } from "./books.ts";
 import { canonicalJson, type JsonObject } from "./canonical.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** Something that happened, as a service tells it. */
 export interface NewEvent {
@@ -80,24 +81,25 @@ export function faultOf(head: Head, event: LineageEvent): ChainFault | undefined
 }
 
 /**
- * Whether an event that is told again is the one on the record. A subject without a pseudonym was
- * erased: what it was cannot be compared any more, and counts as the same.
+ * Whether an event that is told again is the one on the record. A pseudonym behind which nobody
+ * stands any more was erased: what it was cannot be compared, and counts as the same.
  */
 export function isSameEvent(
   recorded: LineageEvent,
-  told: NewEvent,
-  pseudonymOf: (subject: string) => string | undefined,
+  told: NewEvent & { readonly source: string },
+  subjectOf: (pseudonym: string) => string | undefined,
 ): boolean {
   const roles = Object.keys(told.subjects).sort();
   return (
+    recorded.source === told.source &&
     recorded.type === told.type &&
     recorded.eventTime.getTime() === told.eventTime.getTime() &&
     recorded.taskId === told.taskId &&
     canonicalJson(recorded.payload ?? null) === canonicalJson(told.payload ?? null) &&
     Object.keys(recorded.subjects).sort().join() === roles.join() &&
     roles.every((role) => {
-      const pseudonym = pseudonymOf(told.subjects[role] ?? "");
-      return pseudonym === undefined || pseudonym === recorded.subjects[role];
+      const subject = subjectOf(recorded.subjects[role] ?? "");
+      return subject === undefined || subject === told.subjects[role];
     })
   );
 }
@@ -110,14 +112,13 @@ export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
     return undefined;
   }
   const { transaction } = happening;
-  const { id, payer, provider, amount, context, ruling } = transaction;
-  const taskId = context?.["task_id"];
+  const { id, payer, provider, amount, ruling } = transaction;
   return {
     eventId: `${happening.kind}/${id}`,
     type: happening.kind,
     eventTime: now,
     subjects: { payer, provider },
-    taskId: typeof taskId === "string" && taskId.length <= 64 ? taskId : "",
+    taskId: taskOf(transaction),
     payload: {
       transaction_id: id,
       amount_micros: String(amount.micros),
@@ -131,4 +132,11 @@ export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
           }),
     },
   };
+}
+
+/** Only services are believed: an agent's notes may name a task that is none of its business. */
+function taskOf({ context, recorder }: Transaction): string {
+  const taskId = context?.["task_id"];
+  const told = recorder.startsWith("service:") && typeof taskId === "string";
+  return told && taskId.length <= 64 ? taskId : "";
 }

@@ -8,8 +8,8 @@ export function transactionCursor(filter: unknown, token: string): TransactionCu
   const parts = decodePageToken(filter, token, 2);
   if (parts === undefined) return undefined;
   const [time = "", id = ""] = parts;
-  if (Number.isNaN(Date.parse(time)) || !UUID.test(id)) throw invalid();
-  return { createdAt: new Date(time), id };
+  if (!UUID.test(id)) throw invalid();
+  return { createdAt: timeOf(time), id };
 }
 
 /** Where the page of accounts before ended. Throws INVALID_PAGE_TOKEN. */
@@ -29,11 +29,20 @@ export function eventCursor(
   const parts = decodePageToken(filter, token, 2);
   if (parts === undefined) return undefined;
   const [sequence = "", from = ""] = parts;
-  if (!/^\d{1,18}$/.test(sequence) || Number.isNaN(Date.parse(from))) throw invalid();
-  return { sequence: BigInt(sequence), from: new Date(from) };
+  if (!/^\d{1,18}$/.test(sequence)) throw invalid();
+  return { sequence: BigInt(sequence), from: timeOf(from) };
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A time as this service writes it, which Postgres can hold: of a year of four digits. */
+function timeOf(text: string): Date {
+  const time = new Date(text);
+  if (!TIME.test(text) || Number.isNaN(time.getTime())) throw invalid();
+  return time;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 function invalid() {
   return refuse("INVALID_PAGE_TOKEN", "page_token was not made by this service");

@@ -170,23 +170,23 @@ async function resolveDispute(
   rejectFaults([textFault("reason", request.reason)]);
   const schemas = { input: ResolveDisputeRequestSchema, output: ResolveDisputeResponseSchema };
   let happenings: readonly Happening[] = [];
-  const response = await store.write(
-    (tx, commit) =>
-      answerOnce(tx, ctx, schemas, request, async () => {
-        const committed = await commit([
-          {
-            kind: "resolve",
-            id: decodeId(request.transactionId),
-            caller: callerOf(ctx),
-            providerShareBps: request.providerShareBps,
-            reason: request.reason,
-          },
-        ]);
-        happenings = committed.happenings;
-        return { transaction: encodeTransaction(transactionOf(committed.answers[0])) };
-      }),
-    ctx,
-  );
+  const response = await store.write((tx, commit) => {
+    // Of a try that was rolled back nothing happened, also when the next finds the answer there.
+    happenings = [];
+    return answerOnce(tx, ctx, schemas, request, async () => {
+      const committed = await commit([
+        {
+          kind: "resolve",
+          id: decodeId(request.transactionId),
+          caller: callerOf(ctx),
+          providerShareBps: request.providerShareBps,
+          reason: request.reason,
+        },
+      ]);
+      happenings = committed.happenings;
+      return { transaction: encodeTransaction(transactionOf(committed.answers[0])) };
+    });
+  }, ctx);
   tell(happenings);
   return response;
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { createPool } from "@bourse/postgres";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { canonicalJson, type Json } from "../src/canonical.ts";
@@ -138,6 +139,42 @@ describe("the record", () => {
     expect(await lineage.query(ALL, 0n, 10, {})).toHaveLength(1);
   });
 
+  test.each([
+    ["told of an agent that was never heard of", "auction", { subjects: { agent: "carl" } }],
+    ["told of an agent that is known by another event", "auction", { subjects: { agent: "bob" } }],
+    ["told of an agent in another part", "auction", { subjects: { winner: "ann" } }],
+    ["told by another service", "registry", {}],
+  ])("refuses an id that comes back %s", async (_case, source, change) => {
+    const other = anEvent({ eventId: "other", subjects: { agent: "bob" } });
+    await lineage.append("auction", [anEvent(), other], {});
+
+    const reused = lineage.append(source, [anEvent(change)], {});
+
+    await expect(reused).rejects.toMatchObject({ reason: "EVENT_ID_REUSED" });
+  });
+
+  test("takes an event for told before when its subject was erased and has come back since", async () => {
+    await lineage.append("auction", [anEvent()], {});
+    await database.pool.query("delete from pseudonyms where subject = 'ann'");
+    const next = await lineage.append("auction", [anEvent({ eventId: "later" })], {});
+
+    expect(await lineage.append("auction", [anEvent()], {})).toEqual(next);
+  });
+
+  test("keeps times of long ago as they are, wherever it runs", async () => {
+    const eventTime = new Date("1890-01-01T00:00:00.123Z");
+    const zone = process.env["TZ"];
+    try {
+      process.env["TZ"] = "Europe/Amsterdam";
+      await lineage.append("auction", [anEvent({ eventTime })], {});
+    } finally {
+      if (zone === undefined) delete process.env["TZ"];
+      else process.env["TZ"] = zone;
+    }
+
+    expect((await lineage.verifyChain({})).broken).toBeUndefined();
+  });
+
   test("makes one chain of what many tell at once", async () => {
     await Promise.all(
       Array.from({ length: 30 }, (_, nth) =>
@@ -146,6 +183,22 @@ describe("the record", () => {
     );
 
     expect(await lineage.verifyChain({})).toMatchObject({ events: 31n, broken: undefined });
+  });
+
+  test("makes one chain, and one pseudonym of an agent, of what two processes tell", async () => {
+    const pool = createPool(database.url, { schema: "ledger", max: 4 });
+    const other = openStores({ ...database, pool }).lineage;
+
+    await Promise.all(
+      Array.from({ length: 30 }, (_, nth) =>
+        (nth % 2 === 0 ? lineage : other).append("auction", [numbered(nth)], {}),
+      ),
+    );
+    await pool.end();
+
+    const events = await lineage.query(ALL, 0n, 100, {});
+    expect(new Set(events.map(({ subjects }) => subjects["agent"])).size).toBe(1);
+    expect(await lineage.verifyChain({})).toMatchObject({ events: 30n, broken: undefined });
   });
 
   test("knows an agent by one pseudonym, which no longer leads to it when its row is deleted", async () => {

@@ -2,6 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { MovementKind, TransactionState } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
 import { PartyRole } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { faultsOf, metadataOf, reasonOf } from "@bourse/rpc";
+import type { JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startLedger, type TestLedger } from "./server.ts";
 
@@ -36,6 +37,11 @@ async function aTransaction(
     .as(principal)
     .ledger.recordTransaction(context === undefined ? request : { ...request, context });
   return { ...pair, transactionId, request };
+}
+
+/** Lists in lists, so many deep. */
+function nested(depth: number): JsonValue {
+  return depth === 0 ? "here" : [nested(depth - 1)];
 }
 
 async function refusalOf(call: Promise<unknown>) {
@@ -115,6 +121,7 @@ describe("a transaction", () => {
   test.each([
     ["a context above 8 KiB", { context: { text: "x".repeat(8_200) } }, "context"],
     ["a context with U+0000", { context: { text: "a\0b" } }, "context"],
+    ["a context that nests too deep", { context: { deep: nested(48) } }, "context"],
     ["a capability with U+0000", { capability: "a\0b" }, "capability"],
     ["an amount of zero", { amount: eur(0) }, "amount"],
     ["a negative amount", { amount: eur(-1) }, "amount"],
@@ -129,6 +136,51 @@ describe("a transaction", () => {
 
     expect(refused.reason).toBe("INVALID_REQUEST");
     expect(refused.faults.map((fault) => fault.field)).toEqual([field]);
+  });
+});
+
+describe("the notes of a transaction", () => {
+  test("may nest as deep as is allowed, and may spell out an escape", async () => {
+    const pair = await aPair();
+    const { ledger } = market.as(`agent:${pair.provider}`);
+    const context = { deep: nested(19), text: "C:\\u0000" };
+    const request = { transactionId: randomUUIDv7(), ...pair, capability: "x", amount: eur(1) };
+
+    await market.as("operator").ledger.recordTransaction({ ...request, context });
+    const { transactions } = await ledger.listTransactions({ agentId: pair.provider });
+
+    expect(transactions.map((transaction) => transaction.context)).toEqual([context]);
+  });
+
+  test("lead the record to a task only when a service wrote them", async () => {
+    const { payer, transactionId } = await aTransaction("payer", { task_id: "task-of-another" });
+    await market.as(`agent:${payer}`).ledger.flagDispute({ transactionId });
+
+    const { events } = await market.as("auditor").lineage.queryEvents({ subject: payer });
+
+    expect(events.map(({ type, taskId }) => [type, taskId])).toEqual([
+      ["transaction_disputed", ""],
+    ]);
+  });
+});
+
+describe("an id that was derived", () => {
+  const derived = () => randomUUIDv7().replace(/(?<=^.{14})7/, "8");
+
+  test("is not an agent's to record, so that none can stand in the way of an award", async () => {
+    const pair = await aPair();
+    const request = { transactionId: derived(), ...pair, capability: "x", amount: eur(1) };
+
+    const squatted = await refusalOf(
+      market.as(`agent:${pair.payer}`).ledger.recordTransaction(request),
+    );
+    const awarded = await market.as("service:auction").ledger.recordTransaction(request);
+
+    expect(squatted.reason).toBe("INVALID_REQUEST");
+    expect(squatted.faults.map(({ field, reason }) => [field, reason])).toEqual([
+      ["transaction_id", "RESERVED_VERSION"],
+    ]);
+    expect(awarded.transaction?.recorder).toBe("service:auction");
   });
 });
 
@@ -384,6 +436,36 @@ describe("lists", () => {
     expect(await count({ agentId: payer, capability: "odd" })).toBe(2);
     expect(await count({ agentId: payer, endTime: { seconds: 1n, nanos: 0 } })).toBe(0);
   });
+
+  test("take the last instant of the last year for an end", async () => {
+    const { payer } = await aTransaction();
+    const endTime = { seconds: 253_402_300_799n, nanos: 999_999_999 };
+
+    const { transactions } = await market
+      .as(`agent:${payer}`)
+      .ledger.listTransactions({ agentId: payer, endTime });
+
+    expect(transactions).toHaveLength(1);
+  });
+
+  test.each(["-200000-01-01T00:00:00Z", "+275000-01-01T00:00:00.000Z", "2020", ""])(
+    "refuse a forged page token that goes on at %j",
+    async (time) => {
+      await aTransaction();
+      await aTransaction();
+      const auditor = market.as("auditor");
+      const { nextPageToken } = await auditor.ledger.listTransactions({ pageSize: 1 });
+      const [filter, , id] = JSON.parse(Buffer.from(nextPageToken, "base64url").toString());
+      const forged = (...parts: string[]) =>
+        Buffer.from(JSON.stringify(parts)).toString("base64url");
+
+      const refused = await refusalOf(
+        auditor.ledger.listTransactions({ pageSize: 1, pageToken: forged(filter, time, id) }),
+      );
+
+      expect(refused.reason).toBe("INVALID_PAGE_TOKEN");
+    },
+  );
 
   test("refuse a page token of another filter", async () => {
     const { ledger } = market.as("operator");

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { createPool } from "@bourse/postgres";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { Client } from "pg";
@@ -244,6 +245,53 @@ describe("an answer", () => {
     expect(await balanceOf(owner)).toEqual({ posted: 2_000n, held: 0n });
     await pool.end();
   });
+
+  test("that is lost with the connection after the commit is given again under the same id", async () => {
+    const [owner, provider] = [aName(), aName()];
+    await store.commit([depositOf({ owner })]);
+    await using proxy = await cutAfterCommit(new URL(database.url));
+    const pool = createPool(proxy.url, { schema: "ledger", max: 1 });
+    const { ledger } = openStores({ ...database, pool });
+    await using queue = createQueue({ store: ledger, tell: () => {}, batchMax: 9, queueMax: 9 });
+    const commands = [
+      recordOf({ payer: owner, provider }),
+      depositOf({ owner }),
+      recordOf({ payer: owner, provider, amount: eur(5_000) }),
+    ];
+
+    const first = await Promise.allSettled(commands.map((command) => queue.submit(command)));
+    const after = await balanceOf(owner);
+    const again = await outcomesOf(commands);
+    await pool.end();
+
+    expect(first.map((outcome) => "reason" in outcome && outcome.reason.reason)).toEqual(
+      commands.map(() => "LEDGER_UNAVAILABLE"),
+    );
+    expect(after).toEqual({ posted: 2_000n, held: 100n });
+    expect(again).toEqual(["PENDING", "ok", "TRANSACTION_ID_BURNT"]);
+    expect(await balanceOf(owner)).toEqual(after);
+  });
+
+  /** Leads to the database, and drops the connection when the answer to a commit comes back. */
+  async function cutAfterCommit(target: URL) {
+    const server = createServer((client) => {
+      const upstream = connect(Number(target.port || 5_432), target.hostname);
+      let isCommitting = false;
+      client.on("data", (bytes) => {
+        isCommitting ||= bytes.includes("commit\0");
+        upstream.write(bytes);
+      });
+      upstream.on("data", (bytes) => (isCommitting ? client.destroy() : client.write(bytes)));
+      for (const socket of [client, upstream]) socket.on("error", () => {});
+      client.on("close", () => upstream.destroy());
+      upstream.on("close", () => client.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = new URL(target);
+    url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const close = () => new Promise((resolve) => server.close(resolve));
+    return { url: url.href, [Symbol.asyncDispose]: async () => void (await close()) };
+  }
 
   test("says that the ledger is busy when too many wait, and nothing was done for it", async () => {
     const owner = aName();

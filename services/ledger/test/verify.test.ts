@@ -97,12 +97,12 @@ describe("verification", () => {
     [
       "a movement whose amount was changed",
       "update movements set amount = 999 where reference = 'd-1'",
-      ["BALANCE_NOT_FOLD"],
+      ["BALANCE_NOT_FOLD", "TRANSFER_MISMATCH"],
     ],
     [
       "a movement that was dropped",
       "delete from movements where reference = 'd-1'",
-      ["BALANCE_NOT_FOLD"],
+      ["BALANCE_NOT_FOLD", "TRANSFER_MISMATCH"],
     ],
     [
       "a hold that was paid twice",
@@ -123,18 +123,18 @@ describe("verification", () => {
       "a payment out of a hold to someone else",
       `update movements set credit_account = ${accountOf("@world")}
        where kind = 'POST' and reference = '${SETTLED}'`,
-      ["BALANCE_NOT_FOLD", "HOLD_MISSING"],
+      ["BALANCE_NOT_FOLD", "HOLD_MISSING", "TRANSACTION_PARTY_MISMATCH"],
     ],
     [
       "a movement to an account that is not there",
       "update movements set credit_account = 999 where reference = 'd-1'",
-      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED"],
+      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "TRANSFER_MISMATCH"],
     ],
     [
       "a movement across currencies",
       `insert into accounts (owner, currency, posted, created_at) values ('carl', 'SAT', 1000, now());
        update movements set credit_account = ${accountOf("carl")} where reference = 'd-1'`,
-      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "SUM_NOT_ZERO"],
+      ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "SUM_NOT_ZERO", "TRANSFER_MISMATCH"],
     ],
     [
       "a transaction that claims to have been paid more",
@@ -151,6 +151,55 @@ describe("verification", () => {
       "a transaction that claims another hold",
       `update transactions set hold_amount = 99 where id = '${FROZEN}'`,
       ["TRANSACTION_HOLD_MISMATCH"],
+    ],
+    [
+      "a hold at somebody who is no party",
+      `insert into accounts (owner, currency, held, created_at) values ('carl', 'EUR', 100, now());
+       update accounts set held = held - 100 where owner = 'ann';
+       update movements set debit_account = ${accountOf("carl")} where id = ${holdOf(PENDING)};
+       update transactions set hold_account = ${accountOf("carl")} where id = '${PENDING}'`,
+      ["TRANSACTION_PARTY_MISMATCH"],
+    ],
+    [
+      "a transaction that was dropped after it was paid",
+      `delete from transactions where id = '${SETTLED}'`,
+      ["TRANSACTION_PARTY_MISMATCH"],
+    ],
+    [
+      "a transaction whose currency was changed",
+      `update transactions set currency = 'USD' where id = '${SETTLED}'`,
+      ["TRANSACTION_PARTY_MISMATCH"],
+    ],
+    [
+      "a transaction that claims to be cancelled though it was paid",
+      `update transactions set state = 'CANCELLED' where id = '${SETTLED}'`,
+      ["TRANSACTION_NOT_FOLD"],
+    ],
+    [
+      "a deposit that was forgotten, so that it could be made again",
+      "delete from transfers where id = 'd-1'",
+      ["TRANSFER_MISMATCH"],
+    ],
+    [
+      "a withdrawal that is said to be done and never was",
+      `insert into transfers (kind, id, owner, currency, amount, task_id, burnt, created_at)
+       values ('WITHDRAWAL', 'w-1', 'ann', 'EUR', 5, '', false, now())`,
+      ["TRANSFER_MISMATCH"],
+    ],
+    [
+      "a deposit that was moved twice",
+      `${copyOf("reference = 'd-1'")};
+       update accounts set posted = posted + case owner when 'ann' then 1000 else -1000 end
+       where owner in ('ann', '@world')`,
+      ["TRANSFER_MISMATCH"],
+    ],
+    [
+      "a payment without any hold or reason",
+      `insert into movements (id, kind, debit_account, credit_account, amount, reference, created_at)
+       values (gen_random_uuid(), 'TRANSFER', ${accountOf("ann")}, ${accountOf("bob")}, 5, 'd-1', now());
+       update accounts set posted = posted + case owner when 'bob' then 5 else -5 end
+       where owner in ('ann', 'bob')`,
+      ["TRANSFER_MISMATCH"],
     ],
   ])("finds %s", async (_case, statement, checks) => {
     const found = await findingsAfter(statement);
@@ -181,6 +230,35 @@ describe("verification", () => {
       "HELD_NOT_OPEN_HOLDS",
       "BALANCE_NOT_FOLD",
     ]);
+  });
+
+  test("takes time in proportion to the books, not to their square", async () => {
+    await using large = await openDatabase();
+    await large.pool.query(`
+      insert into accounts (owner, currency, posted, held, created_at)
+      values ('ann', 'EUR', -20000, 0, now()), ('bob', 'EUR', 20000, 0, now());
+      create temp table made as
+        select gen_random_uuid() as id, gen_random_uuid() as hold from generate_series(1, 20000);
+      insert into transactions (id, payer, provider, capability, currency, amount, recorder, state,
+        settled, created_at, updated_at, settled_at)
+      select id, 'ann', 'bob', 'x', 'EUR', 1, 'operator', 'SETTLED', 1, now(), now(), now() from made;
+      insert into movements (id, kind, debit_account, credit_account, amount, hold_id, reference,
+        created_at)
+      select hold, 'HOLD'::movement_kind, 1, 2, 1, null::uuid, id::text, now() from made
+      union all
+      select gen_random_uuid(), 'POST'::movement_kind, 1, 2, 1, hold, id::text, now() from made;
+      analyze`);
+    const client = await large.pool.connect();
+    try {
+      await client.query("set statement_timeout = '5s'");
+
+      const report = await verifyBooks(client, 100);
+
+      expect(report.divergences).toEqual([]);
+      expect(report.transactions).toBe(20_000n);
+    } finally {
+      client.release(true);
+    }
   });
 
   test("holds while the books go on", async () => {

@@ -50,8 +50,9 @@ const COLUMNS: Columns<LineageEvent> = {
   sequence: { type: "bigint", of: (event) => event.sequence },
   event_id: { type: "text", of: (event) => event.eventId },
   type: { type: "text", of: (event) => event.type },
-  event_time: { type: "timestamptz", of: (event) => event.eventTime },
-  record_time: { type: "timestamptz", of: (event) => event.recordTime },
+  // In UTC: the driver would write the zone of the process, whose offset of long ago has seconds.
+  event_time: { type: "timestamptz", of: (event) => event.eventTime.toISOString() },
+  record_time: { type: "timestamptz", of: (event) => event.recordTime.toISOString() },
   source: { type: "text", of: (event) => event.source },
   subjects: { type: "jsonb", of: (event) => canonicalJson(event.subjects) },
   task_id: { type: "text", of: (event) => event.taskId },
@@ -84,13 +85,15 @@ export async function appendEvents(
   if (locked === undefined) throw new Error("the lineage has lost its head row");
   let head = locked;
   const recorded = await findEvents(tx, events);
-  const pseudonyms = await findPseudonyms(tx, events);
+  const pseudonyms = await findPseudonyms(tx, events, [...recorded.values()]);
+  const subjects = new Map([...pseudonyms].map(([subject, pseudonym]) => [pseudonym, subject]));
   const drawn: [subject: string, pseudonym: string][] = [];
   const pseudonymOf = (subject: string): string => {
     const known = pseudonyms.get(subject);
     if (known !== undefined) return known;
     const pseudonym = stamp.newPseudonym();
     pseudonyms.set(subject, pseudonym);
+    subjects.set(pseudonym, subject);
     drawn.push([subject, pseudonym]);
     return pseudonym;
   };
@@ -98,14 +101,15 @@ export async function appendEvents(
   for (const event of events) {
     const first = recorded.get(event.eventId);
     if (first !== undefined) {
-      if (isSameEvent(first, event, (subject) => pseudonyms.get(subject))) continue;
+      if (isSameEvent(first, { ...event, source }, (known) => subjects.get(known))) continue;
       const message = `event ${event.eventId} is on the record with other content`;
       throw refuse("EVENT_ID_REUSED", message, { metadata: { eventId: event.eventId } });
     }
-    const subjects = Object.fromEntries(
+    const hidden = Object.fromEntries(
       Object.entries(event.subjects).map(([role, subject]) => [role, pseudonymOf(subject)]),
     );
-    const link = chain(head, { ...event, subjects }, { source, recordTime: stamp.now });
+    const told = { ...event, subjects: hidden };
+    const link = chain(head, told, { source, recordTime: stamp.now });
     added.push(link);
     recorded.set(link.eventId, link);
     head = { sequence: link.sequence, hash: link.hash };
@@ -137,10 +141,18 @@ async function findEvents(tx: Tx, events: readonly NewEvent[]): Promise<Map<stri
   return new Map(rows.map((row) => [row.event_id, toEvent(row)]));
 }
 
-async function findPseudonyms(tx: Tx, events: readonly NewEvent[]): Promise<Map<string, string>> {
+/** The pseudonyms, by subject, of those in `told`, and of those who stand behind `recorded`. */
+async function findPseudonyms(
+  tx: Tx,
+  told: readonly NewEvent[],
+  recorded: readonly LineageEvent[],
+): Promise<Map<string, string>> {
   const { rows } = await tx.query<{ subject: string; pseudonym: string }>(
-    "select subject, pseudonym from pseudonyms where subject = any($1)",
-    [[...new Set(events.flatMap((event) => Object.values(event.subjects)))]],
+    `select subject, pseudonym from pseudonyms
+     where subject = any($1) or pseudonym = any($2)`,
+    [told, recorded].map((events) => [
+      ...new Set(events.flatMap(({ subjects }) => Object.values(subjects))),
+    ]),
   );
   return new Map(rows.map((row) => [row.subject, row.pseudonym]));
 }
@@ -158,6 +170,21 @@ async function insertPseudonyms(
   );
 }
 
+/**
+ * Where a list by time has to begin: before the first event of that time, or undefined when there
+ * is none. Without it the list of the last days would walk the whole chain up to them.
+ */
+async function beginningOf(tx: Tx, { from, until }: EventFilter): Promise<bigint | undefined> {
+  // The sum keeps the planner from looking for the minimum by that same walk.
+  const { rows } = await tx.query<{ first: string | null }>(
+    `select min(sequence + 0) as first from lineage_events
+     where event_time >= $1 and ($2::timestamptz is null or event_time < $2)`,
+    [from, until ?? null],
+  );
+  const first = rows[0]?.first ?? null;
+  return first === null ? undefined : BigInt(first) - 1n;
+}
+
 /** A page of events in the order of the chain. */
 export async function queryEvents(
   tx: Tx,
@@ -165,21 +192,27 @@ export async function queryEvents(
   after: bigint,
   limit: number,
 ): Promise<readonly LineageEvent[]> {
+  const isNarrow = filter.subject !== undefined || filter.taskId !== undefined;
+  const start = after === 0n && !isNarrow ? await beginningOf(tx, filter) : after;
+  if (start === undefined) return [];
+  // An agent's own events are few: read first and ordered then, not met on a walk along the chain.
+  const materialized = filter.subject === undefined ? "not materialized" : "materialized";
   const { rows } = await tx.query<EventRow>(
-    `select ${SELECTED}
-     from lineage_events
-     where sequence > $1
-       and event_time >= $2
-       and ($3::timestamptz is null or event_time < $3)
-       and (cardinality($4::text[]) = 0 or type = any($4))
-       and ($5::text is null or task_id = $5)
-       and ($6::text is null or source = $6)
-       and ($7::text is null or jsonb_path_query_array(subjects, '$.*') ?
-         (select pseudonym from pseudonyms where subject = $7))
-     order by sequence
-     limit $8`,
+    `with wanted as ${materialized} (
+       select ${SELECTED}
+       from lineage_events
+       where sequence > $1
+         and event_time >= $2
+         and ($3::timestamptz is null or event_time < $3)
+         and (cardinality($4::text[]) = 0 or type = any($4))
+         and ($5::text is null or task_id = $5)
+         and ($6::text is null or source = $6)
+         and ($7::text is null or jsonb_path_query_array(subjects, '$.*') ?
+           (select pseudonym from pseudonyms where subject = $7))
+     )
+     select * from wanted order by sequence limit $8`,
     [
-      after,
+      start,
       filter.from,
       filter.until ?? null,
       filter.types,

@@ -24,7 +24,8 @@ export async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
 function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
-  if (typeof code === "string" && /^E[A-Z_]+$/.test(code)) return true;
+  // ECONNREFUSED, EAI_AGAIN and the like, but not the ERR_... of a bug.
+  if (typeof code === "string" && /^E(?!RR_)[A-Z_]+$/.test(code)) return true;
   // 08: connection, 53: out of connections, 57P: shutdown or crash, 25P03: idle for too long,
   // 25006: the server became a standby.
   if (/^(08...|53...|57P..|25006|25P03)$/.test(sqlState(error) ?? "")) return true;

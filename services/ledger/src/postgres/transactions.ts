@@ -200,11 +200,13 @@ export async function listTransactions(
     agent === undefined
       ? ["$1::text is null"]
       : (role === undefined ? SIDES : [role]).map((side) => `${side} = $1`);
+  // What is pending has a hold: told, so that the index of open holds finds the few among the many.
   const pages = sides.map(
     (side) => `(
       select ${SELECTED} from transactions
       where ${side}
         and ($2::transaction_state is null or state = $2)
+        and ($2 is distinct from 'PENDING' or hold_id is not null)
         and ($3::text is null or capability = $3)
         and ($4::timestamptz is null or created_at >= $4)
         and ($5::timestamptz is null or created_at < $5)
