@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { Pool } from "pg";
-import { createDoorbell } from "./doorbell.ts";
+import { createDoorbell, type Doorbell } from "./doorbell.ts";
+import { createHeldBack, type HeldBack } from "./held-back.ts";
 import type { Tx } from "./transaction.ts";
 
 /** Which rows a follower wants next: `from <= changed_in < until`, by (changed_in, id), those behind `after`. */
@@ -72,7 +73,9 @@ const XID_MAX = 2n ** 64n - 1n;
  *
  * Numbers drawn from a sequence commit out of order, so a reader that remembers the highest one misses those that
  * commit later. Here a token is the xmin of a snapshot: every transaction below it is over, so nothing can appear
- * behind a reader, whatever overlaps. Rows above it are given as well, early, and remembered so as not to repeat them.
+ * behind a reader, whatever overlaps. Rows above it are given as well, early, and remembered so as not to repeat them,
+ * up to 1,000: beyond these, followers wait for the oldest transaction of the whole server that has written something.
+ * So none should stay open for long; `createPool` ends those that are idle for a minute.
  *
  * Followers wake by `touch`, by a notification on `channel`, and every `pollMs` (1,000).
  */
@@ -81,13 +84,19 @@ export function createFeed(options: {
   /** A plain SQL identifier. */
   readonly channel: string;
   readonly pollMs?: number;
-  /** Told when the listening connection is lost; polling goes on and the connection is opened again. */
+  /** For how long one transaction may hold followers back before `onFault` is told which it is; 30,000. */
+  readonly heldBackMs?: number;
+  /**
+   * Told when the listening connection is lost (polling goes on and the connection is opened again), and of
+   * transactions that hold followers back.
+   */
   readonly onFault?: (error: unknown) => void;
 }): Feed {
-  const { pool, pollMs = 1_000 } = options;
+  const { pool, pollMs = 1_000, heldBackMs = 30_000, onFault = () => {} } = options;
   const doorbell = createDoorbell(options);
+  const heldBack = createHeldBack({ pool, limitMs: heldBackMs, onFault });
   return {
-    follow: (follower) => follow(pool, doorbell, pollMs, follower),
+    follow: (follower) => follow({ pool, doorbell, heldBack, pollMs }, follower),
     touch: doorbell.ring,
     wake: doorbell.wake,
     [Symbol.asyncDispose]: () => doorbell[Symbol.asyncDispose](),
@@ -103,11 +112,15 @@ export async function touchFeed(tx: Tx, channel: string): Promise<void> {
 }
 
 async function* follow<T>(
-  pool: Pool,
-  doorbell: ReturnType<typeof createDoorbell>,
-  pollMs: number,
+  source: {
+    readonly pool: Pool;
+    readonly doorbell: Doorbell;
+    readonly heldBack: HeldBack;
+    readonly pollMs: number;
+  },
   { token, signal, idleMs, read, others = async () => [] }: FollowOptions<T>,
 ): AsyncGenerator<FeedEvent<T>, void, undefined> {
+  const { pool, doorbell, heldBack, pollMs } = source;
   const ended = AbortSignal.any([signal, doorbell.closed]);
   const early = new Map<string, bigint>();
   let head = await readHead(pool);
@@ -117,13 +130,11 @@ async function* follow<T>(
   let quietSinceMs = performance.now();
   let given = token;
 
+  // A round ends with a page that is not full, so that it has a row which never rests, too. Before `synced` what changes
+  // meanwhile is chased without a bound, later until too much has been given early.
   while (!ended.aborted) {
     const startMs = performance.now();
     const turn = doorbell.turn();
-    if (synced) head = await readHead(pool);
-    if (head.database !== database) throw invalidToken("the database has changed");
-    const next = formatToken(head);
-    const until = upperBound(head, synced, early);
     let count = 0;
     for (let more = true; more && !ended.aborted; ) {
       const values = await others();
@@ -131,8 +142,15 @@ async function* follow<T>(
       count += values.length;
       more = !synced && values.length > 0;
     }
+    // Not before the others, which may take their time.
+    if (synced) head = await readHead(pool);
+    if (head.database !== database) throw invalidToken("the database has changed");
+    heldBack.see(head);
+    const next = formatToken(head);
+    const until = early.size < EARLY_MAX ? XID_MAX : head.xmin;
     for await (const row of pages(pool, { from, until, read, ended })) {
       if (early.get(row.id) === row.changedIn) continue;
+      if (synced && early.size >= EARLY_MAX && row.changedIn >= head.xmax) break;
       if (row.changedIn >= head.xmin && early.size < EARLY_MAX) early.set(row.id, row.changedIn);
       count++;
       yield { kind: "item", value: row.value, token: synced ? (row.last ? next : given) : "" };
@@ -152,15 +170,6 @@ async function* follow<T>(
     const idleInMs = idleMs - (performance.now() - quietSinceMs);
     await doorbell.rung(turn, Math.max(1, Math.min(pollMs, idleInMs)), ended);
   }
-}
-
-/**
- * Before `synced` every row has to be given, so what changes meanwhile is chased without a bound. Later a round ends at
- * what was begun when it started, or, when too much has been given early, at what is over.
- */
-function upperBound(head: Head, synced: boolean, early: ReadonlyMap<string, bigint>): bigint {
-  if (!synced) return XID_MAX;
-  return early.size < EARLY_MAX ? head.xmax : head.xmin;
 }
 
 async function* pages<T>(
@@ -183,7 +192,11 @@ async function* pages<T>(
 
 /** Where a database stands: transactions below `xmin` are over, those from `xmax` on have not begun. */
 interface Head {
-  /** Names the cluster, its timeline (which changes with a fail-over or a restore) and the database. */
+  /**
+   * Names the cluster, its timeline (which changes with a fail-over or a restore), the database, and the last crash. A
+   * crash forgets the ids of transactions that were over but not yet on the disk, and they are given out again: a token
+   * beyond them would miss what they change.
+   */
   readonly database: string;
   readonly xmin: bigint;
   readonly xmax: bigint;
@@ -195,10 +208,12 @@ async function readHead(pool: Pool): Promise<Head> {
     text: `select
         to_hex(control.system_identifier) || '-' ||
         ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0') || '-' ||
-        (select oid from pg_database where datname = current_database()) as database,
+        (select oid from pg_database where datname = current_database()) || '-' ||
+        -- Statistics outlive a clean stop, and begin anew when the server recovers from a crash.
+        to_hex((extract(epoch from archiver.stats_reset) * 1000000)::bigint) as database,
         pg_snapshot_xmin(snapshot) as xmin,
         pg_snapshot_xmax(snapshot) as xmax
-      from pg_control_system() control, pg_current_snapshot() snapshot`,
+      from pg_control_system() control, pg_current_snapshot() snapshot, pg_stat_archiver archiver`,
   });
   const [row] = rows;
   if (row === undefined) throw new Error("the database does not say where it stands");
