@@ -7,6 +7,7 @@ import { readConfig, run } from "@bourse/service";
 import type { Happening } from "./books.ts";
 import { variables } from "./config.ts";
 import { ledgerEvents } from "./events.ts";
+import { startForgetting } from "./forgetting.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
 import { createLedgerStore, createLineageStore } from "./postgres.ts";
@@ -15,28 +16,27 @@ import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
 
 const config = readConfig(variables, process.env);
+const schema = "ledger";
+const directory = new URL("../migrations/", import.meta.url);
+const pool = createPool(config.DATABASE_URL, { schema });
 
 await run({
   name: "ledger",
   domain: "bourse.ledger",
   config,
   services: [LedgerService, LineageService],
+  migrate: () => migrate(pool, { schema, directory }),
   async build({ logger, metrics, now, defer }) {
-    const schema = "ledger";
-    const pool = createPool(config.DATABASE_URL, { schema });
-    defer({ [Symbol.asyncDispose]: () => pool.end() });
-    await migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) });
-
+    const onFault = (err: unknown) => logger.warn({ event: "fault", err }, "requests stay for now");
+    defer(startForgetting({ pool, now, onFault }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
-    const outside = { pool, now, newId: () => randomUUIDv7(), newPseudonym };
+    const outside = { pool, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
     const measures = ledgerMetrics(metrics, store, () => queue.waiting);
     const log = ledgerEvents(logger);
     const tell = (happenings: readonly Happening[]) => {
-      for (const happening of happenings) {
-        log(happening);
-        measures.count(happening);
-      }
+      happenings.forEach(log);
+      happenings.forEach(measures.count);
     };
     const queue = defer(
       createQueue({
@@ -47,14 +47,13 @@ await run({
         onBatch: (size) => measures.countBatch(size),
       }),
     );
-    const submit = queue.submit.bind(queue);
-    const lineage = createLineageStore(outside);
     return {
       bindings: [
-        bind(LedgerService, ledgerService({ store, submit, tell })),
-        bind(LineageService, lineageService({ store: lineage, now })),
+        bind(LedgerService, ledgerService({ store, submit: queue.submit, tell })),
+        bind(LineageService, lineageService({ store: createLineageStore(outside), now })),
       ],
       codes,
     };
   },
 });
+await pool.end();

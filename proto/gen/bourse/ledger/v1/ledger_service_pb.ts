@@ -27,7 +27,7 @@ export const file_bourse_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
  */
 export type RecordTransactionRequest = Message<"bourse.ledger.v1.RecordTransactionRequest"> & {
   /**
-   * A UUID made by the caller.
+   * A UUID made by the caller. Version 8, which services derive their ids in, is refused to agents.
    *
    * @generated from field: string transaction_id = 1;
    */
@@ -62,7 +62,7 @@ export type RecordTransactionRequest = Message<"bourse.ledger.v1.RecordTransacti
   amount?: Money | undefined;
 
   /**
-   * Notes of the caller's own, at most 8 KiB as JSON.
+   * Notes of the caller's own, at most 8 KiB as JSON and 20 levels deep.
    *
    * @generated from field: google.protobuf.Struct context = 6;
    */
@@ -1146,8 +1146,9 @@ export const LedgerService: GenService<{
   },
   /**
    * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero,
-   * balances equal the fold of movements, held amounts equal open holds, no hold is resolved twice.
-   * Reports the first divergences by id.
+   * balances equal the fold of movements, held amounts equal open holds, no hold is resolved twice,
+   * and transactions, deposits, withdrawals and credits moved what they say, between whom they say.
+   * Reports the first divergences by id. It reads everything: give it a deadline to match.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Verify
    */

@@ -60,7 +60,7 @@ export type NewEvent = Message<"bourse.ledger.v1.NewEvent"> & {
   taskId: string;
 
   /**
-   * Facts, without personal data; at most 16 KiB as JSON.
+   * Facts, without personal data; at most 16 KiB as JSON and 20 levels deep.
    *
    * @generated from field: google.protobuf.Struct payload = 6;
    */
@@ -388,7 +388,7 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
 export const LineageService: GenService<{
   /**
    * Appends events in the order given, all or none. Idempotent by event_id: those that are there
-   * already are skipped.
+   * already are skipped. The service that tells belongs to the content.
    * Refuses with: EVENT_ID_REUSED (same id, other content).
    *
    * @generated from rpc bourse.ledger.v1.LineageService.AppendEvents
