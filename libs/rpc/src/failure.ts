@@ -6,6 +6,9 @@ import type { StatusObject } from "@grpc/grpc-js";
 import { codeName } from "./code.ts";
 import { headersOf } from "./metadata.ts";
 
+/** The domain of reasons that a transport gives. */
+export const TRANSPORT_DOMAIN = "grpc";
+
 /**
  * The error of a call that ended with this status; it has an ErrorInfo even if the transport made
  * the status.
@@ -38,6 +41,15 @@ export function errorOfSignal(signal: AbortSignal): ConnectError {
   return error;
 }
 
+/** The error of a call that had no time left before it was made. */
+export function outOfTime(): ConnectError {
+  const text = "no time is left for the call";
+  const error = new ConnectError(text, Code.DeadlineExceeded);
+  error.details.push(transportInfo(error.code, text));
+  error.isWireError = true;
+  return error;
+}
+
 function decodeStatus(status: StatusObject): Status | undefined {
   const bytes = status.metadata?.get("grpc-status-details-bin")[0];
   if (!(bytes instanceof Uint8Array)) return undefined;
@@ -52,5 +64,5 @@ function decodeStatus(status: StatusObject): Status | undefined {
 function transportInfo(code: Code, text: string) {
   const large = code === Code.ResourceExhausted && /larger than/.test(text);
   const reason = large ? "MESSAGE_TOO_LARGE" : codeName(code).toUpperCase();
-  return { desc: ErrorInfoSchema, value: { reason, domain: "grpc" } };
+  return { desc: ErrorInfoSchema, value: { reason, domain: TRANSPORT_DOMAIN } };
 }

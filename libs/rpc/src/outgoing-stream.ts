@@ -79,14 +79,25 @@ export async function openStream<I, O>(
   return { header, trailer, message: received() };
 }
 
+/** Writes the input as fast as the call takes it; when the call is over the input is let go of. */
 async function send<I>(
   raw: ClientDuplexStream<I, unknown>,
   input: AsyncIterable<I>,
   over: AbortSignal,
 ): Promise<void> {
-  for await (const message of input) {
+  const messages = input[Symbol.asyncIterator]();
+  const release = async (): Promise<void> => {
+    await messages.return?.();
+  };
+  // Nobody is left to be told what goes wrong in the end.
+  const stop = (): void => void release().catch(() => {});
+  over.addEventListener("abort", stop, { once: true });
+  for (;;) {
+    const next = await messages.next();
     if (over.aborted) return;
-    if (!raw.write(message)) await once(raw, "drain", { signal: over });
+    if (next.done === true) break;
+    if (!raw.write(next.value)) await once(raw, "drain", { signal: over });
   }
-  if (!over.aborted) raw.end();
+  over.removeEventListener("abort", stop);
+  raw.end();
 }

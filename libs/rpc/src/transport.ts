@@ -9,9 +9,9 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import type { Transport, UnaryResponse } from "@connectrpc/connect";
 import { type CallOptions, type Client, Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import { errorOfSignal, errorOfStatus } from "./failure.ts";
+import { errorOfSignal, errorOfStatus, outOfTime } from "./failure.ts";
 import { addHeaders, headersOf } from "./metadata.ts";
 import { openStream } from "./outgoing-stream.ts";
 import { asBuffer } from "./refusal.ts";
@@ -28,27 +28,36 @@ type HeadersInit = ConstructorParameters<typeof Headers>[0];
 
 /** A Connect transport that speaks gRPC through grpc-js clients. */
 export function createTransport({ clientOf, token, timeoutMs }: TransportOptions): Transport {
-  async function metadataOf(init: HeadersInit): Promise<Metadata> {
+  /** The metadata of a call; fails as the call would when it ends while its token is made. */
+  async function metadataOf(
+    init: HeadersInit,
+    { deadline }: Limits,
+    signal: AbortSignal | undefined,
+  ): Promise<Metadata> {
+    if (signal?.aborted === true) throw errorOfSignal(signal);
     const metadata = new Metadata();
     if (init !== undefined) addHeaders(metadata, new Headers(init));
     if (token !== undefined && metadata.get("authorization").length === 0) {
-      metadata.set("authorization", `Bearer ${await token()}`);
+      const made = token();
+      const bearer = typeof made === "string" ? made : await inTime(made, deadline, signal);
+      metadata.set("authorization", `Bearer ${bearer}`);
     }
     return metadata;
   }
 
   return {
     async unary(method, signal, ownTimeoutMs, init, input) {
+      const limits = limitsOf(ownTimeoutMs ?? timeoutMs);
+      const metadata = await metadataOf(init, limits, signal);
+      // It may have aborted since: an abort that is past tells no listener.
       if (signal?.aborted === true) throw errorOfSignal(signal);
-      const options = callOptions(ownTimeoutMs ?? timeoutMs);
-      const metadata = await metadataOf(init);
       const client = clientOf(method.parent);
-      return callUnary(client, method, encode(method.input, input), metadata, options, signal);
+      return callUnary(client, method, encode(method.input, input), metadata, limits, signal);
     },
     async stream(method, signal, ownTimeoutMs, init, input) {
+      const limits = limitsOf(ownTimeoutMs);
+      const metadata = await metadataOf(init, limits, signal);
       if (signal?.aborted === true) throw errorOfSignal(signal);
-      const options = callOptions(ownTimeoutMs);
-      const metadata = await metadataOf(init);
       const client = clientOf(method.parent);
       // All kinds of stream are alike on the wire; this call object has both directions.
       const raw = client.makeBidiStreamRequest(
@@ -56,7 +65,7 @@ export function createTransport({ clientOf, token, timeoutMs }: TransportOptions
         (message: MessageInitShape<typeof method.input>) => encode(method.input, message),
         (bytes) => decode(method.output, bytes),
         metadata,
-        options,
+        limits,
       );
       const opened = await openStream(raw, input, signal);
       return { stream: true, service: method.parent, method, ...opened };
@@ -69,7 +78,7 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   request: Buffer,
   metadata: Metadata,
-  options: CallOptions,
+  limits: Limits,
   signal: AbortSignal | undefined,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
@@ -81,7 +90,7 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
       (bytes) => decode(method.output, bytes),
       request,
       metadata,
-      options,
+      limits,
       (error, message) => {
         signal?.removeEventListener("abort", cancel);
         if (error !== null) {
@@ -114,10 +123,37 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
   });
 }
 
-function callOptions(timeoutMs: number | undefined): CallOptions {
+/** When a call ends at the latest: milliseconds since the epoch. */
+type Limits = Pick<CallOptions, "deadline"> & { readonly deadline?: number };
+
+/** Beyond 2^31 ms grpc-js takes a deadline for one that has passed. */
+const TIMEOUT_MS_MAX = 24 * 86_400_000;
+
+function limitsOf(timeoutMs: number | undefined): Limits {
   if (timeoutMs === undefined) return {};
-  if (timeoutMs <= 0) throw new ConnectError("no time is left for the call", Code.DeadlineExceeded);
-  return { deadline: Date.now() + timeoutMs };
+  if (timeoutMs <= 0) throw outOfTime();
+  return { deadline: Date.now() + Math.min(timeoutMs, TIMEOUT_MS_MAX) };
+}
+
+/** Waits for a value until the deadline or the end of the signal, whichever comes first. */
+function inTime<T>(
+  value: Promise<T>,
+  deadline: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const cancel = (): void => reject(signal === undefined ? outOfTime() : errorOfSignal(signal));
+    const timer =
+      deadline === undefined
+        ? undefined
+        : setTimeout(() => reject(outOfTime()), deadline - Date.now());
+    signal?.addEventListener("abort", cancel, { once: true });
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", cancel);
+    };
+    void value.then(resolve, reject).finally(done);
+  });
 }
 
 function pathOf(method: DescMethod): string {

@@ -44,6 +44,21 @@ describe("a call that ends UNAVAILABLE", () => {
   });
 });
 
+describe("a service that keeps failing", () => {
+  test("is tried once per call when its failures have used up the budget of retries", async () => {
+    const read = failing(Number.POSITIVE_INFINITY, "SHUTTING_DOWN");
+    await using book = await openNotebook({ read });
+    await Promise.all(Array.from({ length: 60 }, () => failureOf(book.notes.read({}))));
+    const before = read.calls();
+
+    await failureOf(book.notes.read({}));
+
+    // Of 100 tokens each failure takes one, and below half of them nothing is tried again.
+    expect(before).toBeLessThan(60 + 60);
+    expect(read.calls()).toBe(before + 1);
+  });
+});
+
 describe("a call that ends otherwise", () => {
   test.each(["NOTE_NOT_FOUND", "NOTE_BUSY", "UNHEARD_OF"])(
     "is not tried again: %s",
