@@ -1,4 +1,10 @@
-import { ANONYMOUS, formatPrincipal, type Guard, type Principal } from "@bourse/rpc";
+import {
+  ANONYMOUS,
+  type CallHeaders,
+  formatPrincipal,
+  type Guard,
+  type Principal,
+} from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { type AccessRule, isOpenService, readRule } from "./rule.ts";
@@ -57,7 +63,7 @@ export function createGuard(options: {
   };
 }
 
-function bearerToken(headers: Headers): string | undefined {
+function bearerToken(headers: CallHeaders): string | undefined {
   const value = headers.get("authorization");
   if (value === null) return undefined;
   const token = /^bearer +([A-Za-z0-9._-]+)$/i.exec(value)?.[1];

@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { CallHeaders } from "./metadata.ts";
 import type { Principal } from "./principal.ts";
 import { Rejection } from "./rejection.ts";
 
@@ -23,7 +24,7 @@ export function bind<S extends DescService>(desc: S, impl: ServiceImpl<S>): Bind
  */
 export interface Guard {
   /** Once per call, before any message is read. */
-  authenticate(method: DescMethod, headers: Headers): Promise<Principal>;
+  authenticate(method: DescMethod, headers: CallHeaders): Promise<Principal>;
   /** For each request message of the call, after it was found valid. */
   authorize(method: DescMethod, principal: Principal, request: Message): void;
 }

@@ -12,9 +12,9 @@ import {
   type status,
 } from "@grpc/grpc-js";
 import type { Route } from "./binding.ts";
-import { type Codes, codeName } from "./code.ts";
-import type { FinishedCall } from "./finished-call.ts";
-import { addHeaders, headersOf, textOf } from "./metadata.ts";
+import { codeName } from "./code.ts";
+import type { Desk } from "./desk.ts";
+import { addHeaders, headersOf, readHeaders, textOf } from "./metadata.ts";
 import { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
 import { encodeDetails, type Refusal, refusalOf, wireMessage } from "./refusal.ts";
 import { Rejection } from "./rejection.ts";
@@ -29,18 +29,6 @@ import {
   traceParent,
 } from "./trace.ts";
 import { Unreadable, validate } from "./validation.ts";
-
-/** What all calls of a server share. */
-export interface Desk {
-  readonly domain: string;
-  readonly codes: Codes;
-  readonly maxMessageBytes: number;
-  readonly onFinished: (call: FinishedCall) => void;
-  /** Is given what a handler throws after its call was answered. */
-  readonly onError: (error: unknown) => void;
-  /** The calls in flight. */
-  readonly calls: Set<IncomingCall>;
-}
 
 /** The part of the four grpc-js call objects that all of them have. */
 export type RawCall = Pick<
@@ -156,14 +144,18 @@ export class IncomingCall implements HandlerContext {
     return this.#finished;
   }
 
-  readonly timeoutMs = (): number | undefined =>
-    this.#deadline === Number.POSITIVE_INFINITY ? undefined : this.#deadline - Date.now();
+  /** A function of its own, so that a handler may take it out of its context. */
+  get timeoutMs(): () => number | undefined {
+    const deadline = this.#deadline;
+    return () => (deadline === Number.POSITIVE_INFINITY ? undefined : deadline - Date.now());
+  }
 
   /** Refuses what comes too late, then asks the guard who calls. */
   async admit(): Promise<void> {
     if (this.#deadline <= Date.now()) throw deadlineExceeded();
     const { guard, method } = this.route;
-    if (guard !== undefined) this.#principal = await guard.authenticate(method, this.requestHeader);
+    if (guard === undefined) return;
+    this.#principal = await guard.authenticate(method, readHeaders(this.#raw.metadata));
   }
 
   /**
@@ -207,14 +199,34 @@ export class IncomingCall implements HandlerContext {
       if (refusal.code === Code.Internal && !isAbort(thrown)) this.#desk.onError(thrown);
       return;
     }
-    const { domain } = this.#desk;
-    const metadata = this.#echo(this.#responseTrailer);
-    metadata.set("grpc-status-details-bin", encodeDetails(refusal, domain, this.requestId));
+    const unsent = this.#refuse(refusal, this.#responseTrailer);
+    if (unsent === undefined) this.#finish(refusal, thrown);
+    else this.#finish(unsent, unsent.error);
+  }
+
+  /**
+   * Answers with a refusal; with the bug instead, which is returned, when a trailer or a detail is
+   * none that gRPC can send: the caller must not be left without an answer.
+   */
+  #refuse(refusal: Refusal, trailers: Headers | undefined): Refusal | undefined {
+    try {
+      this.#sendRefusal(refusal, trailers);
+      return undefined;
+    } catch (cause) {
+      const bug = refusalOf(cause, {});
+      this.#sendRefusal(bug, undefined);
+      return bug;
+    }
+  }
+
+  #sendRefusal(refusal: Refusal, trailers: Headers | undefined): void {
+    const metadata = this.#echo(trailers);
+    const bytes = encodeDetails(refusal, this.#desk.domain, this.requestId);
+    metadata.set("grpc-status-details-bin", bytes);
     const details = wireMessage(refusal.message);
     // Connect's codes are gRPC's numbers.
     const code = refusal.code as number as status;
     this.#respond(Object.assign(new Error(details), { code, details, metadata }));
-    this.#finish(refusal, thrown);
   }
 
   /** Ends the call from outside: answers at once, and tells the handler through its signal. */

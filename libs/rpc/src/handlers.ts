@@ -2,7 +2,8 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { create, isMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import type { Metadata, ServerDuplexStream, ServerErrorResponse } from "@grpc/grpc-js";
 import type { Route } from "./binding.ts";
-import { type Desk, IncomingCall, type Respond } from "./call.ts";
+import { IncomingCall, type Respond } from "./call.ts";
+import type { Desk } from "./desk.ts";
 import { asBuffer } from "./refusal.ts";
 import { tooLarge } from "./validation.ts";
 

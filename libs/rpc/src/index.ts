@@ -2,6 +2,7 @@ export { type Binding, bind, type Guard } from "./binding.ts";
 export { type Channel, client, type DialOptions, dial } from "./channel.ts";
 export { type Codes, codeName, LIBRARY_CODES } from "./code.ts";
 export type { FinishedCall } from "./finished-call.ts";
+export type { CallHeaders } from "./metadata.ts";
 export { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
 export { faultsOf, metadataOf, reasonOf, retryAfterOf } from "./reason.ts";
 export { type Fault, Rejection, type RejectionOptions } from "./rejection.ts";

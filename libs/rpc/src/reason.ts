@@ -45,6 +45,11 @@ export function retryAfterOf(error: unknown): number | undefined {
   return delay === undefined ? undefined : durationMs(delay);
 }
 
+/** The domain that a reason belongs to; undefined for what is no failed call. */
+export function domainOf(error: unknown): string | undefined {
+  return infoOf(error)?.domain;
+}
+
 function infoOf(error: unknown) {
   return error instanceof ConnectError ? error.findDetails(ErrorInfoSchema)[0] : undefined;
 }

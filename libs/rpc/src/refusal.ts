@@ -8,7 +8,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { type Any, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Codes, codeName, LIBRARY_CODES } from "./code.ts";
-import { faultsOf, metadataOf, reasonOf } from "./reason.ts";
+import { TRANSPORT_DOMAIN } from "./failure.ts";
+import { domainOf, faultsOf, metadataOf, reasonOf, retryAfterOf } from "./reason.ts";
 import { type Fault, Rejection } from "./rejection.ts";
 
 /**
@@ -36,10 +37,25 @@ const PASSED_ON: ReadonlySet<Code> = new Set([
   Code.Canceled,
 ]);
 
-/** Clients refuse header blocks above 8 KiB (Java) or 16 KiB (C++); in base64 this is 7 KiB. */
-const DETAIL_BYTES_MAX = 5_250;
+/** What our caller is told of them when a transport gave the text: that names what is behind us. */
+const PASSED_ON_TEXTS: Readonly<Partial<Record<Code, string>>> = {
+  [Code.Unavailable]: "a service that this one needs is not available",
+  [Code.DeadlineExceeded]: "a service that this one needs took too long",
+  [Code.Canceled]: "the call has been cancelled",
+};
 
-const MESSAGE_LENGTH_MAX = 1_000;
+/**
+ * Clients refuse header blocks above 8 KiB (Java) or 16 KiB (C++). Details (base64 of these bytes),
+ * message, ids and the transport's own headers stay below the former together.
+ */
+const DETAIL_BYTES_MAX = 5_000;
+const MESSAGE_BYTES_MAX = 900;
+
+/** A fault takes 20 bytes at least, so that no more than these can fit. */
+const FAULTS_MAX = DETAIL_BYTES_MAX / 20;
+
+/** Characters of a metadata value that are kept; the next smaller number is tried when all is too long. */
+const VALUE_LENGTHS_MAX = [1_000, 100] as const;
 
 /**
  * What the caller is told about a thrown value.
@@ -60,13 +76,14 @@ export function refusalOf(thrown: unknown, codes: Codes): Refusal {
   if (!(thrown instanceof ConnectError)) return bug(thrown);
   if (thrown.isWireError && !PASSED_ON.has(thrown.code)) return bug(thrown);
   if (thrown.code === Code.Internal || thrown.code === Code.Unknown) return bug(thrown);
+  const ofTransport = thrown.isWireError && domainOf(thrown) === TRANSPORT_DOMAIN;
   return {
     code: thrown.code,
     reason: reasonOf(thrown) ?? codeName(thrown.code).toUpperCase(),
-    message: thrown.rawMessage,
+    message: (ofTransport ? PASSED_ON_TEXTS[thrown.code] : undefined) ?? thrown.rawMessage,
     metadata: metadataOf(thrown),
     faults: faultsOf(thrown),
-    retryAfterMs: undefined,
+    retryAfterMs: retryAfterOf(thrown),
   };
 }
 
@@ -76,23 +93,50 @@ function bug(error: unknown): Refusal {
   return { code, reason, message, metadata: {}, faults: [], retryAfterMs, error };
 }
 
-/** The message text as it may stand in a `grpc-message` header. */
+/** The part of a message text that may stand in a `grpc-message` header. */
 export function wireMessage(message: string): string {
-  return message.slice(0, MESSAGE_LENGTH_MAX).toWellFormed();
+  const text = message.slice(0, MESSAGE_BYTES_MAX).toWellFormed();
+  if (encodeURI(text).length <= MESSAGE_BYTES_MAX) return text;
+  let bytes = 0;
+  let length = 0;
+  for (const letter of text) {
+    bytes += encodeURI(letter).length;
+    if (bytes > MESSAGE_BYTES_MAX) break;
+    length += letter.length;
+  }
+  return text.slice(0, length);
 }
 
 /**
  * The bytes of `grpc-status-details-bin`: ErrorInfo always, BadRequest and RetryInfo where they
- * apply.
+ * apply. What does not fit is left out: faults first, then the ends of metadata values, then these.
  */
 export function encodeDetails(refusal: Refusal, domain: string, requestId: string): Buffer {
-  const { faults } = refusal;
-  for (let kept = faults.length; ; kept = Math.floor(kept / 2)) {
-    const details = detailsOf(refusal, domain, requestId, faults.slice(0, kept));
-    const status = { code: refusal.code, message: wireMessage(refusal.message), details };
-    const bytes = toBinary(StatusSchema, create(StatusSchema, status));
-    if (bytes.length <= DETAIL_BYTES_MAX || kept === 0) return asBuffer(bytes);
+  const message = wireMessage(refusal.message);
+  const encode = (metadata: Refusal["metadata"], faults: readonly Fault[]): Buffer => {
+    const details = detailsOf({ ...refusal, metadata }, domain, requestId, faults);
+    const status = create(StatusSchema, { code: refusal.code, message, details });
+    return asBuffer(toBinary(StatusSchema, status));
+  };
+  for (const most of VALUE_LENGTHS_MAX) {
+    const metadata = shortened(refusal.metadata, most);
+    let kept = Math.min(refusal.faults.length, FAULTS_MAX);
+    for (;;) {
+      const bytes = encode(metadata, refusal.faults.slice(0, kept));
+      if (bytes.length <= DETAIL_BYTES_MAX) return bytes;
+      if (kept === 0) break;
+      kept = Math.floor(kept / 2);
+    }
   }
+  return encode({}, []);
+}
+
+function shortened(metadata: Refusal["metadata"], most: number): Refusal["metadata"] {
+  const values = Object.entries(metadata).map(([name, value]) => [
+    name,
+    value.length <= most ? value : `${value.slice(0, most).toWellFormed()}\u2026`,
+  ]);
+  return Object.fromEntries(values);
 }
 
 function detailsOf(
@@ -110,8 +154,8 @@ function detailsOf(
     const fieldViolations = faults.map((fault) => ({ ...fault }));
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
-  if (refusal.retryAfterMs !== undefined) {
-    const retryDelay = durationFromMs(refusal.retryAfterMs);
+  if (refusal.retryAfterMs !== undefined && Number.isFinite(refusal.retryAfterMs)) {
+    const retryDelay = durationFromMs(Math.ceil(Math.max(0, refusal.retryAfterMs)));
     details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
   return details;

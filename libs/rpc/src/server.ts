@@ -1,7 +1,14 @@
-import { type deserialize, type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
+import {
+  type deserialize,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  setLogger,
+} from "@grpc/grpc-js";
 import { type Binding, type Guard, routesOf } from "./binding.ts";
-import type { Desk, IncomingCall } from "./call.ts";
+import type { IncomingCall } from "./call.ts";
 import type { Codes } from "./code.ts";
+import { createDesk, type Desk } from "./desk.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { served } from "./handlers.ts";
 import { createHealth } from "./health.ts";
@@ -45,7 +52,6 @@ export interface RpcServer extends AsyncDisposable {
 }
 
 const DEFAULT_DRAIN_MS = 10_000;
-const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
 const STREAM_GRACE_MS_MAX = 1_000;
 
 /**
@@ -61,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     options.serving ?? true,
   );
   const open = [health.binding, ...createReflection([...descs, health.binding.desc])];
+  hushHeaders();
   const server = createServer(desk.maxMessageBytes);
   for (const binding of bindings) register(server, desk, binding, guard);
   for (const binding of open) register(server, desk, binding, undefined);
@@ -81,22 +88,16 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   };
 }
 
-function createDesk(options: ServeOptions): Desk {
-  const onError = options.onError ?? (() => {});
-  return {
-    domain: options.domain,
-    codes: options.codes,
-    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
-    onError,
-    onFinished: (call) => {
-      try {
-        options.onFinished?.(call);
-      } catch (error) {
-        onError(error);
-      }
+/**
+ * Keeps headers of callers, which may be tokens, out of our output: grpc-js writes those down that
+ * are no ASCII. Its other lines are let through.
+ */
+function hushHeaders(): void {
+  setLogger({
+    error: (line: string) => {
+      if (!/Failed to add metadata entry/.test(line)) process.stderr.write(`grpc-js: ${line}\n`);
     },
-    calls: new Set(),
-  };
+  });
 }
 
 function createServer(maxMessageBytes: number): Server {

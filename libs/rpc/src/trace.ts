@@ -21,32 +21,42 @@ export const TRACE_HEADER = "traceparent";
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 const TRACE_PARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
-// One system call fills the pool for some hundred calls.
+// One system call fills the pool for some hundred calls, and one conversion serves some of them;
+// not all of them, since an id keeps the text in memory that it is a part of.
 const pool = Buffer.allocUnsafe(8192);
+const CHUNK_BYTES = 256;
 let drawn = pool.length;
+let chunk = "";
+let used = 0;
 
-function hex(bytes: number): string {
-  if (drawn + bytes > pool.length) {
-    randomFillSync(pool);
-    drawn = 0;
+/** Random hex digits. */
+function hex(digits: number): string {
+  if (used + digits > chunk.length) {
+    if (drawn === pool.length) {
+      randomFillSync(pool);
+      drawn = 0;
+    }
+    chunk = pool.toString("hex", drawn, drawn + CHUNK_BYTES);
+    drawn += CHUNK_BYTES;
+    used = 0;
   }
-  drawn += bytes;
-  return pool.toString("hex", drawn - bytes, drawn);
+  used += digits;
+  return chunk.slice(used - digits, used);
 }
 
 /** The caller's request id when it is fit for a log line, else a new one of 32 hex digits. */
 export function acceptRequestId(header: string | undefined): string {
-  return header !== undefined && REQUEST_ID.test(header) ? header : hex(16);
+  return header !== undefined && REQUEST_ID.test(header) ? header : hex(32);
 }
 
 /** The trace id of a valid `traceparent`, else a new one. */
 export function acceptTraceId(header: string | undefined): string {
-  return (header === undefined ? undefined : TRACE_PARENT.exec(header)?.[1]) ?? hex(16);
+  return (header === undefined ? undefined : TRACE_PARENT.exec(header)?.[1]) ?? hex(32);
 }
 
 /** A `traceparent` for a new span of the trace, marked as sampled. */
 export function traceParent(traceId: string): string {
-  return `00-${traceId}-${hex(8)}-01`;
+  return `00-${traceId}-${hex(16)}-01`;
 }
 
 /**

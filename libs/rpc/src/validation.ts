@@ -3,11 +3,19 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Rejection } from "./rejection.ts";
 
-const validator = createValidator();
+const findAll = createValidator();
+const findFirst = createValidator({ failFast: true });
 
-/** Throws a Rejection INVALID_REQUEST that names every violation of the rules in the contract. */
+/** Above this size a message is refused for its first fault: of two bytes each it could have millions. */
+const ALL_FAULTS_BYTES_MAX = 64 * 1024;
+const large = new WeakSet<object>();
+
+/**
+ * Throws a Rejection INVALID_REQUEST that names every violation of the rules in the contract; of a
+ * message that the decoder found to be above 64 KiB the first one only.
+ */
 export function validate(schema: DescMessage, message: Message): void {
-  const result = validator.validate(schema, message);
+  const result = (large.has(message) ? findFirst : findAll).validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
   const faults = result.violations.map((violation) => ({
@@ -47,7 +55,9 @@ export function decoder(schema: DescMessage, maxBytes: number): (bytes: Buffer) 
     try {
       // A plain view: a `bytes` field must not come out as a Buffer.
       const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-      return fromBinary(schema, view);
+      const message = fromBinary(schema, view);
+      if (bytes.length > ALL_FAULTS_BYTES_MAX) large.add(message);
+      return message;
     } catch {
       const text = `the request is not a ${schema.typeName}`;
       return new Unreadable(new Rejection("INVALID_REQUEST", text));

@@ -1,3 +1,4 @@
+import { RetryInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { faultsOf, metadataOf, Rejection, reasonOf, retryAfterOf } from "../src/index.ts";
@@ -170,6 +171,19 @@ describe("a ConnectError made by a handler", () => {
     expect(error).toMatchObject({ code: Code.OutOfRange, rawMessage: "no such page" });
     expect(reasonOf(error)).toBe("OUT_OF_RANGE");
   });
+
+  test("keeps its delay", async () => {
+    await using book = await openNotebook({
+      read: () => {
+        const error = new ConnectError("full", Code.ResourceExhausted);
+        const value = { retryDelay: { seconds: 2n, nanos: 0 } };
+        error.details.push({ desc: RetryInfoSchema, value });
+        throw error;
+      },
+    });
+
+    expect(retryAfterOf(await failureOf(book.notes.read({})))).toBe(2_000);
+  });
 });
 
 describe("an invalid request", () => {
@@ -260,5 +274,90 @@ describe("a message above the limit", () => {
     const error = await failureOf(book.notes.read({}));
 
     expect(reasonOf(error)).toBe("MESSAGE_TOO_LARGE");
+  });
+});
+
+describe("a handler that makes a mess of its refusal", () => {
+  test.each([
+    ["a fraction", 1.25, 2],
+    ["nothing at all", 0, 0],
+    ["a negative time", -5, 0],
+    ["for ever", Number.POSITIVE_INFINITY, undefined],
+    ["no number", Number.NaN, undefined],
+  ])("by asking to wait for %s is answered all the same", async (_, retryAfterMs, told) => {
+    await using book = await openNotebook({
+      read: () => {
+        throw new Rejection("NOTE_BUSY", "not now", { retryAfterMs });
+      },
+    });
+
+    const error = await failureOf(book.notes.read({}));
+
+    expect(reasonOf(error)).toBe("NOTE_BUSY");
+    expect(retryAfterOf(error)).toBe(told);
+  });
+
+  test.each([
+    ["a trailer", "read"],
+    ["a header", "read"],
+    ["a trailer", "list"],
+    ["a header", "list"],
+  ] as const)(
+    "by %s that gRPC cannot send is a bug that is answered and told: %s",
+    async (part, name) => {
+      const spoil = (ctx: { responseHeader: Headers; responseTrailer: Headers }) => {
+        const headers = part === "a header" ? ctx.responseHeader : ctx.responseTrailer;
+        headers.set("x-name", "Zo\u00eb");
+      };
+      await using book = await openNotebook({
+        read: (note, ctx) => {
+          spoil(ctx);
+          return note;
+        },
+        async *list(note, ctx) {
+          spoil(ctx);
+          yield note;
+        },
+      });
+
+      const call = async () => {
+        if (name === "read") await book.notes.read({});
+        else for await (const _ of book.notes.list({}));
+      };
+      const error = await failureOf(call());
+
+      expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
+      expect(reasonOf(error)).toBe("INTERNAL");
+      expect(book.finished).toMatchObject([{ code: "internal", error: expect.any(Error) }]);
+    },
+  );
+});
+
+describe("a failed outgoing call that is passed on", () => {
+  test("tells our caller nothing of addresses and systems behind us", async () => {
+    const far = await openNotebook();
+    await far[Symbol.asyncDispose]();
+    await using gone = await openNotebook({}, { address: far.server.address });
+    await using near = await openNotebook({ read: (note) => gone.notes.write(note) });
+
+    const error = await failureOf(near.notes.read({}));
+
+    expect(error.code).toBe(Code.Unavailable);
+    expect(reasonOf(error)).toBe("UNAVAILABLE");
+    expect(error.rawMessage).not.toMatch(/127\.0\.0\.1|ECONN|:\d/);
+  });
+
+  test("keeps the reason and the delay that the service gave", async () => {
+    await using far = await openNotebook({
+      write: () => {
+        throw new Rejection("SHUTTING_DOWN", "the server is shutting down", { retryAfterMs: 70 });
+      },
+    });
+    await using near = await openNotebook({ write: (note) => far.notes.write(note) });
+
+    const error = await failureOf(near.notes.write({}));
+
+    expect(reasonOf(error)).toBe("SHUTTING_DOWN");
+    expect(retryAfterOf(error)).toBe(70);
   });
 });

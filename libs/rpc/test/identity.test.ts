@@ -11,6 +11,7 @@ import {
   requestIdKey,
   traceIdKey,
 } from "../src/index.ts";
+import { acceptRequestId, acceptTraceId, traceParent } from "../src/trace.ts";
 import { failureOf } from "./failure-of.ts";
 import { openNotebook } from "./notebook.ts";
 
@@ -107,6 +108,21 @@ describe("the ids of a call", () => {
     await book.notes.read({}, { headers: { "x-request-id": "r", traceparent: TRACE_PARENT } });
 
     expect(seen).toEqual(["r", TRACE]);
+  });
+});
+
+describe("an id that is made", () => {
+  test("is made once only", () => {
+    const ids = Array.from({ length: 5_000 }, () => [
+      acceptRequestId(undefined),
+      acceptTraceId(undefined),
+    ]).flat();
+    const parents = Array.from({ length: 5_000 }, () => traceParent(ids[0] ?? ""));
+
+    expect(new Set(ids).size).toBe(10_000);
+    expect(new Set(parents).size).toBe(5_000);
+    expect(ids.every((id) => /^[0-9a-f]{32}$/.test(id))).toBe(true);
+    expect(parents.every((parent) => /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/.test(parent))).toBe(true);
   });
 });
 

@@ -152,7 +152,7 @@ describe("listening", () => {
   test("on a taken port rejects with an error that names the address", async () => {
     await using book = await openNotebook();
     const listen = book.server.address;
-    vi.spyOn(console, "error").mockImplementation(() => {});
+    vi.spyOn(process.stderr, "write").mockReturnValueOnce(true);
 
     await expect(openNotebook({}, { listen })).rejects.toThrow(
       `cannot listen on ${listen}: the port is taken`,

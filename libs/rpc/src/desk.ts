@@ -1,0 +1,37 @@
+import type { IncomingCall } from "./call.ts";
+import type { Codes } from "./code.ts";
+import type { FinishedCall } from "./finished-call.ts";
+import type { ServeOptions } from "./server.ts";
+
+/** What all calls of a server share. */
+export interface Desk {
+  readonly domain: string;
+  readonly codes: Codes;
+  readonly maxMessageBytes: number;
+  readonly onFinished: (call: FinishedCall) => void;
+  /** Is given what a handler throws after its call was answered. */
+  readonly onError: (error: unknown) => void;
+  /** The calls in flight. */
+  readonly calls: Set<IncomingCall>;
+}
+
+const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** What the calls of a server with these options share. */
+export function createDesk(options: ServeOptions): Desk {
+  const onError = options.onError ?? (() => {});
+  return {
+    domain: options.domain,
+    codes: options.codes,
+    maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
+    onError,
+    onFinished: (call) => {
+      try {
+        options.onFinished?.(call);
+      } catch (error) {
+        onError(error);
+      }
+    },
+    calls: new Set(),
+  };
+}
