@@ -47,6 +47,17 @@ async function balanceOf(owner: string) {
 }
 
 describe("a batch", () => {
+  test("opens no account for what it refuses", async () => {
+    const [payer, provider] = [aName(), aName()];
+
+    const outcomes = await outcomesOf([recordOf({ payer, provider })]);
+
+    expect(outcomes).toEqual(["INSUFFICIENT_FUNDS"]);
+    for (const owner of [payer, provider]) {
+      expect((await store.balances(owner, { holdsMax: 1 })).accounts).toEqual([]);
+    }
+  });
+
   test("gives each command the meaning it has after those before it", async () => {
     const [payer, provider, third] = [aName(), aName(), aName()];
     const paid = recordOf({ payer, provider });

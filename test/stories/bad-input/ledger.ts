@@ -73,7 +73,7 @@ export const ledgerRows: readonly Row[] = [
     {
       code: "FailedPrecondition",
       reason: "INSUFFICIENT_FUNDS",
-      leaves: ["ledger.burnt_transactions", "ledger.accounts"],
+      leaves: ["ledger.burnt_transactions"],
     },
   ),
   recording(

@@ -26,6 +26,13 @@ function toAccount(row: AccountRow): Account {
   };
 }
 
+/** Accounts that a transaction holds locked. */
+export interface LockedAccounts {
+  readonly accounts: readonly Account[];
+  /** Ids of those among them that were not there before. */
+  readonly opened: readonly bigint[];
+}
+
 /**
  * Opens the accounts that are missing and then locks all, in the order of their ids. Opening comes
  * first because a lock on a row that is not there locks nothing; the order keeps two writers from
@@ -35,11 +42,11 @@ export async function lockAccounts(
   tx: Tx,
   wanted: readonly AccountName[],
   now: Date,
-): Promise<readonly Account[]> {
-  if (wanted.length === 0) return [];
+): Promise<LockedAccounts> {
+  if (wanted.length === 0) return { accounts: [], opened: [] };
   const names = [...new Map(wanted.map((name) => [accountKey(name), name])).values()];
   const parameters = [names.map((name) => name.owner), names.map((name) => name.currency)];
-  await tx.query(
+  const opened = await tx.query<Pick<AccountRow, "id">>(
     `insert into accounts (owner, currency, created_at)
      select owner, currency, $3
      from unnest($1::text[], $2::text[]) as wanted (owner, currency)
@@ -47,7 +54,8 @@ export async function lockAccounts(
        select from accounts a where a.owner = wanted.owner and a.currency = wanted.currency
      )
      order by owner, currency
-     on conflict on constraint accounts_owner_currency_key do nothing`,
+     on conflict on constraint accounts_owner_currency_key do nothing
+     returning id`,
     [...parameters, now],
   );
   const { rows } = await tx.query<AccountRow>(
@@ -58,7 +66,13 @@ export async function lockAccounts(
      for no key update of a`,
     parameters,
   );
-  return rows.map(toAccount);
+  return { accounts: rows.map(toAccount), opened: opened.rows.map(({ id }) => BigInt(id)) };
+}
+
+/** Drops accounts that the transaction opened for commands that were then refused. */
+export async function dropAccounts(tx: Tx, ids: readonly bigint[]): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.query(`delete from accounts where id = any($1::bigint[])`, [ids]);
 }
 
 const CHANGING: Columns<Account> = {

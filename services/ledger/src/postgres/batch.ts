@@ -5,7 +5,7 @@ import { accountsOf, type Command, play, transactionIdOf } from "../command.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
 import type { Terms } from "../transaction.ts";
-import { lockAccounts, updateAccounts } from "./accounts.ts";
+import { dropAccounts, lockAccounts, updateAccounts } from "./accounts.ts";
 import { insertEvidence } from "./evidence.ts";
 import { appendEvents } from "./lineage.ts";
 import { insertMovements } from "./movements.ts";
@@ -61,7 +61,7 @@ export async function commitIn(
   }
   const known = (id: string) => terms.get(id);
   const names = commands.flatMap((command) => accountsOf(command, known));
-  const accounts = await lockAccounts(tx, names, stamp.now);
+  const { accounts, opened } = await lockAccounts(tx, names, stamp.now);
   const transactions = await lockTransactions(tx, ids);
   const locked = new Set(accounts.map(accountKey));
   if (transactions.some((found) => !partyKeys(found).every((key) => locked.has(key)))) {
@@ -82,7 +82,14 @@ export async function commitIn(
   });
   const answers = play(draft, commands, stamp);
   const { changed } = draft;
-  await updateAccounts(tx, [...changed.accounts.values()]);
+  const touched = [...changed.accounts.values()];
+  await updateAccounts(tx, touched);
+  const ends = changed.movements.flatMap(({ debit, credit }) => [debit, credit]);
+  const used = new Set([...touched.map(({ id }) => id), ...ends]);
+  await dropAccounts(
+    tx,
+    opened.filter((id) => !used.has(id)),
+  );
   const saved = [...changed.transactions.values()];
   await saveTransactions(tx, saved, new Set(transactions.map(({ id }) => id)));
   await insertMovements(tx, changed.movements);
