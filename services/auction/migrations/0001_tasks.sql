@@ -1,6 +1,7 @@
--- A task is one row, its awards included: every move of a task is one update of one row. What is looked for has a
--- column of its own; the rest stands in JSON documents, in which 64-bit numbers are strings. `winner` is the agent
--- of the last award, `winners` are all that were ever told of one. `due_at` is when the market itself must act.
+-- A task is one row, its awards included: every move of a task is one update of one row. What is
+-- looked for has a column of its own; the rest stands in JSON documents, in which 64-bit numbers
+-- are strings. `winner` is the agent of the last award, `winners` are all that were ever told of
+-- one. `due_at` is when the market itself must act.
 create table tasks (
   id text not null,
   requester text not null,
@@ -47,7 +48,8 @@ create index tasks_changed on tasks (changed_in, id);
 -- An end is final: not even a bug can write behind it.
 create function keep_ends() returns trigger language plpgsql as $$
 begin
-  raise exception 'task % has ended', old.id using errcode = 'check_violation', constraint = 'tasks_final';
+  raise exception 'task % has ended', old.id
+    using errcode = 'check_violation', constraint = 'tasks_final';
 end
 $$;
 

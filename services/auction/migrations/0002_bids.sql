@@ -1,5 +1,5 @@
--- Bids that met the requirements when they came, with what was known of the agent then. They never change: a ranking
--- is computed from them by the policy that the task names.
+-- Bids that met the requirements when they came, with what was known of the agent then. They never
+-- change: a ranking is computed from them by the policy that the task names.
 create table bids (
   id text not null,
   task_id text not null,

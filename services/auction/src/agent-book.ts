@@ -22,7 +22,8 @@ export interface AgentBook {
   /** As the local copy has it, which may be a moment old. */
   get(agentId: string): Bidder | undefined;
   /**
-   * As the registry has it. Ask before an agent is refused for what the copy says of it: it may have come just now.
+   * As the registry has it. Ask before an agent is refused for what the copy says of it: it may
+   * have come just now.
    * @throws Rejection REGISTRY_UNAVAILABLE
    */
   ask(agentId: string, call?: CallOptions): Promise<Bidder | undefined>;

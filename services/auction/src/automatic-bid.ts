@@ -9,7 +9,9 @@ export interface AutomaticBidder extends Bidder {
   readonly currency?: string | undefined;
   /** What its SLA promises. */
   readonly successPpm: bigint;
-  /** The success rate that it exceeds with some certainty, for the capability it is least sure at. */
+  /**
+   * The success rate that it exceeds with some certainty, for the capability it is least sure at.
+   */
   readonly reliabilityPpm: bigint;
 }
 
@@ -36,8 +38,8 @@ export function chooseBidders(
 }
 
 /**
- * Bids for each agent in turn, as a bid of its own would be checked. Where the first qualified bid wins, the market stops
- * at the first that is legal.
+ * Bids for each agent in turn, as a bid of its own would be checked. Where the first qualified bid
+ * wins, the market stops at the first that is legal.
  */
 export function bidAutomatically(
   task: Task,

@@ -4,7 +4,10 @@ import type { Bid } from "./bid.ts";
 import { tell } from "./follow-up.ts";
 import { expire, lastAward, later, move, type Step, type Task, type TaskSpec } from "./task.ts";
 
-/** Why an award is begun: on AwardTask, because bidding closed, by a first qualified bid, because the one before lapsed. */
+/**
+ * Why an award is begun: on AwardTask, because bidding closed, by a first qualified bid, because
+ * the one before lapsed.
+ */
 export type AwardCause = "HAND" | "CLOSE" | "FIRST" | "LAPSE";
 
 /** Who won, on which terms. */
@@ -30,10 +33,16 @@ export interface Award {
 /** A bid with its score, its parts and its place. */
 export type Ranked = RankedBid<ScoredBid & { readonly bid: Bid }>;
 
-/** How long whoever begins an award has for getting its price held, before others take the task over. */
+/**
+ * How long whoever begins an award has for getting its price held, before others take the task
+ * over.
+ */
 export const AWARDING_LEASE_MS = 5_000;
 
-/** The bids, best first. It depends on nothing but the terms and the bids, so it is computed and never stored. */
+/**
+ * The bids, best first. It depends on nothing but the terms and the bids, so it is computed and
+ * never stored.
+ */
 export function rankBids(spec: TaskSpec, bids: readonly Bid[]): readonly Ranked[] {
   return rank(spec.scoringPolicy, termsOf(spec), bids.map(scored));
 }
@@ -50,8 +59,8 @@ export function priceOf(spec: TaskSpec, ranking: readonly Ranked[]): bigint {
 }
 
 /**
- * Chooses the best bid that still stands: the task is AWARDING until its price is held. Bids of agents that have lost an
- * award of this task are out. Undefined when no bid stands.
+ * Chooses the best bid that still stands: the task is AWARDING until its price is held. Bids of
+ * agents that have lost an award of this task are out. Undefined when no bid stands.
  */
 export function beginAward(
   task: Task,
@@ -111,8 +120,9 @@ export function confirmAward(task: Task, now: Date): Step {
 }
 
 /**
- * The price cannot be held. An award that somebody asked for leaves the task open; any other ends it, since trying again
- * by itself would never end. The epoch stays consumed, because its transaction id is burnt.
+ * The price cannot be held. An award that somebody asked for leaves the task open; any other ends
+ * it, since trying again by itself would never end. The epoch stays consumed, because its
+ * transaction id is burnt.
  */
 export function refuseAward(task: Task, now: Date): Step {
   const award = awardInMaking(task);

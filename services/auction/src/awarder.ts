@@ -20,9 +20,9 @@ export interface Awarding {
 }
 
 /**
- * Gets the price of a task that is AWARDING held in the ledger, and makes the award. Any number of processes may do so at
- * once, and again after any of them died at any line: the ledger answers by the id of the hold, and the first to write
- * down its answer moves the task.
+ * Gets the price of a task that is AWARDING held in the ledger, and makes the award. Any number of
+ * processes may do so at once, and again after any of them died at any line: the ledger answers by
+ * the id of the hold, and the first to write down its answer moves the task.
  */
 export type Awarder = (task: Task, call?: CallOptions) => Promise<Awarding>;
 
@@ -32,7 +32,9 @@ const CALL_MS_MAX = 4_000;
 const RETRY_MS_FIRST = 250;
 const RETRY_MS_MAX = 10_000;
 
-/** Refusals of a hold that mean that the money is not there; an id that was refused before is burnt. */
+/**
+ * Refusals of a hold that mean that the money is not there; an id that was refused before is burnt.
+ */
 const NO_FUNDS: ReadonlySet<string | undefined> = new Set([
   "INSUFFICIENT_FUNDS",
   "TRANSACTION_ID_BURNT",
@@ -71,7 +73,10 @@ export function createAwarder(options: {
     }
   }
 
-  /** Frees the money of the award before, which the outbox would do too, but perhaps too late for the next hold. */
+  /**
+   * Frees the money of the award before, which the outbox would do too, but perhaps too late for
+   * the next hold.
+   */
   async function free(before: Award | undefined, call: CallOptions): Promise<void> {
     if (before === undefined) return;
     try {

@@ -66,8 +66,9 @@ export interface BidContext {
 export const DEFAULT_SUCCESS_PPM = 950_000n;
 
 /**
- * Every rule that a bid breaks, in the order in which they decide its refusal. A rule that cannot be judged because of
- * another (the price, in a foreign currency; the skills of an unknown agent) is not named.
+ * Every rule that a bid breaks, in the order in which they decide its refusal. A rule that cannot
+ * be judged because of another (the price, in a foreign currency; the skills of an unknown agent)
+ * is not named.
  */
 export function checkBid(
   task: Task,

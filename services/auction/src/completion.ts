@@ -57,8 +57,8 @@ export function report(task: Task, said: Report, now: Date): Step {
 }
 
 /**
- * Takes a task from a winner that has not delivered in time, which counts as a failure of the winner: the next in the
- * ranking gets it, and when there is none it has failed.
+ * Takes a task from a winner that has not delivered in time, which counts as a failure of the
+ * winner: the next in the ranking gets it, and when there is none it has failed.
  */
 export function lapse(task: Task, bids: readonly Bid[], now: Date): Step {
   const award = awardOf(task);

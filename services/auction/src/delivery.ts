@@ -13,7 +13,8 @@ export interface Delivery {
 }
 
 /**
- * Takes the winner's work, which the evaluator then has the review window to look at. The same work again changes nothing.
+ * Takes the winner's work, which the evaluator then has the review window to look at. The same work
+ * again changes nothing.
  * @throws Rejection NOT_WINNER, STALE_AWARD_EPOCH, INVALID_TASK_STATE, CURRENCY_MISMATCH
  */
 export function deliver(task: Task, delivery: Delivery, now: Date): Step {
@@ -49,7 +50,9 @@ export function deliver(task: Task, delivery: Delivery, now: Date): Step {
   return { task: moved, followUps: [event] };
 }
 
-/** @throws Rejection CURRENCY_MISMATCH unless an amount that is given is in the currency of the task */
+/**
+ * @throws Rejection CURRENCY_MISMATCH unless an amount that is given is in the currency of the task
+ */
 export function checkCurrency(
   task: Task,
   amount: { readonly currency: string } | undefined,

@@ -4,7 +4,10 @@ import type { Mover } from "./mover.ts";
 import type { AuctionStore } from "./store.ts";
 import { later } from "./task.ts";
 
-/** Does what is due until it is disposed: closes bidding, finishes awards, takes late tasks away, accepts by silence. */
+/**
+ * Does what is due until it is disposed: closes bidding, finishes awards, takes late tasks away,
+ * accepts by silence.
+ */
 export interface DueLoop extends AsyncDisposable {
   /** Tells that something is due at a time, which may be before anything that the loop knows of. */
   expect(time: Date): void;
@@ -15,8 +18,9 @@ const CONCURRENCY = 16;
 const FAULT_MS_MAX = 10_000;
 
 /**
- * Starts a loop. It wakes when the next task is due, and every `pollMs` (1,000) for what other processes made due. Any
- * number of loops may run on one database: a task that one works on is skipped by the others.
+ * Starts a loop. It wakes when the next task is due, and every `pollMs` (1,000) for what other
+ * processes made due. Any number of loops may run on one database: a task that one works on is
+ * skipped by the others.
  */
 export function startDueLoop(options: {
   readonly store: AuctionStore;
@@ -94,7 +98,10 @@ export function startDueLoop(options: {
 /** The longest that a timer is trusted with; the poll comes sooner anyhow. */
 const TIMER_MS_MAX = 60_000;
 
-/** Something to wait at that rings at the earliest time it was told, also when it was told before the waiting began. */
+/**
+ * Something to wait at that rings at the earliest time it was told, also when it was told before
+ * the waiting began.
+ */
 function createAlarm(now: () => Date) {
   let ringing = Promise.withResolvers<void>();
   let atMs = Number.POSITIVE_INFINITY;

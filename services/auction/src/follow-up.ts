@@ -62,7 +62,10 @@ export function cancel(transactionId: string): FollowUp {
   return { kind: "cancel", transactionId };
 }
 
-/** Tells of something that happened to a task; `nth` tells apart what can happen to it more than once. */
+/**
+ * Tells of something that happened to a task; `nth` tells apart what can happen to it more than
+ * once.
+ */
 export function tell(
   task: Pick<Task, "taskId" | "requester">,
   time: Date,

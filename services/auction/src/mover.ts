@@ -15,7 +15,10 @@ export interface Mover {
    * @throws Rejection TASK_NOT_FOUND and what `act` refuses with; then nothing is written
    */
   move(taskId: string, act: Act, signal?: AbortSignal): Promise<Task>;
-  /** The same for a task that is due, without an act; undefined when it is not due or another has it. */
+  /**
+   * The same for a task that is due, without an act; undefined when it is not due or another has
+   * it.
+   */
   moveDue(taskId: string, onAwarding: (task: Task, at: Date) => Task): Promise<Task | undefined>;
 }
 

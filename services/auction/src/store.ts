@@ -38,7 +38,10 @@ export interface WatchFilter {
 
 /** Where tasks and bids are kept. Reads see what is committed. */
 export interface AuctionStore {
-  /** Runs `work` in one transaction; nothing is written when it throws. It may run again after a deadlock. */
+  /**
+   * Runs `work` in one transaction; nothing is written when it throws. It may run again after a
+   * deadlock.
+   */
   write<T>(work: (tx: AuctionTx) => Promise<T>, signal?: AbortSignal): Promise<T>;
   task(taskId: string): Promise<Task | undefined>;
   /** Newest first. */

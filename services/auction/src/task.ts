@@ -98,7 +98,9 @@ export interface Task {
   readonly bidCount: number;
   /** The epoch of the last award that was begun, one that could not be paid included; 0 before. */
   readonly epoch: number;
-  /** Every award that was made, and the one being made; the last is the one that holds or last held. */
+  /**
+   * Every award that was made, and the one being made; the last is the one that holds or last held.
+   */
   readonly awards: readonly Award[];
   readonly result?: Result | undefined;
   readonly outcome?: Outcome | undefined;
@@ -133,7 +135,10 @@ export function isEnd(state: TaskState): boolean {
   return MOVES[state].length === 0;
 }
 
-/** Moves a task along the table; throws an Error (a bug, not a refusal) when the table does not allow it. */
+/**
+ * Moves a task along the table; throws an Error (a bug, not a refusal) when the table does not
+ * allow it.
+ */
 export function move(
   task: Task,
   state: TaskState,

@@ -23,7 +23,10 @@ export function mayKnowWinner(task: Task, viewer: Viewer): boolean {
   return task.state !== "AWARDING" || speaksForRequester(task, viewer);
 }
 
-/** Whether a caller may see all bids: they are sealed until the first award or the end, except for the requester. */
+/**
+ * Whether a caller may see all bids: they are sealed until the first award or the end, except for
+ * the requester.
+ */
 export function maySeeBids(task: Task, viewer: Viewer): boolean {
   const isAwarded = task.awards.some((award) => award.awardTime !== undefined);
   return isAwarded || isEnd(task.state) || speaksForRequester(task, viewer);

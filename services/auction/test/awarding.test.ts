@@ -113,6 +113,21 @@ describe("an award by hand", () => {
     expect(world.ledger.held()).toBe(2_300_000n);
   });
 
+  test("whose refusal was lost on the way is refused when it is asked for again", async () => {
+    const { buyer, taskId } = await postWithBids(world, instance, TWO);
+    world.ledger.fund("buyer", -100_000_000n);
+    world.ledger.setRoad("one-way");
+
+    const lost = await refusal(buyer.awardTask({ taskId }));
+    world.ledger.setRoad("open");
+    world.ledger.fund("buyer", 100_000_000n);
+    const burnt = await refusal(buyer.awardTask({ taskId }));
+    const awarded = await buyer.awardTask({ taskId });
+
+    expect([lost.reason, burnt.reason]).toEqual(["LEDGER_UNAVAILABLE", "INSUFFICIENT_FUNDS"]);
+    expect(awarded.task?.award?.epoch).toBe(2n);
+  });
+
   test("of a hold that was cancelled over its head is none", async () => {
     const { buyer, taskId } = await postWithBids(world, instance, TWO);
     world.ledger.setRoad("one-way");

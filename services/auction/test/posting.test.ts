@@ -269,6 +269,9 @@ describe("calling a task off", () => {
 
     expect(stateOf(first.task)).toBe("CANCELLED");
     expect(second).toEqual(first);
+    await expect(
+      world.pool.query("update tasks set evaluation = 'rewritten' where id = $1", [taskId]),
+    ).rejects.toMatchObject({ constraint: "tasks_final" });
   });
 
   test("is refused when it is being worked on", async () => {

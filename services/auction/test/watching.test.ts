@@ -21,7 +21,10 @@ beforeAll(async () => {
 });
 afterAll(() => world?.[Symbol.asyncDispose]());
 
-/** Follows until `enough` says so; answers with what was seen, as `<task>:<state>`, `synced` or `idle`, and the last token. */
+/**
+ * Follows until `enough` says so; answers with what was seen, as `<task>:<state>`, `synced` or
+ * `idle`, and the last token.
+ */
 async function follow(
   caller: Caller,
   request: Parameters<Caller["watchTasks"]>[0],

@@ -20,7 +20,10 @@ const STATES: Readonly<Record<number, AutomaticBidder["state"]>> = {
   [AvailabilityState.MAINTENANCE]: "MAINTENANCE",
 };
 
-/** An agent as a bidder; undefined for a tombstone. `required` are the capabilities that its reliability is asked for. */
+/**
+ * An agent as a bidder; undefined for a tombstone. `required` are the capabilities that its
+ * reliability is asked for.
+ */
 export function readBidder(agent: Agent, required: readonly string[]): AutomaticBidder | undefined {
   if (agent.unregisterTime !== undefined) return undefined;
   const { profile, reputation, availability } = agent;

@@ -21,8 +21,8 @@ export const REQUESTS = {
 } as const;
 
 /**
- * A task's follow-ups as outbox messages. Each receiver's come in order; what one of them refuses holds up no other, for
- * money, reputation and lineage have keys of their own.
+ * A task's follow-ups as outbox messages. Each receiver's come in order; what one of them refuses
+ * holds up no other, for money, reputation and lineage have keys of their own.
  */
 export function writeFollowUps(
   taskId: string,

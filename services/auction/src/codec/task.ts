@@ -36,7 +36,10 @@ const COMPLEXITIES: Readonly<Record<number, TaskComplexity>> = {
   [Complexity.CRITICAL]: "critical",
 };
 
-/** What was asked for, defaults filled in. Throws Rejection INVALID_REQUEST for a payload that is too large. */
+/**
+ * What was asked for, defaults filled in. Throws Rejection INVALID_REQUEST for a payload that is
+ * too large.
+ */
 export function readSpec(spec: TaskSpecMessage): TaskSpec {
   const { requirements, biddingWindow, reviewWindow } = spec;
   const capabilities = (requirements?.capabilities ?? []).map((name) => name.trim().toLowerCase());

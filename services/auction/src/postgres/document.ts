@@ -1,6 +1,7 @@
 /**
- * A domain value as JSON text. 64-bit numbers become strings and times ISO 8601; `parseDocument` knows them by the ends
- * of their names, so a document must not hold foreign objects (payloads stand in it as text).
+ * A domain value as JSON text. 64-bit numbers become strings and times ISO 8601; `parseDocument`
+ * knows them by the ends of their names, so a document must not hold foreign objects (payloads
+ * stand in it as text).
  */
 export function formatDocument(value: unknown): string {
   return JSON.stringify(value, (_key, part) => (typeof part === "bigint" ? String(part) : part));

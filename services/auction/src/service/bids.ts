@@ -55,7 +55,10 @@ const ABOUT_AGENT: ReadonlySet<BidReason> = new Set<BidReason>([
 export function bidMethods(parts: Parts): BidMethods {
   const { store, journal, book, now } = parts;
 
-  /** Checks and, when legal, writes a bid; the memory of the request is written with it, and only then. */
+  /**
+   * Checks and, when legal, writes a bid; the memory of the request is written with it, and only
+   * then.
+   */
   async function take(
     request: SubmitBidRequest,
     bidder: Bidder | undefined,

@@ -10,12 +10,16 @@ import {
 import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 
-/** What stands between the auction and the ledger: nothing; no road; or a road that loses the answers. */
+/**
+ * What stands between the auction and the ledger: nothing; no road; or a road that loses the
+ * answers.
+ */
 export type Road = "open" | "closed" | "one-way";
 
 /**
- * TEST PEER, not the ledger: it keeps in memory what the auction relies on. It really holds, refuses, burns ids, settles
- * once and remembers by id; it has no books, no disputes and no history.
+ * TEST PEER, not the ledger: it keeps in memory what the auction relies on. It really holds,
+ * refuses, burns ids, settles once and remembers by id; it has no books, no disputes and no
+ * history.
  */
 export function startLedger() {
   const available = new Map<string, bigint>();
@@ -31,9 +35,12 @@ export function startLedger() {
   function travel<T>(name: string, work: () => T): T {
     calls.push(name);
     if (road === "closed") throw new ConnectError("no road", Code.Unavailable);
-    const answer = work();
-    if (road === "one-way") throw new ConnectError("the answer was lost", Code.Unavailable);
-    return answer;
+    try {
+      return work();
+    } finally {
+      // biome-ignore lint/correctness/noUnsafeFinally: whatever the answer was, it is lost.
+      if (road === "one-way") throw new ConnectError("the answer was lost", Code.Unavailable);
+    }
   }
 
   function record(request: RecordTransactionRequest) {

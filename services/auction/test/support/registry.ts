@@ -24,8 +24,8 @@ export interface AgentFacts {
 }
 
 /**
- * TEST PEER, not the registry: agents in memory, known to the roster at once unless it lags, and the outcomes that were
- * recorded, each id once.
+ * TEST PEER, not the registry: agents in memory, known to the roster at once unless it lags, and
+ * the outcomes that were recorded, each id once.
  */
 export function startRegistry() {
   const agents = new Map<string, Agent>();
