@@ -1,10 +1,12 @@
 import {
   type AgentProfile,
   AgentProfileSchema,
+  type Sla,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Profile, StoredProfile } from "./agent.ts";
 import { normalizeCapabilities } from "./capability.ts";
@@ -17,7 +19,8 @@ const validator = createValidator();
 
 /**
  * A profile as the store keeps it, its capabilities normalised. What the contract does not know is left out: no rule
- * bounds it, and one agent that fills a message would break the stream of every watcher. The message is left as it is.
+ * bounds it, and one agent that fills a message would break the stream of every watcher. Latencies are written
+ * in their one proper form: JSON has no other. The message is left as it is.
  */
 export function toProfile(message: AgentProfile): Profile {
   const capabilities = normalizeCapabilities(message.capabilities);
@@ -27,11 +30,29 @@ export function toProfile(message: AgentProfile): Profile {
     maxConcurrent: message.maxConcurrent ?? DEFAULT_MAX_CONCURRENT,
     encoded: toBinary(
       AgentProfileSchema,
-      { ...message, capabilities },
+      { ...message, capabilities, ...(message.sla && { sla: properSla(message.sla) }) },
       { writeUnknownFields: false },
     ),
   };
 }
+
+function properSla(sla: Sla): Sla {
+  const { p50Latency, p95Latency, p99Latency } = sla;
+  return {
+    ...sla,
+    ...(p50Latency && { p50Latency: proper(p50Latency) }),
+    ...(p95Latency && { p95Latency: proper(p95Latency) }),
+    ...(p99Latency && { p99Latency: proper(p99Latency) }),
+  };
+}
+
+/** The same span with nanos from 0 to 999,999,999; it is not negative. */
+function proper(duration: Duration): Duration {
+  const nanos = duration.seconds * NANOS + BigInt(duration.nanos);
+  return { ...duration, seconds: nanos / NANOS, nanos: Number(nanos % NANOS) };
+}
+
+const NANOS = 1_000_000_000n;
 
 /** The message of a stored profile. */
 export function fromProfile(profile: StoredProfile): AgentProfile {

@@ -1,8 +1,9 @@
 import {
+  type AgentProfile,
   AgentProfileSchema,
   AvailabilityState,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { create } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refused } from "./refused.ts";
@@ -212,14 +213,24 @@ describe("RegisterAgent", () => {
     expect((await registry.operator.getAgent({ agentId })).agent?.etag).toBe("20");
   });
 
+  test("stores latencies in the form that JSON can hold, however they were written", async () => {
+    const p50Latency = { seconds: 1n, nanos: -1 };
+    const p95Latency = { seconds: 1n, nanos: 1_000_000_001 };
+
+    const profile = aProfile({ sla: { p50Latency, p95Latency } });
+    const { agent } = await registry.operator.registerAgent({ agentId: anId(), profile });
+
+    expect(toJson(AgentProfileSchema, agent?.profile as AgentProfile)).toMatchObject({
+      sla: { p50Latency: "0.999999999s", p95Latency: "2.000000001s" },
+    });
+  });
+
   test("does not keep what the contract does not know, which would break every watch", async () => {
-    const agentId = anId();
     const data = new BinaryWriter().bytes(new Uint8Array(4 * 1024 * 1024 - 100)).finish();
     const profile = create(AgentProfileSchema, aProfile());
     // As a client would send it that knows one more field, of any size.
     profile.$unknown = [{ no: 1_000, wireType: WireType.LengthDelimited, data }];
-
-    const { agent } = await registry.operator.registerAgent({ agentId, profile });
+    const { agent } = await registry.operator.registerAgent({ agentId: anId(), profile });
 
     expect(agent?.profile?.$unknown).toBeUndefined();
     await using watcher = aWatcher(registry.operator);
