@@ -20,7 +20,7 @@ export interface Directory {
 interface Entry {
   agent: Agent;
   lapseMs: number;
-  /** As it is once its lease has lapsed; made when it is first read so, which costs an agent that is away nothing more. */
+  /** As it is once its lease has lapsed; made when it is first read so, and kept: it may be read often. */
   lapsed: Agent | undefined;
 }
 
