@@ -3,15 +3,9 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findDistribution, prepareBinaries } from "./embedded/binaries.ts";
-import { findHome, type Home, keepPassword, ownerOf } from "./embedded/home.ts";
-import { takeLock } from "./embedded/lock.ts";
-import {
-  createCluster,
-  launch,
-  type Postmaster,
-  stopLeftover,
-  stopProcess,
-} from "./embedded/postmaster.ts";
+import { findHome, type Home, keepPassword, openDirectory, ownerOf } from "./embedded/home.ts";
+import { type Lock, takeLock } from "./embedded/lock.ts";
+import { createCluster, launch, stopLeftover } from "./embedded/postmaster.ts";
 import { REACHABLE_ROOTS } from "./embedded/root.ts";
 
 /** A Postgres server that this process started and that ends with it. */
@@ -55,9 +49,9 @@ const VERSION = "18";
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { durable = true, roots = REACHABLE_ROOTS } = options;
-  const home = await findHome(options.dataDirectory, roots);
-  const lock = await takeLock(join(home.path, "owner"));
+  const lock = await lockDirectory(options.dataDirectory);
   try {
+    const home = await findHome(options.dataDirectory, roots);
     const distribution = await findDistribution();
     const binaries = await prepareBinaries(distribution, home.account, roots);
     const password = await keepPassword(options.dataDirectory, home);
@@ -65,11 +59,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       await createCluster(binaries, home, { password, durable });
     }
     await checkVersion(home);
-    await stopLeftover(home.cluster);
     const { port, postmaster } = await launchOnPort(binaries, home, options);
     const exited = postmaster.exited.then(() => lock.release());
     const stop = async () => {
-      await stopUnlessEnded(postmaster);
+      await postmaster.stop();
       await exited;
     };
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
@@ -86,15 +79,22 @@ export async function removeEmbedded(
   roots: readonly string[] = REACHABLE_ROOTS,
 ): Promise<void> {
   if (!(await exists(dataDirectory))) return;
+  await lockDirectory(dataDirectory);
   const home = await findHome(dataDirectory, roots);
-  await takeLock(join(home.path, "owner"));
   await stopLeftover(home.cluster);
   await rm(home.path, { recursive: true });
   await rm(dataDirectory, { recursive: true, force: true });
 }
 
+/** Of the data directory and not of the files, since where these lie is settled at the first start. */
+async function lockDirectory(dataDirectory: string): Promise<Lock> {
+  return takeLock(join(await openDirectory(dataDirectory), "owner"));
+}
+
 async function launchOnPort(binaries: string, home: Home, options: EmbeddedOptions) {
   for (let attempt = 1; ; attempt++) {
+    // At each attempt, since one that a killed process has just started may show itself only now.
+    await stopLeftover(home.cluster);
     const port = options.port ?? (await freePort());
     try {
       return { port, postmaster: await launch(binaries, home, settings(port, options)) };
@@ -105,7 +105,9 @@ async function launchOnPort(binaries: string, home: Home, options: EmbeddedOptio
         throw new Error(`port ${port} is taken: choose another for Postgres`, { cause: error });
       }
       // The children of a postmaster that was killed hold its memory until they notice.
-      const dying = /shared memory block .* still in use/.test(message);
+      const dying = /shared memory block .* still in use|"postmaster.pid" already exists/.test(
+        message,
+      );
       if (attempt === 20 || !(taken || dying)) throw error;
       await delay(dying ? 250 : 0);
     }
@@ -119,6 +121,8 @@ function settings(port: number, options: EmbeddedOptions): Record<string, string
     // A path below a deep folder is too long for a socket, and nobody needs one.
     unix_socket_directories: "",
     max_connections: options.maxConnections ?? 200,
+    // An open transaction that has written something holds all feeds back.
+    idle_in_transaction_session_timeout: "1min",
     shared_buffers: "128MB",
     TimeZone: "UTC",
     log_timezone: "UTC",
@@ -143,12 +147,6 @@ async function checkVersion(home: Home): Promise<void> {
     `the database in ${home.cluster} is of Postgres ${found}, this is Postgres ${VERSION}: ` +
       "dump it with the old version and restore it with the new one",
   );
-}
-
-async function stopUnlessEnded({ pid, exited }: Postmaster): Promise<void> {
-  const ended = await Promise.race([exited.then(() => true), Promise.resolve(false)]);
-  // Once it has ended, its id may be that of another process.
-  if (!ended) await Promise.race([stopProcess(pid), exited]);
 }
 
 function freePort(): Promise<number> {

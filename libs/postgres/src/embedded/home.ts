@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { lstat, mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, open, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Account, canReach, serverAccount } from "./account.ts";
-import { trustedRoot } from "./root.ts";
+import { makeFolder, trustedRoot } from "./root.ts";
 
 /** Where the files of one server lie and under which account it runs. */
 export interface Home {
@@ -16,15 +16,21 @@ export interface Home {
   readonly account: Account | undefined;
 }
 
+/** Makes the data directory unless it is there, and returns its own path, without links. */
+export async function openDirectory(dataDirectory: string): Promise<string> {
+  await mkdir(dataDirectory, { recursive: true, mode: 0o755 });
+  return realpath(dataDirectory);
+}
+
 /**
  * Finds the files that belong to `dataDirectory`, or the place where they will be.
  *
  * That is the data directory itself, unless the account of the server cannot enter it: then it is a
- * folder below one of `roots`, and the file `location` in the data directory names it ever after.
+ * folder below one of `roots`, and the file `location` in the data directory names it ever after. Call it while holding
+ * the lock of the data directory.
  */
 export async function findHome(dataDirectory: string, roots: readonly string[]): Promise<Home> {
-  await mkdir(dataDirectory, { recursive: true, mode: 0o755 });
-  const directory = await realpath(dataDirectory);
+  const directory = await openDirectory(dataDirectory);
   const location = await readText(join(directory, "location"));
   if (location !== undefined) return existing(await outside(directory, location));
   if ((await ownerOf(join(directory, "cluster"))) !== undefined) return existing(directory);
@@ -37,12 +43,12 @@ export async function findHome(dataDirectory: string, roots: readonly string[]):
 export async function keepPassword(dataDirectory: string, home: Home): Promise<string> {
   const path = join(dataDirectory, "password");
   const kept = await readText(path);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined && kept !== "") return kept;
   if ((await ownerOf(home.cluster)) !== undefined) {
     throw new Error(`${path} is missing, but the database in ${home.cluster} was made with it`);
   }
   const password = randomBytes(24).toString("hex");
-  await writeFile(path, `${password}\n`, { mode: 0o600 });
+  await writeWhole(path, `${password}\n`, 0o600);
   return password;
 }
 
@@ -88,15 +94,27 @@ async function settleOutside(
   // What is there belonged to a data directory of the same name that was deleted, password and all.
   const abandoned = await lstat(path).catch(() => undefined);
   if (abandoned !== undefined) await rename(path, `${path}.abandoned-${Date.now()}`);
-  await mkdir(path, { mode: 0o755 });
+  await makeFolder(path);
   await writeFile(join(path, "README"), `The database of ${directory}\n`);
   await writeFile(
     join(directory, "README"),
     `The database files are in ${path}: Postgres does not run as root, and the account that it\n` +
       "runs under cannot enter this folder. The file location says so to the program: keep it.\n",
   );
-  await writeFile(join(directory, "location"), `${path}\n`);
+  await writeWhole(join(directory, "location"), `${path}\n`, 0o644);
   return path;
+}
+
+/** Writes a file that is there whole or not at all, also after a power cut. */
+async function writeWhole(path: string, text: string, mode: number): Promise<void> {
+  const draft = await open(`${path}.draft`, "w", mode);
+  try {
+    await draft.writeFile(text);
+    await draft.sync();
+  } finally {
+    await draft.close();
+  }
+  await rename(`${path}.draft`, path);
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { processMark } from "./process.ts";
 
 /** A folder held by this process. */
 export interface Lock {
@@ -19,8 +19,10 @@ export async function takeLock(path: string): Promise<Lock> {
     id: randomUUID(),
   });
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, mine, { mode: 0o644 });
   try {
+    await writeFile(draft, mine, { mode: 0o644 }).catch((cause: NodeJS.ErrnoException) => {
+      throw new Error(`cannot write to ${dirname(path)}: ${cause.message}`, { cause });
+    });
     // A link appears whole or not at all, so nobody reads a half-written lock.
     while (!(await linked(draft, path))) await removeDead(path);
   } finally {
@@ -64,21 +66,6 @@ function read(path: string): Promise<string | undefined> {
 function parse(text: string): { readonly pid: number; readonly mark: string } | undefined {
   try {
     return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What tells a process from a later one with the same id; undefined when there is none. */
-function processMark(pid: number): string | undefined {
-  try {
-    if (process.platform !== "linux") {
-      return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
-    }
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The 22nd field is the start time; the second may hold spaces and ends with the last ")".
-    return `${boot} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
   } catch {
     return undefined;
   }

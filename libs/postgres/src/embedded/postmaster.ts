@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chown,
   mkdir,
   open,
+  readdir,
   readFile,
   readlink,
   realpath,
@@ -15,12 +17,15 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Home } from "./home.ts";
+import { isAlive, signalProcess } from "./process.ts";
 
 /** A Postgres process that accepts connections. */
 export interface Postmaster {
   readonly pid: number;
-  /** Resolves when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for whatever reason; waiting for it keeps no program running. */
   readonly exited: Promise<void>;
+  /** Ends the process, unless it has ended by itself, and waits for that. */
+  stop(): Promise<void>;
 }
 
 const START_LIMIT_MS = 120_000;
@@ -36,14 +41,32 @@ export async function createCluster(
   home: Home,
   options: { readonly password: string; readonly durable: boolean },
 ): Promise<void> {
-  const draft = join(home.path, "setup");
-  await rm(draft, { recursive: true, force: true });
+  await removeDrafts(home.path);
+  try {
+    const draft = join(home.path, `setup-${randomUUID()}`);
+    await initialize(binaries, draft, { ...options, account: home.account });
+    await rename(join(draft, "cluster"), home.cluster);
+  } finally {
+    // Also after a failure: it may have been for want of space.
+    await removeDrafts(home.path);
+  }
+}
+
+async function initialize(
+  binaries: string,
+  draft: string,
+  options: {
+    readonly password: string;
+    readonly durable: boolean;
+    readonly account: Home["account"];
+  },
+): Promise<void> {
   await mkdir(draft, { mode: 0o700 });
   const passwordFile = join(draft, "password");
   await writeFile(passwordFile, options.password, { mode: 0o600 });
-  if (home.account !== undefined) {
-    await chown(passwordFile, home.account.uid, home.account.gid);
-    await chown(draft, home.account.uid, home.account.gid);
+  if (options.account !== undefined) {
+    await chown(passwordFile, options.account.uid, options.account.gid);
+    await chown(draft, options.account.uid, options.account.gid);
   }
   const flags = [
     `--pgdata=${join(draft, "cluster")}`,
@@ -61,7 +84,7 @@ export async function createCluster(
     cwd: "/",
     env: ENVIRONMENT,
     stdio: ["ignore", "pipe", "pipe"],
-    ...home.account,
+    ...options.account,
   });
   let output = "";
   for (const stream of [initdb.stdout, initdb.stderr]) {
@@ -71,8 +94,13 @@ export async function createCluster(
   }
   const [code] = await once(initdb, "close");
   if (code !== 0) throw new Error(`initdb ended with ${code}: ${output.trim().slice(-2_000)}`);
-  await rename(join(draft, "cluster"), home.cluster);
-  await rm(draft, { recursive: true });
+}
+
+async function removeDrafts(path: string): Promise<void> {
+  const drafts = (await readdir(path)).filter((name) => name.startsWith("setup"));
+  // The initdb of a killed process may still write to one; the next start removes that, then.
+  const removing = drafts.map((name) => rm(join(path, name), { recursive: true, force: true }));
+  await Promise.allSettled(removing);
 }
 
 /**
@@ -87,6 +115,7 @@ export async function launch(
   const logPath = join(home.path, "postgres.log");
   const log = await open(logPath, "w", 0o600);
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const guard = startGuard(home);
   // Detached: a Ctrl-C at the terminal must not stop the database under services that still drain.
   const child = spawn(join(binaries, "bin", "postgres"), ["-D", home.cluster, ...flags], {
     cwd: "/",
@@ -95,7 +124,9 @@ export async function launch(
     detached: true,
     ...home.account,
   });
+  guard.watch(child);
   const exited = ended(child);
+  void exited.then(guard.end);
   try {
     await once(child, "spawn");
     const pid = child.pid as number;
@@ -104,10 +135,14 @@ export async function launch(
       const text = await readFile(logPath, "utf8");
       throw new Error(`Postgres did not start: ${text.trim().slice(-2_000)}`);
     }
-    const guard = startGuard(pid, home);
-    void exited.then(() => guard.kill("SIGKILL"));
     child.unref();
-    return { pid, exited };
+    const stop = async () => {
+      child.ref();
+      // Once it has ended, its id may be that of another process.
+      if (isRunning(child)) await Promise.race([stopProcess(pid), exited]);
+      await exited;
+    };
+    return { pid, exited, stop };
   } finally {
     await log.close();
   }
@@ -127,7 +162,7 @@ export async function stopLeftover(cluster: string): Promise<void> {
 export async function stopProcess(pid: number): Promise<void> {
   for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
     if (!isAlive(pid)) return;
-    process.kill(pid, signal);
+    signalProcess(pid, signal);
     const limit = Date.now() + FAST_STOP_LIMIT_MS;
     while (isAlive(pid) && Date.now() < limit) await delay(POLL_MS);
   }
@@ -155,10 +190,13 @@ async function becomesReady(child: ChildProcess, home: Home): Promise<boolean> {
   return false;
 }
 
-/** A shell that stops Postgres when this process ends without doing so, even by SIGKILL. */
-function startGuard(pid: number, home: Home): ChildProcess {
-  const script = 'while read -r _; do :; done; kill -INT "$0"';
-  const guard = spawn("/bin/sh", ["-c", script, String(pid)], {
+/**
+ * A shell that stops Postgres when this process ends without doing so, even by SIGKILL. It is there
+ * before the server, whose id it is told at once.
+ */
+function startGuard(home: Home) {
+  const script = 'read -r pid || exit; while read -r _; do :; done; kill -INT "$pid"';
+  const guard = spawn("/bin/sh", ["-c", script], {
     cwd: "/",
     env: ENVIRONMENT,
     stdio: ["pipe", "ignore", "ignore"],
@@ -166,18 +204,13 @@ function startGuard(pid: number, home: Home): ChildProcess {
     ...home.account,
   });
   guard.on("error", () => {});
+  guard.stdin.on("error", () => {});
   guard.unref();
   (guard.stdin as unknown as Socket).unref();
-  return guard;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  return {
+    watch: (child: ChildProcess) => guard.stdin.write(`${child.pid}\n`),
+    end: () => guard.kill("SIGKILL"),
+  };
 }
 
 async function runsOn(pid: number, cluster: string): Promise<boolean> {
