@@ -2,7 +2,8 @@ import type { OutboxMessage } from "@bourse/postgres";
 import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import type { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { deliverLineage, LINEAGE } from "@bourse/service/lineage";
+import { metadataOf, reasonOf } from "@bourse/rpc";
+import { deliverLineage, LINEAGE, permanent } from "@bourse/service/lineage";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import { REQUESTS } from "./codec/message.ts";
@@ -24,10 +25,14 @@ export function createCourier(
     const payload = message.payload as JsonValue;
     switch (message.kind) {
       case "settle":
-        await ledger.settleTransaction(fromJson(REQUESTS.settle, payload), { signal });
+        await unlessOverruled(
+          ledger.settleTransaction(fromJson(REQUESTS.settle, payload), { signal }),
+        );
         return;
       case "cancel":
-        await ledger.cancelTransaction(fromJson(REQUESTS.cancel, payload), { signal });
+        await unlessOverruled(
+          ledger.cancelTransaction(fromJson(REQUESTS.cancel, payload), { signal }),
+        );
         return;
       case "credits":
         await ledger.postCredits(fromJson(REQUESTS.credits, payload), { signal });
@@ -42,4 +47,32 @@ export function createCourier(
         throw new Error(`nobody takes messages of kind ${message.kind}`);
     }
   };
+}
+
+/**
+ * Whether trying a message again cannot help. Money that is frozen by a dispute waits for the
+ * ruling.
+ */
+export function isFinal(error: unknown): boolean {
+  return permanent(error) && !isFrozen(error);
+}
+
+/** A ruling, or an operator, has moved the money otherwise: then there is nothing left to move. */
+async function unlessOverruled(moved: Promise<unknown>): Promise<void> {
+  try {
+    await moved;
+  } catch (error) {
+    if (!OVERRULED.has(reasonOf(error) ?? "") || isFrozen(error)) throw error;
+  }
+}
+
+const OVERRULED: ReadonlySet<string> = new Set([
+  "INVALID_TRANSACTION_STATE",
+  "ALREADY_SETTLED_DIFFERENTLY",
+]);
+
+function isFrozen(error: unknown): boolean {
+  return (
+    reasonOf(error) === "INVALID_TRANSACTION_STATE" && metadataOf(error)["state"] === "DISPUTED"
+  );
 }

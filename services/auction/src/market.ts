@@ -3,12 +3,11 @@ import { type Pool, startRelay } from "@bourse/postgres";
 import { createFeed } from "@bourse/postgres/feed";
 import { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_service_pb.ts";
 import { type Binding, bind } from "@bourse/rpc";
-import { permanent } from "@bourse/service/lineage";
 import { keepTidy, measureOutbox } from "@bourse/service/upkeep";
 import type { Logger, Metrics } from "@bourse/telemetry";
 import { type AgentSource, createAgentBook } from "./agent-book.ts";
 import { createAwarder } from "./awarder.ts";
-import { createCourier, type Peers } from "./courier.ts";
+import { createCourier, isFinal, type Peers } from "./courier.ts";
 import { startDueLoop } from "./due-loop.ts";
 import { createJournal } from "./journal.ts";
 import { createMover } from "./mover.ts";
@@ -48,12 +47,12 @@ export function openMarket(options: MarketOptions): Market {
   const relay = startRelay({
     pool,
     deliver: createCourier(peers),
-    permanent,
+    permanent: isFinal,
     now,
     pollMs: Math.min(pollMs, 500),
     onError: (message, err) => {
       const { id, kind, key } = message;
-      const level = permanent(err) ? "error" : "warn";
+      const level = isFinal(err) ? "error" : "warn";
       logger[level]({ event: "not_delivered", err, id, kind, key }, "a message was not delivered");
     },
     onFault: (error) => onFault(error),
