@@ -50,7 +50,12 @@ export function createVerifier(options: {
 }): TokenVerifier {
   const { now, cacheSize = 10_000 } = options;
   const verified = new Map<string, Verified>();
-  const keys = openKeySet({ file: options.jwksFile, now, onChange: () => verified.clear() });
+  let generation = 0;
+  const onChange = (): void => {
+    generation += 1;
+    verified.clear();
+  };
+  const keys = openKeySet({ file: options.jwksFile, now, onChange });
 
   return {
     load: () => keys.refresh(0),
@@ -63,7 +68,10 @@ export function createVerifier(options: {
         verified.set(token, known);
         return known.principal;
       }
+      const before = generation;
       const fresh = await verifyToken(token, keys, now());
+      // Checked against keys that are no more: good for this call, and not to be remembered.
+      if (before !== generation) return fresh.principal;
       if (verified.size >= cacheSize) {
         const oldest = verified.keys().next();
         if (!oldest.done) verified.delete(oldest.value);

@@ -236,6 +236,32 @@ describe("the key file", () => {
     expect(await problemOf(authorization)).toBe("UNKNOWN_KEY");
   });
 
+  test("takes that power away also from tokens that are checked while it is read", async () => {
+    const tokens = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => mint(`agent:a${index}`)),
+    );
+    const other = await generateKeys(join(directory, "other"));
+    const stranger = await (await createSigner({ keyFile: other.keyFile, now })).mint(
+      "auditor",
+      60,
+    );
+    await guard.load();
+    await writeFile(files.jwksFile, await readFile(other.jwksFile));
+    nowMs += 3_000;
+
+    // A key that is not known yet has the file read, while the old one is still in force.
+    const reading = authenticate("Report", `Bearer ${stranger}`);
+    const checks: Promise<unknown>[] = [];
+    for (const token of tokens) {
+      checks.push(authenticate("Open", `Bearer ${token}`).catch(() => {}));
+      await new Promise(setImmediate);
+    }
+    await Promise.all([reading, ...checks]);
+
+    const problems = await Promise.all(tokens.map((token) => problemOf(`Bearer ${token}`)));
+    expect(new Set(problems)).toEqual(new Set(["UNKNOWN_KEY"]));
+  });
+
   test.each([
     ["missing", undefined],
     ["broken", "{"],
