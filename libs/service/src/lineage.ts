@@ -42,11 +42,16 @@ export function deliverLineage(
 
   async function append(deliveries: readonly Delivery[]): Promise<void> {
     const events = deliveries.map((delivery) => delivery.event);
-    const signal = AbortSignal.any(deliveries.map((delivery) => delivery.signal));
-    await client.appendEvents({ events }, { signal });
+    using end = endOfAll(deliveries.map((delivery) => delivery.signal));
+    await client.appendEvents({ events }, { signal: end.signal });
   }
 
-  async function deliver(deliveries: readonly Delivery[]): Promise<void> {
+  async function deliver(all: readonly Delivery[]): Promise<void> {
+    const deliveries = all.filter(({ signal, reject }) => {
+      if (signal.aborted) reject(signal.reason);
+      return !signal.aborted;
+    });
+    if (deliveries.length === 0) return;
     try {
       await append(deliveries);
       for (const delivery of deliveries) delivery.resolve();
@@ -83,6 +88,23 @@ interface Delivery {
   readonly signal: AbortSignal;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** A signal that aborts when all of these have: until then somebody waits for the answer. */
+function endOfAll(signals: readonly AbortSignal[]): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const waiting = new Set(signals);
+  const leave = (event: Event): void => {
+    waiting.delete(event.target as AbortSignal);
+    if (waiting.size === 0) controller.abort();
+  };
+  for (const signal of waiting) signal.addEventListener("abort", leave);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of waiting) signal.removeEventListener("abort", leave);
+    },
+  };
 }
 
 const PERMANENT: ReadonlySet<Code> = new Set([

@@ -100,7 +100,9 @@ export async function run(options: RunOptions): Promise<void> {
     await unlessStuck(started, shutdown.begun, limitMs);
     if (!config.BOURSE_MIGRATE_ONLY) await shutdown.begun;
   } catch (error) {
-    if (shutdown.signal.aborted) logger.warn({ event: "interrupted", err: error }, "no start");
+    // Whoever asked for a migration takes the exit code for its outcome.
+    const isAskedFor = shutdown.signal.aborted && !config.BOURSE_MIGRATE_ONLY;
+    if (isAskedFor) logger.warn({ event: "interrupted", err: error }, "no start");
     else shutdown.fail(error, `${name} cannot start`);
   }
   await closers.close();
@@ -233,7 +235,7 @@ async function tokenOf(
   return () => Promise.reject(new Error(`${name} has no token: BOURSE_KEY_FILE is unset`));
 }
 
-/** Waits for a start, but not longer than the limit once the end has begun. */
+/** Waits for a start; rejects when it takes longer than the limit once the end has begun. */
 async function unlessStuck(
   started: Promise<void>,
   begun: Promise<void>,
@@ -242,7 +244,10 @@ async function unlessStuck(
   const settled = new AbortController();
   const limit = begun
     .then(() => delay(limitMs, undefined, { signal: settled.signal }))
-    .catch(() => {});
+    .then(
+      () => Promise.reject(new Error(`no start within ${limitMs} ms of the end`)),
+      () => {},
+    );
   try {
     await Promise.race([started, limit]);
   } finally {

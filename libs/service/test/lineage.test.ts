@@ -20,12 +20,19 @@ function aMessage(eventId: string) {
 }
 
 /** A ledger that keeps batches, refuses the events named and answers when let. */
-function aLedger(options: { readonly refused?: string; readonly code?: Code } = {}) {
+function aLedger(
+  options: {
+    readonly refused?: string;
+    readonly code?: Code;
+    readonly answer?: (signal: AbortSignal) => Promise<void>;
+  } = {},
+) {
   const batches: NewEvent[][] = [];
   const transport = createRouterTransport(({ service }) => {
     service(LineageService, {
-      appendEvents({ events }) {
+      async appendEvents({ events }, { signal }) {
         batches.push(events);
+        await options.answer?.(signal);
         if (events.some((event) => event.eventId === options.refused)) {
           throw new ConnectError("refused", options.code ?? Code.AlreadyExists);
         }
@@ -34,11 +41,11 @@ function aLedger(options: { readonly refused?: string; readonly code?: Code } = 
     });
   });
   const deliver = deliverLineage(createClient(LineageService, transport));
-  const { signal } = new AbortController();
+  const { signal: patient } = new AbortController();
   return {
     batches,
     ids: () => batches.map((events) => events.map((event) => event.eventId)),
-    deliver: (id: string) => deliver(aMessage(id), signal),
+    deliver: (id: string, signal = patient) => deliver(aMessage(id), signal),
   };
 }
 
@@ -60,7 +67,7 @@ describe("a lineage event", () => {
   test("goes together with those that come in the same moment", async () => {
     const ledger = aLedger();
 
-    await Promise.all(["a", "b", "c"].map(ledger.deliver));
+    await Promise.all(["a", "b", "c"].map((id) => ledger.deliver(id)));
 
     expect(ledger.ids()).toEqual([["a", "b", "c"]]);
   });
@@ -68,7 +75,7 @@ describe("a lineage event", () => {
   test("that is refused for good does not hold up the others of its batch", async () => {
     const ledger = aLedger({ refused: "b" });
 
-    const outcomes = await Promise.allSettled(["a", "b", "c"].map(ledger.deliver));
+    const outcomes = await Promise.allSettled(["a", "b", "c"].map((id) => ledger.deliver(id)));
 
     expect(outcomes.map((outcome) => outcome.status)).toEqual([
       "fulfilled",
@@ -78,10 +85,64 @@ describe("a lineage event", () => {
     expect(ledger.ids()).toEqual([["a", "b", "c"], ["a"], ["b"], ["c"]]);
   });
 
+  test("whose time ran out while it waited does not take the others with it", async () => {
+    const ledger = aLedger();
+
+    const outcomes = await Promise.allSettled([
+      ledger.deliver("a"),
+      ledger.deliver("b", AbortSignal.abort(new Error("too late"))),
+      ledger.deliver("c"),
+    ]);
+
+    expect(outcomes).toEqual([
+      { status: "fulfilled", value: undefined },
+      { status: "rejected", reason: new Error("too late") },
+      { status: "fulfilled", value: undefined },
+    ]);
+    expect(ledger.ids()).toEqual([["a", "c"]]);
+  });
+
+  test("whose time runs out while it is recorded leaves the others their own", async () => {
+    const leaving = new AbortController();
+    const ledger = aLedger({
+      answer: async (signal) => {
+        leaving.abort();
+        await new Promise(setImmediate);
+        signal.throwIfAborted();
+      },
+    });
+
+    const outcomes = await Promise.allSettled([
+      ledger.deliver("a"),
+      ledger.deliver("b", leaving.signal),
+    ]);
+
+    expect(outcomes[0]?.status).toBe("fulfilled");
+  });
+
+  test("ends the call when nobody waits for any of its batch", async () => {
+    const leaving = new AbortController();
+    const ended = Promise.withResolvers<void>();
+    const ledger = aLedger({
+      answer: async (signal) => {
+        signal.addEventListener("abort", () => ended.resolve());
+        leaving.abort();
+        await ended.promise;
+      },
+    });
+
+    const outcomes = await Promise.allSettled(
+      ["a", "b"].map((id) => ledger.deliver(id, leaving.signal)),
+    );
+
+    await ended.promise;
+    expect(outcomes.map((outcome) => outcome.status)).toEqual(["rejected", "rejected"]);
+  });
+
   test("fails with its whole batch when the ledger is away, and can be sent again", async () => {
     const ledger = aLedger({ refused: "b", code: Code.Unavailable });
 
-    const outcomes = await Promise.allSettled(["a", "b"].map(ledger.deliver));
+    const outcomes = await Promise.allSettled(["a", "b"].map((id) => ledger.deliver(id)));
     await ledger.deliver("a");
 
     expect(outcomes.map((outcome) => outcome.status)).toEqual(["rejected", "rejected"]);

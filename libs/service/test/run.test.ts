@@ -284,6 +284,19 @@ describe("migrating", () => {
     expect(messages(service)).not.toContain("building");
   });
 
+  test("that is interrupted does not pass for done", async () => {
+    await using service = started({
+      BOURSE_MIGRATE_ONLY: "true",
+      BUILD: "endless",
+      BOURSE_DRAIN_MS: "100",
+    });
+    await service.line("migrating");
+
+    service.signal("SIGTERM");
+
+    expect(await service.exitCode()).toBe(1);
+  });
+
   test("that fails ends the process with exit code 1", async () => {
     await using service = started({ BOURSE_MIGRATE_ONLY: "true", BUILD: "unmigrated" });
 
