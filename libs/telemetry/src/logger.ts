@@ -18,7 +18,7 @@ export interface LogSink {
 /**
  * Opens the log of a process. Lines go to stdout unless a sink is given; JSON lines are written in
  * batches, at the latest after 100 ms and at exit, so that logging costs a busy service little and
- * loses nothing.
+ * loses nothing; but when nobody takes them, lines beyond 16 MiB are dropped.
  */
 export function createLogger(options: {
   readonly service: string;
@@ -78,9 +78,13 @@ function textOf(thrown: unknown): string {
   return typeof thrown === "object" && thrown !== null ? "[object Object]" : String(thrown);
 }
 
+/** Characters that may wait to be written; without a limit a blocked pipe takes all memory. */
+const WAITING_MAX = 16 * 1024 * 1024;
+
 function sinkOf(format: LogFormat, sink: LogSink | undefined): LogSink {
   if (format === "json") {
-    return sink ?? destination({ dest: 1, sync: false, minLength: 4_096, periodicFlush: 100 });
+    const batches = { sync: false, minLength: 4_096, maxLength: WAITING_MAX, periodicFlush: 100 };
+    return sink ?? destination({ dest: 1, ...batches });
   }
   const out: LogSink = sink ?? destination({ dest: 1, sync: true });
   // Made in this thread and written at once: a worker would lose the last lines of a dying process.

@@ -31,7 +31,7 @@ export interface Metrics {
    * Declares a gauge that is read when it is scraped, such as the depth of an outbox.
    *
    * A reading that fails or takes longer than 5 s leaves the gauge out of that scrape and counts in
-   * `metrics_collect_failures_total{metric}`.
+   * `metrics_collect_failures_total{metric}`. Scrapes that come meanwhile wait for the same one.
    */
   collect<L extends string = never>(
     name: string,
@@ -86,12 +86,13 @@ export function createMetrics(options: { readonly service: string }): Metrics {
     gauge,
     histogram,
     collect(name, help, labels, read) {
+      const readOnce = shared(read);
       new Gauge({
         ...configuration(name, help, labels),
         async collect() {
           this.reset();
           try {
-            const reading = await inTime(read());
+            const reading = await inTime(readOnce());
             if (typeof reading === "number") this.set(reading);
             else for (const { labels, value } of reading) this.set(labels, value);
           } catch {
@@ -118,7 +119,19 @@ const CALL_SECONDS = [
 ] as const;
 const READING_MS_MAX = 5_000;
 
-async function inTime<T>(reading: T | Promise<T>): Promise<T> {
+/** Gives all who ask while a reading is under way that one, so that slow ones do not pile up. */
+function shared<T>(read: () => T | Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  const begin = async (): Promise<T> => read();
+  return () => {
+    reading ??= begin().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+}
+
+async function inTime<T>(reading: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error("the reading took too long")), READING_MS_MAX);

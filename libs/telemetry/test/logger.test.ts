@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describeError } from "@bourse/telemetry";
@@ -48,6 +49,31 @@ describe("the log", () => {
 
     expect(lines.join("\n")).toContain("TypeError: boom");
     expect(lines.join("\n")).toContain("logger.test.ts");
+  });
+
+  test("drops lines rather than memory when nobody takes them", async () => {
+    const program = `
+      const { createLogger } = await import("@bourse/telemetry");
+      const logger = createLogger({ service: "s" });
+      const text = "x".repeat(1_000);
+      for (let turn = 0; turn < 100; turn += 1) {
+        for (let i = 0; i < 1_000; i += 1) logger.info({ turn, i }, text);
+        await new Promise(setImmediate);
+      }
+      globalThis.gc();
+      process.stderr.write(String(Math.round(process.memoryUsage().heapUsed / 1e6)));`;
+    const child = spawn(
+      process.execPath,
+      ["--expose-gc", "--max-old-space-size=500", "--input-type=module", "-e", program],
+      { cwd: fileURLToPath(new URL(".", import.meta.url)), stdio: ["ignore", "pipe", "pipe"] },
+    );
+    try {
+      const [megabytes] = (await once(child.stderr, "data")) as [Buffer];
+
+      expect(Number(megabytes.toString())).toBeLessThan(60);
+    } finally {
+      child.kill("SIGKILL");
+    }
   });
 
   test.each(["json", "pretty"])(

@@ -93,13 +93,36 @@ describe("a collected gauge", () => {
     metrics.collect("whole", "Never broken", [], () => 1);
 
     await scrape(metrics);
+    await scrape(metrics);
     const lines = await scrape(metrics);
 
     expect(lines.filter((line) => line.startsWith("broken"))).toEqual([]);
     expect(lines).toContain('whole{service="ledger"} 1');
     expect(lines).toContainEqual(
-      expect.stringMatching(/^metrics_collect_failures_total\{metric="broken",.*\} [12]$/),
+      expect.stringMatching(/^metrics_collect_failures_total\{metric="broken",.*\} [23]$/),
     );
+  });
+});
+
+describe("a collected gauge whose reading is slow", () => {
+  test("is read once for all scrapes that wait for it", async () => {
+    const metrics = createMetrics({ service: "ledger" });
+    const depth = Promise.withResolvers<number>();
+    let readings = 0;
+    metrics.collect("slow", "Slow to read", [], () => {
+      readings += 1;
+      return depth.promise;
+    });
+
+    const scrapes = [metrics.registry.metrics(), metrics.registry.metrics()];
+    depth.resolve(7);
+
+    for (const text of await Promise.all(scrapes)) {
+      expect(text).toContain('slow{service="ledger"} 7');
+    }
+    expect(readings).toBe(1);
+    await metrics.registry.metrics();
+    expect(readings).toBe(2);
   });
 });
 
