@@ -19,6 +19,7 @@ const EVERYWHERE: ReadonlySet<string> = new Set([
   ...Object.keys(LIBRARY_CODES),
   "REQUEST_ID_REUSED",
   "STARTING",
+  "DATABASE_UNAVAILABLE",
 ]);
 
 describe("an RPC", () => {

@@ -10,7 +10,8 @@ import { persist } from "../support/persistence.ts";
 import { aTask, terms } from "../support/task.ts";
 import { seconds } from "../support/time.ts";
 
-const SERVICES = ["registry", "auction", "ledger", "discovery"] as const;
+/** Postgres is killed like a service: what was acknowledged must be there when it comes back. */
+const SERVICES = ["registry", "auction", "ledger", "discovery", "postgres"] as const;
 const LIFECYCLES = 20;
 const BUDGET = 10_000;
 
@@ -101,11 +102,11 @@ describe("a market whose services are killed one after the other, again and agai
   test.each(SERVICES)(
     "brings every task to its end through the deaths of %s",
     async (service) => {
-      const before = processOf(service);
+      const before = market.market.processOf(service);
 
       const ended = await liveThroughDeathsOf(service);
 
-      expect(processOf(service)).not.toEqual(before);
+      expect(market.market.processOf(service)).not.toEqual(before);
       const states = ended.map(({ state }) => state);
       expect(states).toEqual(
         states.map((_, index) => {
@@ -215,10 +216,6 @@ describe("a bidding window that ends while the auction is dead", () => {
     return task?.taskId ?? "";
   }
 });
-
-function processOf(service: string) {
-  return market.market.services().find(({ name }) => name === service)?.process;
-}
 
 function isAwarded(task: Task): boolean {
   return task.award !== undefined;

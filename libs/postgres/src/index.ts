@@ -1,5 +1,6 @@
 export type { Pool } from "pg";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
+export { isOutage } from "./outage.ts";
 export {
   discardParked,
   enqueue,
@@ -11,5 +12,6 @@ export {
 export { createPool } from "./pool.ts";
 export { type OutboxDepth, type Relay, type RelayOptions, startRelay } from "./relay.ts";
 export { forgetRequests, type MutationRequest, once, RequestIdReused } from "./requests.ts";
+export { keepTidy } from "./tidy.ts";
 export { type TransactionOptions, type Tx, withTransaction } from "./transaction.ts";
 export { sqlState, violated } from "./violation.ts";

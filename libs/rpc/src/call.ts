@@ -194,7 +194,7 @@ export class IncomingCall implements HandlerContext {
    * `onError`.
    */
   fail(thrown: unknown): void {
-    const refusal = refusalOf(thrown, this.#desk.codes);
+    const refusal = refusalOf(this.#desk.interpret(thrown), this.#desk.codes);
     if (this.#finished) {
       if (refusal.code === Code.Internal && !isAbort(thrown)) this.#desk.onError(thrown);
       return;

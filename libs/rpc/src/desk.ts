@@ -11,6 +11,7 @@ export interface Desk {
   readonly onFinished: (call: FinishedCall) => void;
   /** Is given what a handler throws after its call was answered. */
   readonly onError: (error: unknown) => void;
+  readonly interpret: (thrown: unknown) => unknown;
   /** The calls in flight. */
   readonly calls: Set<IncomingCall>;
 }
@@ -25,6 +26,7 @@ export function createDesk(options: ServeOptions): Desk {
     codes: options.codes,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
     onError,
+    interpret: options.interpret ?? ((thrown) => thrown),
     onFinished: (call) => {
       try {
         options.onFinished?.(call);

@@ -28,6 +28,11 @@ export interface ServeOptions {
   readonly onFinished?: ((call: FinishedCall) => void) | undefined;
   /** Is given errors that belong to no answer: thrown after it, or by `onFinished`. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /**
+   * Turns what a handler threw into what its caller is told of, such as a lost database into a
+   * Rejection; what it does not know it returns as it is.
+   */
+  readonly interpret?: ((thrown: unknown) => unknown) | undefined;
   /** How long calls in flight may take once `drain` was called; default 10,000. */
   readonly drainMs?: number | undefined;
   /** Largest message taken or given, before compression; default 4 MiB. */

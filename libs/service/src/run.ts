@@ -1,6 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createGuard, createSigner, ruleFaults, serviceToken } from "@bourse/access";
-import { type Binding, type Codes, type Guard, type RpcServer, serve } from "@bourse/rpc";
+import { isOutage } from "@bourse/postgres";
+import {
+  type Binding,
+  type Codes,
+  type Guard,
+  Rejection,
+  type RpcServer,
+  serve,
+} from "@bourse/rpc";
 import {
   createLogger,
   createMetrics,
@@ -183,7 +191,9 @@ async function buildThenOpen(
   const { bindings, codes, closers: more = [] } = await options.build(context);
   for (const closeable of more) closers.add(closeable);
   context.signal.throwIfAborted();
-  return closers.add(await open({ bindings, codes, guard, serving: true }));
+  return closers.add(
+    await open({ bindings, codes: { ...OWN_CODES, ...codes }, guard, serving: true }),
+  );
 }
 
 async function openThenBuild(
@@ -192,7 +202,7 @@ async function openThenBuild(
   { guard, open, closers }: Opening,
 ): Promise<RpcServer> {
   const gate = createGate(options.services, guard);
-  const codes: Record<string, Code> = { [STARTING]: Code.Unavailable };
+  const codes: Record<string, Code> = { ...OWN_CODES };
   const server = closers.add(await open({ ...gate, codes, serving: false }));
   try {
     await options.migrate?.();
@@ -221,8 +231,21 @@ function openPort(
     domain: options.domain,
     drainMs: options.config.BOURSE_DRAIN_MS,
     onFinished: observeCall(logger, metrics),
+    interpret,
     onError: (err) => logger.error({ event: "stray_error", err }, "an error without a call"),
   });
+}
+
+const DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE";
+
+/** The codes of what every service may refuse with, whatever it is for. */
+const OWN_CODES = { [STARTING]: Code.Unavailable, [DATABASE_UNAVAILABLE]: Code.Unavailable };
+
+/** A database that is away is no bug of the handler that met it: its caller should come again. */
+function interpret(thrown: unknown): unknown {
+  if (!isOutage(thrown)) return thrown;
+  const text = "the service cannot reach its database";
+  return new Rejection(DATABASE_UNAVAILABLE, text, { retryAfterMs: 500 });
 }
 
 async function tokenOf(

@@ -66,6 +66,8 @@ async function act(context: ServiceContext, ctx: HandlerContext) {
   switch (ctx.requestHeader.get("x-act")) {
     case "refuse":
       throw new Rejection("NOTHING_HERE", "nothing here");
+    case "lose the database":
+      throw Object.assign(new Error("connect to 10.0.0.7"), { code: "ECONNREFUSED" });
     case "slow":
       context.logger.info("slow begins");
       await signalled();

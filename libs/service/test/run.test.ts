@@ -264,6 +264,17 @@ describe("a service that stops", () => {
   });
 });
 
+test("a handler that lost its database asks the caller to come again, and names no host", async () => {
+  await using service = started();
+  const address = await service.address();
+
+  expect(await act(address, "lose the database")).toMatchObject({
+    outcome: "DATABASE_UNAVAILABLE",
+  });
+  const call = await service.line("rpc");
+  expect(call).toMatchObject({ code: "unavailable", reason: "DATABASE_UNAVAILABLE" });
+});
+
 describe("migrating", () => {
   const messages = ({ lines }: ServiceProcess) => lines.map((line) => line["msg"]);
 

@@ -13,7 +13,7 @@ import {
 import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
 import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
-import { identify, isAlive, signal } from "./process-id.ts";
+import { identify, isAlive, type ProcessId, signal } from "./process-id.ts";
 import { type ServiceProcess, startService } from "./service-process.ts";
 
 export { choosePorts, SERVICE_NAMES, type ServiceName } from "./ports.ts";
@@ -44,7 +44,9 @@ export interface Market extends AsyncDisposable {
   services(): readonly RunningService[];
   address(name: ServiceName): string;
   metricsAddress(name: ServiceName): string;
-  /** Kills one service, or the embedded Postgres, with SIGKILL; it is started again. */
+  /** The process of a service, or of the embedded Postgres, that runs now or ran last. */
+  processOf(name: ServiceName | "postgres"): ProcessId | undefined;
+  /** Kills it with SIGKILL; it is started again. */
   kill(name: ServiceName | "postgres"): void;
   /** Waits until every service serves. */
   serving(timeoutMs?: number): Promise<void>;
@@ -109,6 +111,8 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     });
     await Promise.all(waits);
   };
+  const processOf: Market["processOf"] = (name) =>
+    name === "postgres" ? database.process() : processes.get(name)?.process;
   await serving();
   const stack = started.move();
   return {
@@ -118,8 +122,9 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
     services,
     address: (name) => addressOf(options.ports[name].rpc),
     metricsAddress: (name) => addressOf(options.ports[name].metrics),
+    processOf,
     kill(name) {
-      const victim = name === "postgres" ? database.process() : processes.get(name)?.process;
+      const victim = processOf(name);
       if (victim !== undefined) signal(victim, "SIGKILL");
     },
     serving,

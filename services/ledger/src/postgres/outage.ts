@@ -1,4 +1,4 @@
-import { sqlState } from "@bourse/postgres";
+import { isOutage } from "@bourse/postgres";
 import { refuse } from "../refusal.ts";
 
 /**
@@ -16,26 +16,3 @@ export async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
     );
   }
 }
-
-/**
- * Whether an error says that the database could not be reached or went away, and nothing about the
- * statement.
- */
-function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { code?: unknown };
-  // ECONNREFUSED, EAI_AGAIN and the like, but not the ERR_... of a bug.
-  if (typeof code === "string" && /^E(?!RR_)[A-Z_]+$/.test(code)) return true;
-  // 08: connection, 53: out of connections, 57P: shutdown or crash, 25P03: idle for too long,
-  // 25006: the server became a standby.
-  if (/^(08...|53...|57P..|25006|25P03)$/.test(sqlState(error) ?? "")) return true;
-  return LOST.some((start) => error.message.startsWith(start));
-}
-
-/** How the driver words a lost connection, for which it has no code. */
-const LOST = [
-  "Connection terminated",
-  "timeout exceeded when trying to connect",
-  "Client has encountered a connection error",
-  "Client was closed",
-] as const;

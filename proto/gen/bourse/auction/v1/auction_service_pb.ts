@@ -1058,7 +1058,8 @@ export const SimulateAuctionResponseSchema: GenMessage<SimulateAuctionResponse> 
  * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED,
  * PERMISSION_DENIED, and every mutation with REQUEST_ID_REUSED; those come before the reasons that
  * a method names. Methods that look at agents refuse with ROSTER_NOT_READY or REGISTRY_UNAVAILABLE
- * (both UNAVAILABLE: try again) while the market does not know them.
+ * (both UNAVAILABLE: try again) while the market does not know them. While the service starts, or
+ * has lost its database, it is STARTING or DATABASE_UNAVAILABLE (both UNAVAILABLE: try again).
  *
  * Time rules hold to the instant, whether or not the market has come to apply them: a task whose
  * window has closed takes no bid, an award past its deadline takes no delivery, a review past its

@@ -848,7 +848,8 @@ export const WatchAgentsResponseSchema: GenMessage<WatchAgentsResponse> = /*@__P
  *
  * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED,
  * PERMISSION_DENIED, and every mutation with REQUEST_ID_REUSED; those come before the reasons that
- * a method names.
+ * a method names. While the service starts, or has lost its database, it is STARTING or
+ * DATABASE_UNAVAILABLE (both UNAVAILABLE: try again).
  *
  * @generated from service bourse.registry.v1.RegistryService
  */
