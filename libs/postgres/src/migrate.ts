@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
 import { identifier } from "./pool.ts";
 import { type Tx, withTransaction } from "./transaction.ts";
-import { violated } from "./violation.ts";
+import { sqlState, violated } from "./violation.ts";
 
 /** The database has migrations that this program does not know, so a newer one has been here. */
 export class SchemaTooNewError extends Error {
@@ -26,19 +27,27 @@ export interface Migration {
 }
 
 const SHARED = new URL("../sql/", import.meta.url);
+const LOCK_NOT_AVAILABLE = "55P03";
+const LOCK_TRIES_MAX = 40;
 
 /**
  * Brings `schema` up to date: first the tables of this library, then the files of `directory`.
  *
  * Files are named NNNN_noun.sql and run in that order, each in a transaction of its own with
  * `schema` as search path, so `create index concurrently` cannot stand in one. Any number of
- * callers may run at once.
+ * callers may run at once. One that cannot get a lock gives up its own and tries again, for some minutes.
  * @throws SchemaTooNewError when the database has a migration that neither place holds
  */
 export async function migrate(
   pool: Pool,
-  options: { readonly schema: string; readonly directory: URL },
+  options: {
+    readonly schema: string;
+    readonly directory: URL;
+    /** How long a migration waits for a lock, while all who come later wait behind it; 3,000. */
+    readonly lockTimeoutMs?: number;
+  },
 ): Promise<void> {
+  const { lockTimeoutMs = 3_000 } = options;
   const schema = identifier(options.schema);
   const migrations = await readMigrations(options.directory);
   await createMigrationsTable(pool, schema);
@@ -47,7 +56,7 @@ export async function migrate(
   const unknown = [...applied].filter((id) => !migrations.some((migration) => migration.id === id));
   if (unknown.length > 0) throw new SchemaTooNewError(schema, unknown.sort());
   for (const migration of migrations) {
-    if (!applied.has(migration.id)) await apply(pool, schema, migration);
+    if (!applied.has(migration.id)) await apply(pool, schema, migration, lockTimeoutMs);
   }
 }
 
@@ -116,20 +125,43 @@ async function exists(tx: Tx, schema: string): Promise<boolean> {
   return rowCount === 1;
 }
 
-async function apply(pool: Pool, schema: string, { id, sql }: Migration): Promise<void> {
-  try {
-    await withTransaction(pool, async (tx) => {
-      // First of all, so that a concurrent caller waits here and then finds the work done.
-      await tx.query(`insert into ${schema}.migrations (id) values ($1)`, [id]);
-      await tx.query(`set local search_path to ${schema}`);
-      await tx.query(sql);
-    });
-  } catch (error) {
-    if (violated(error) === "migrations_pkey") return;
-    throw new Error(`migration ${id} of schema ${schema} failed: ${reason(error)}`, {
-      cause: error,
-    });
+async function apply(
+  pool: Pool,
+  schema: string,
+  migration: Migration,
+  lockTimeoutMs: number,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await applyOnce(pool, schema, migration, lockTimeoutMs);
+    } catch (error) {
+      if (violated(error) === "migrations_pkey") return;
+      // Those who queued up behind it go first, then it tries again.
+      if (sqlState(error) === LOCK_NOT_AVAILABLE && tries < LOCK_TRIES_MAX) {
+        await delay(lockTimeoutMs * (0.5 + Math.random() / 2));
+        continue;
+      }
+      throw new Error(`migration ${migration.id} of schema ${schema} failed: ${reason(error)}`, {
+        cause: error,
+      });
+    }
   }
+}
+
+function applyOnce(
+  pool: Pool,
+  schema: string,
+  { id, sql }: Migration,
+  lockTimeoutMs: number,
+): Promise<void> {
+  return withTransaction(pool, async (tx) => {
+    await tx.query("set local statement_timeout = 0");
+    // First of all, so that a concurrent caller waits here and then finds the work done.
+    await tx.query(`insert into ${schema}.migrations (id) values ($1)`, [id]);
+    await tx.query(`set local lock_timeout = ${Math.trunc(lockTimeoutMs)}`);
+    await tx.query(`set local search_path to ${schema}`);
+    await tx.query(sql);
+  });
 }
 
 function reason(error: unknown): string {

@@ -10,6 +10,9 @@ const MAX_DEFAULT = 10;
  *   yet.
  * - Waiting for a free or new connection fails after 10 seconds.
  * - int8 and numeric arrive as strings: convert them where the row is read.
+ * - `options` in the URL are heeded beside that; other settings in the URL win over ours.
+ * - A server that is gone without a word is noticed within half a minute, and a transaction that is
+ *   idle for a minute is ended: it may hold locks, and holds feeds back.
  * - A connection that breaks while idle is dropped in silence; the next query opens another.
  */
 export function createPool(
@@ -20,19 +23,31 @@ export function createPool(
     readonly applicationName?: string;
   } = {},
 ): Pool {
+  const { connectionString, settings } = split(url);
+  if (options.schema !== undefined) settings.push(`-c search_path=${identifier(options.schema)}`);
   const pool = new Pool({
-    connectionString: url,
+    connectionString,
     max: options.max ?? MAX_DEFAULT,
     application_name: options.applicationName ?? options.schema ?? "bourse",
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
+    // The system would ask for the first time after two hours.
     keepAlive: true,
-    ...(options.schema === undefined
-      ? {}
-      : { options: `-c search_path=${identifier(options.schema)}` }),
+    keepAliveInitialDelayMillis: 10_000,
+    ...(settings.length === 0 ? {} : { options: settings.join(" ") }),
   });
   pool.on("error", () => {});
   return pool;
+}
+
+/** Takes the server's `options` out of a URL, since pg would let them replace ours. */
+function split(url: string): { readonly connectionString: string; readonly settings: string[] } {
+  if (!URL.canParse(url)) return { connectionString: url, settings: [] };
+  const bare = new URL(url);
+  const settings = bare.searchParams.getAll("options");
+  if (settings.length === 0) return { connectionString: url, settings };
+  bare.searchParams.delete("options");
+  return { connectionString: bare.href, settings };
 }
 
 /** Returns `name` when it can stand in SQL unquoted; throws a TypeError when it cannot. */

@@ -41,13 +41,17 @@ export async function once(
   work: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   if (request.id === "") return work();
-  const { rowCount } = await tx.query(
-    `insert into requests (principal, id, method, fingerprint)
-     values ($1, $2, $3, $4)
-     on conflict on constraint requests_pkey do nothing`,
-    [request.principal, request.id, request.method, request.fingerprint],
-  );
-  if (rowCount === 0) return storedAnswer(tx, request);
+  for (;;) {
+    const { rowCount } = await tx.query(
+      `insert into requests (principal, id, method, fingerprint)
+       values ($1, $2, $3, $4)
+       on conflict on constraint requests_pkey do nothing`,
+      [request.principal, request.id, request.method, request.fingerprint],
+    );
+    if (rowCount === 1) break;
+    const answer = await storedAnswer(tx, request);
+    if (answer !== undefined) return answer;
+  }
   const answer = await work();
   await tx.query(`update requests set answer = $3 where principal = $1 and id = $2`, [
     request.principal,
@@ -57,46 +61,50 @@ export async function once(
   return answer;
 }
 
-async function storedAnswer(tx: Tx, request: MutationRequest): Promise<Uint8Array> {
+/** Undefined when the request was forgotten just now. */
+async function storedAnswer(tx: Tx, request: MutationRequest): Promise<Uint8Array | undefined> {
   const { rows } = await tx.query<RequestRow>(
     `select method, fingerprint, answer from requests where principal = $1 and id = $2`,
     [request.principal, request.id],
   );
   const [row] = rows;
-  if (row === undefined || row.answer === null) {
+  if (row === undefined) return undefined;
+  if (row.method !== request.method || Buffer.compare(row.fingerprint, request.fingerprint) !== 0) {
+    throw new RequestIdReused(request, row.method);
+  }
+  if (row.answer === null) {
     throw new Error(
       `request ${request.id} has no answer: once was called twice in one transaction`,
     );
-  }
-  if (row.method !== request.method || Buffer.compare(row.fingerprint, request.fingerprint) !== 0) {
-    throw new RequestIdReused(request, row.method);
   }
   return new Uint8Array(row.answer);
 }
 
 /**
- * Forgets requests made before `before`, in batches that hold no lock for long; returns how many.
+ * Forgets requests made before `before`, in batches that hold no lock for long; returns how many. An abort ends it after
+ * the batch.
  * A repetition of a forgotten request is a new request.
  */
 export async function forgetRequests(
   pool: Pool,
   before: Date,
-  options: { readonly batch?: number } = {},
+  options: { readonly batch?: number; readonly signal?: AbortSignal } = {},
 ): Promise<number> {
-  const batch = options.batch ?? 5_000;
+  const { batch = 5_000, signal } = options;
   for (let forgotten = 0; ; ) {
+    // By place in the table: by key, Postgres would rather read all of it for each batch.
     const { rowCount } = await pool.query(
       `delete from requests
-       where (principal, id) in (
-         select principal, id from requests
+       where ctid = any (array(
+         select ctid from requests
          where created_at < $1
          order by created_at
          limit $2
          for update skip locked
-       )`,
+       ))`,
       [before, batch],
     );
     forgotten += rowCount ?? 0;
-    if ((rowCount ?? 0) < batch) return forgotten;
+    if ((rowCount ?? 0) < batch || signal?.aborted === true) return forgotten;
   }
 }

@@ -89,6 +89,37 @@ test("a migration that fails leaves nothing behind and is named", async () => {
   expect(rows).toEqual([{ shops: null }]);
 });
 
+test("one that waits for a busy table lets others at it meanwhile, and succeeds later", async () => {
+  await writeFile(join(folder, "0001_shops.sql"), "create table shops (id text)");
+  await migrate(pool, { schema, directory });
+  await writeFile(join(folder, "0002_name.sql"), "alter table shops add column name text");
+  const reader = createPool(database.url, { schema, max: 2 });
+  const long = await reader.connect();
+  await long.query("begin; select from shops");
+
+  const migrating = migrate(pool, { schema, directory, lockTimeoutMs: 100 });
+  await expect.poll(() => locksWaitedFor()).toBe(1);
+  await reader.query("select from shops");
+  await expect.poll(() => locksWaitedFor()).toBe(0);
+  await long.query("commit");
+  long.release();
+
+  await migrating;
+  expect((await applied()).at(-1)).toBe("0002_name");
+  await reader.end();
+});
+
+test("a migration may take longer than statements may otherwise", async () => {
+  await writeFile(join(folder, "0001_slow.sql"), "select pg_sleep(0.3)");
+  const url = `${database.url}?options=${encodeURIComponent("-c statement_timeout=200")}`;
+  const hasty = createPool(url, { max: 1 });
+
+  await migrate(hasty, { schema, directory });
+
+  await hasty.end();
+  expect(await applied()).toContain("0001_slow");
+});
+
 test("a database newer than the directory is refused and left as it is", async () => {
   await writeFile(join(folder, "0001_shops.sql"), "create table shops (id text)");
   await writeFile(join(folder, "0002_goods.sql"), "create table goods (id text)");
@@ -109,3 +140,11 @@ test.each([
 
   await expect(migrate(pool, { schema, directory })).rejects.toThrow(message);
 });
+
+async function locksWaitedFor(): Promise<number> {
+  const { rowCount } = await pool.query(
+    `select from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rowCount ?? 0;
+}

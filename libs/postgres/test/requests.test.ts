@@ -1,5 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { forgetRequests, once, type Pool, withTransaction } from "../src/index.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  forgetRequests,
+  keepTidy,
+  once,
+  type Pool,
+  type Tx,
+  withTransaction,
+} from "../src/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing.ts";
 
 let database: TestDatabase;
@@ -111,6 +118,24 @@ test("a caller that waited for one that failed does the work itself", async () =
   expect(await waiting).toEqual(bytes("second"));
 });
 
+test("a request that is forgotten while it is looked up is a new one", async () => {
+  await pay("first");
+
+  const answer = await withTransaction(pool, (tx) => {
+    const query = async (text: string, values?: unknown[]) => {
+      const result = await tx.query(text, values);
+      if (result.command === "INSERT" && result.rowCount === 0) {
+        await pool.query("delete from requests");
+      }
+      return result;
+    };
+    const watched = { query: query as unknown as Tx["query"] };
+    return once(watched, aRequest({}), async () => bytes("second"));
+  });
+
+  expect(answer).toEqual(bytes("second"));
+});
+
 test("old requests are forgotten in batches, recent ones kept", async () => {
   for (const id of ["a", "b", "c", "d", "e"]) await pay(id, { id });
   await pool.query("update requests set created_at = '2026-01-01' where id <> 'e'");
@@ -119,6 +144,66 @@ test("old requests are forgotten in batches, recent ones kept", async () => {
 
   expect(forgotten).toBe(4);
   expect((await pool.query("select id from requests")).rows).toEqual([{ id: "e" }]);
+});
+
+test("forgetting reads no more than it forgets, however many are remembered", async () => {
+  await pool.query(
+    `insert into requests (principal, id, method, fingerprint, answer, created_at)
+     select 'agent:ann', 'r' || n, 'Pay', '', '', timestamptz '2026-01-01' + n * interval '1 hour'
+     from generate_series(1, 5000) n`,
+  );
+  await pool.query("analyze requests");
+  const plan: string[] = [];
+  const query = async (text: string, values: unknown[]) => {
+    const { rows } = await pool.query(`explain ${text}`, values);
+    plan.push(...rows.map((row) => row["QUERY PLAN"]));
+    return { rowCount: 0 };
+  };
+
+  await forgetRequests({ query } as unknown as Pool, new Date("2026-01-05"), { batch: 2_000 });
+
+  expect(plan.join("\n")).toContain("Tid Scan");
+  expect(plan.join("\n")).not.toContain("Seq Scan");
+});
+
+describe("keepTidy", () => {
+  const day = 86_400_000;
+  const age = (id: string, days: number) =>
+    pool.query("update requests set created_at = $2 where id = $1", [
+      id,
+      new Date(Date.now() - days * day),
+    ]);
+  const remembered = async () => {
+    return (await pool.query("select id from requests order by id")).rows.map((row) => row.id);
+  };
+
+  test("forgets what is older than a week, from the start on and again and again", async () => {
+    for (const id of ["a", "b", "c"]) await pay(id, { id });
+    await age("a", 8);
+    await age("b", 6);
+
+    await using _tidying = keepTidy({ pool, everyMs: 20 });
+
+    await expect.poll(remembered).toEqual(["b", "c"]);
+    await age("b", 7.1);
+    await expect.poll(remembered).toEqual(["c"]);
+  });
+
+  test("outlives a fault, reports it, and ends when it is disposed", async () => {
+    const faults: unknown[] = [];
+    await pool.query("alter table requests rename to hidden");
+    const tidying = keepTidy({ pool, everyMs: 20, onFault: (error) => faults.push(error) });
+    await expect.poll(() => faults.length).toBeGreaterThan(1);
+    await pool.query("alter table hidden rename to requests");
+    await pay("first");
+    await age("r1", 8);
+
+    await expect.poll(remembered).toEqual([]);
+    await tidying[Symbol.asyncDispose]();
+    await pay("second");
+    await age("r1", 8);
+    expect(await remembered()).toEqual(["r1"]);
+  });
 });
 
 async function waitingForLock(): Promise<number> {

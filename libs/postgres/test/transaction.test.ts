@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createPool, type Pool, sqlState, violated, withTransaction } from "../src/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing.ts";
@@ -215,6 +216,35 @@ test("a connection whose rollback fails is destroyed, and the first error is thr
   expect(rows[0].pid).not.toBe(pids[0]);
   await narrow.end();
 });
+
+test("options in the URL are heeded beside the search path", async () => {
+  const options = encodeURIComponent("-c statement_timeout=1234ms");
+  const configured = createPool(`${database.url}?options=${options}`, { schema: "bank", max: 1 });
+
+  const { rows } = await configured.query(
+    `select current_setting('search_path') as path, current_setting('statement_timeout') as limit`,
+  );
+
+  expect(rows).toEqual([{ path: "bank", limit: "1234ms" }]);
+  await configured.end();
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a connection whose other end is gone without a word is noticed within a minute",
+  async () => {
+    const client = await pool.connect();
+    const { rows } = await client.query("select inet_client_port() as port");
+    const inHex = rows[0].port.toString(16).padStart(4, "0").toUpperCase();
+
+    const table = await readFile("/proc/net/tcp", "utf8");
+    client.release();
+
+    // Of the socket: its addresses, state, queues, and the timer that runs: 2 is that of keepalive.
+    const socket = new RegExp(`: [0-9A-F]+:${inHex} \\S+ \\S+ \\S+ (\\d+):([0-9A-F]+)`).exec(table);
+    expect(socket?.[1]).toBe("02");
+    expect(Number.parseInt(socket?.[2] ?? "", 16) / 100).toBeLessThan(60);
+  },
+);
 
 test("a schema that is no plain identifier is refused", () => {
   expect(() => createPool(database.url, { schema: "a; drop table x" })).toThrow(TypeError);

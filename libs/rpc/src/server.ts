@@ -12,6 +12,7 @@ import { createDesk, type Desk } from "./desk.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { served } from "./handlers.ts";
 import { createHealth } from "./health.ts";
+import { type Listener, listenOn } from "./listener.ts";
 import { createReflection } from "./reflection.ts";
 import { Rejection } from "./rejection.ts";
 import { decoder } from "./validation.ts";
@@ -77,16 +78,17 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   for (const binding of bindings) register(server, desk, binding, guard);
   for (const binding of open) register(server, desk, binding, undefined);
 
-  const port = await listen(server, options.listen);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = await listenOn(options.listen, injector.injectConnection, desk.onError);
   let drained: Promise<void> | undefined;
   const drain = (): Promise<void> => {
     health.set(false);
-    drained ??= shutDown(server, desk.calls, drainMs);
+    drained ??= shutDown({ server, listener, calls: desk.calls }, drainMs);
     return drained;
   };
   return {
-    port,
-    address: options.listen.replace(/:\d+$/, `:${port}`),
+    port: listener.port,
+    address: options.listen.replace(/:\d+$/, `:${listener.port}`),
     setServing: (serving) => health.set(serving && drained === undefined),
     drain,
     [Symbol.asyncDispose]: drain,
@@ -134,22 +136,15 @@ function register(server: Server, desk: Desk, binding: Binding, guard: Guard | u
   }
 }
 
-function listen(server: Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) return resolve(port);
-      const why = error.message.includes("EADDRINUSE") ? "the port is taken" : error.message;
-      reject(new Error(`cannot listen on ${address}: ${why}`, { cause: error }));
-    });
-  });
+interface Running {
+  readonly server: Server;
+  readonly listener: Listener;
+  readonly calls: ReadonlySet<IncomingCall>;
 }
 
-async function shutDown(
-  server: Server,
-  calls: ReadonlySet<IncomingCall>,
-  limitMs: number,
-): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+async function shutDown({ server, listener, calls }: Running, limitMs: number): Promise<void> {
+  const answered = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  const closed = Promise.all([listener.close(), answered]);
   const end = (which: (call: IncomingCall) => boolean): void => {
     for (const call of [...calls].filter(which)) call.abort(shuttingDown());
   };
@@ -159,8 +154,9 @@ async function shutDown(
   );
   const all = setTimeout(() => {
     end(() => true);
-    // The answers must be on their way before the connections are cut.
-    setImmediate(() => server.forceShutdown());
+    // The answers must be on their way before the connections are cut. By us: what grpc-js has for it
+    // does nothing while channelz is off, and never to a caller who keeps his end of a connection.
+    setImmediate(() => listener.cut());
   }, limitMs);
   await closed;
   clearTimeout(streams);

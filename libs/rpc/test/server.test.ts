@@ -1,12 +1,16 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
-import { client, type Guard, Rejection, reasonOf, streamed } from "../src/index.ts";
+import { client, dial, type Guard, Rejection, reasonOf, streamed } from "../src/index.ts";
 import { failureOf } from "./failure-of.ts";
 import { type Notebook, openNotebook } from "./notebook.ts";
+import { NoteService } from "./notes.ts";
+import { connectRaw, framed } from "./raw-caller.ts";
 
 const SERVICE = "notes.v1.NoteService";
 
@@ -148,11 +152,64 @@ describe("draining", () => {
   });
 });
 
+describe("draining at the limit", () => {
+  test("does not wait for a caller who keeps his connection and says nothing", async () => {
+    await using book = await openNotebook({}, { drainMs: 50 });
+    const socket = connect(book.server.port, "127.0.0.1");
+    await once(socket, "connect");
+
+    await book.server.drain();
+
+    socket.destroy();
+  });
+
+  test("does not wait for a caller who never sends his request", async () => {
+    await using book = await openNotebook({}, { drainMs: 50 });
+    await using caller = connectRaw(book.server.address);
+    await caller.call("grpc.health.v1.Health/Check");
+    caller.open("notes.v1.NoteService/Read").write(framed(new Uint8Array()));
+    await caller.call("grpc.health.v1.Health/Check");
+
+    await book.server.drain();
+  });
+
+  test("does not wait for a caller who does not read his answer", async () => {
+    const blob = new Uint8Array(60_000);
+    let yielded = 0;
+    await using book = await openNotebook(
+      {
+        async *list() {
+          for (;;) {
+            yielded += 1;
+            yield { blob };
+          }
+        },
+      },
+      { drainMs: 50 },
+    );
+    await using caller = connectRaw(book.server.address);
+    caller.open("notes.v1.NoteService/List").pause().end(framed(new Uint8Array()));
+    await vi.waitFor(() => expect(yielded).toBeGreaterThan(1));
+
+    await book.server.drain();
+
+    expect(book.finished).toMatchObject([{ reason: "SHUTTING_DOWN" }]);
+  });
+});
+
 describe("listening", () => {
+  test("on a name takes all its addresses", async () => {
+    await using book = await openNotebook({}, { listen: "localhost:0" });
+    using channel = dial({ address: `127.0.0.1:${book.server.port}` });
+
+    expect(book.server.address).toBe(`localhost:${book.server.port}`);
+    expect(await client(NoteService, channel).read({ text: "hi" })).toMatchObject({ text: "hi" });
+    expect(await book.notes.read({ text: "hi" })).toMatchObject({ text: "hi" });
+  });
+
   test("on a taken port rejects with an error that names the address", async () => {
     await using book = await openNotebook();
     const listen = book.server.address;
-    vi.spyOn(process.stderr, "write").mockReturnValueOnce(true);
 
     await expect(openNotebook({}, { listen })).rejects.toThrow(
       `cannot listen on ${listen}: the port is taken`,

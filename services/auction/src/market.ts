@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type Pool, startRelay } from "@bourse/postgres";
+import { keepTidy, type Pool, startRelay } from "@bourse/postgres";
 import { createFeed } from "@bourse/postgres/feed";
 import { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_service_pb.ts";
 import { type Binding, bind } from "@bourse/rpc";
-import { keepTidy, measureOutbox } from "@bourse/service/upkeep";
+import { measureOutbox } from "@bourse/service/outbox";
 import type { Logger, Metrics } from "@bourse/telemetry";
 import { type AgentSource, createAgentBook } from "./agent-book.ts";
 import { createAwarder } from "./awarder.ts";
@@ -79,7 +79,7 @@ export function openMarket(options: MarketOptions): Market {
     pollMs,
     onFault: (error, taskId) => onFault(error, { task_id: taskId }),
   });
-  const upkeep = keepTidy({ pool, now, onFault });
+  const upkeep = keepTidy({ pool, onFault });
   measureOutbox(metrics, relay);
 
   const book = createAgentBook(roster, peers.registry);

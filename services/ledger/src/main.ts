@@ -1,5 +1,5 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
-import { createPool, migrate } from "@bourse/postgres";
+import { createPool, keepTidy, migrate } from "@bourse/postgres";
 import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { bind } from "@bourse/rpc";
@@ -7,7 +7,6 @@ import { readConfig, run } from "@bourse/service";
 import type { Happening } from "./books.ts";
 import { variables } from "./config.ts";
 import { ledgerEvents } from "./events.ts";
-import { startForgetting } from "./forgetting.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
 import { createLedgerStore, createLineageStore } from "./postgres.ts";
@@ -28,7 +27,7 @@ await run({
   migrate: () => migrate(pool, { schema, directory }),
   async build({ logger, metrics, now, defer }) {
     const onFault = (err: unknown) => logger.warn({ event: "fault", err }, "requests stay for now");
-    defer(startForgetting({ pool, now, onFault }));
+    defer(keepTidy({ pool, onFault }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
     const outside = { pool, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);

@@ -1,9 +1,8 @@
-import { createPool, migrate } from "@bourse/postgres";
+import { createPool, keepTidy, migrate } from "@bourse/postgres";
 import { createFeed } from "@bourse/postgres/feed";
 import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { bind } from "@bourse/rpc";
 import { run } from "@bourse/service";
-import { keepTidy } from "@bourse/service/upkeep";
 import { readRegistryConfig } from "./config.ts";
 import { tellLog } from "./events.ts";
 import { createMemoryAvailability } from "./memory.ts";
@@ -36,7 +35,7 @@ await run({
         ? createMemoryAvailability({ now })
         : await createRedisAvailability({ url, now, onFault: onAway }),
     );
-    defer(keepTidy({ pool, now, onFault: (err) => onFault(err, "old requests stay for now") }));
+    defer(keepTidy({ pool, onFault: (err) => onFault(err, "old requests stay for now") }));
     const onLost = (err: unknown) => onFault(err, "the listening connection was lost");
     const feed = defer(createFeed({ pool, channel: "registry_agents", onFault: onLost }));
     const relay = relayLineage(context, pool, config.BOURSE_LEDGER_ADDRESS);

@@ -3,7 +3,7 @@ import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_p
 import { client, dial } from "@bourse/rpc";
 import type { ServiceContext } from "@bourse/service";
 import { deliverLineage, permanent } from "@bourse/service/lineage";
-import { measureOutbox } from "@bourse/service/upkeep";
+import { measureOutbox } from "@bourse/service/outbox";
 
 /** Keys (agents) whose events are told at once; they share calls. */
 const CONCURRENCY = 64;
