@@ -11,6 +11,7 @@ export interface Desk {
   readonly onFinished: (call: FinishedCall) => void;
   /** Is given what a handler throws after its call was answered. */
   readonly onError: (error: unknown) => void;
+  /** Never throws. */
   readonly interpret: (thrown: unknown) => unknown;
   /** The calls in flight. */
   readonly calls: Set<IncomingCall>;
@@ -26,7 +27,13 @@ export function createDesk(options: ServeOptions): Desk {
     codes: options.codes,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
     onError,
-    interpret: options.interpret ?? ((thrown) => thrown),
+    interpret: (thrown) => {
+      try {
+        return options.interpret === undefined ? thrown : options.interpret(thrown);
+      } catch (error) {
+        return error;
+      }
+    },
     onFinished: (call) => {
       try {
         options.onFinished?.(call);

@@ -158,6 +158,31 @@ describe("a bug", () => {
   });
 });
 
+describe("what interpret makes of a thrown value", () => {
+  const boom = () => {
+    throw new Error("boom");
+  };
+
+  test("is what the caller is told", async () => {
+    const interpret = () => new Rejection("NOTE_BUSY", "the disk is away");
+    await using book = await openNotebook({ read: boom }, { interpret });
+
+    expect(reasonOf(await failureOf(book.notes.read({})))).toBe("NOTE_BUSY");
+  });
+
+  test("is a bug when it fails itself", async () => {
+    const interpret = () => {
+      throw new TypeError("no such field");
+    };
+    await using book = await openNotebook({ read: boom }, { interpret });
+
+    const error = await failureOf(book.notes.read({}));
+
+    expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
+    expect(book.finished).toMatchObject([{ error: new TypeError("no such field") }]);
+  });
+});
+
 describe("a ConnectError made by a handler", () => {
   test("keeps its code and takes the name of it as reason", async () => {
     await using book = await openNotebook({
