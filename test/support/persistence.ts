@@ -8,7 +8,7 @@ const PASSING: ReadonlySet<Code> = new Set([
   Code.Canceled,
 ]);
 
-/** Sends a request again, the very same, until it is answered or refused for a reason; as the contracts ask of callers. */
+/** Sends the very same request again until it is answered or refused, as the contracts ask of callers. */
 export async function persist<T>(call: () => Promise<T>): Promise<T> {
   const end = await vi.waitFor(
     async () => {

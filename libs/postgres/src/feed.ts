@@ -130,8 +130,9 @@ async function* follow<T>(
   let quietSinceMs = performance.now();
   let given = token;
 
-  // A round ends with a page that is not full, so that it has a row which never rests, too. Before `synced` what changes
-  // meanwhile is chased without a bound, later until too much has been given early.
+  // A round ends with a page that is not full, so that it has a row which never rests, too.
+  // Before `synced` what changes meanwhile is chased without a bound, later until too much has
+  // been given early.
   while (!ended.aborted) {
     const startMs = performance.now();
     const turn = doorbell.turn();

@@ -81,8 +81,8 @@ async function storedAnswer(tx: Tx, request: MutationRequest): Promise<Uint8Arra
 }
 
 /**
- * Forgets requests made before `before`, in batches that hold no lock for long; returns how many. An abort ends it after
- * the batch.
+ * Forgets requests made before `before`, in batches that hold no lock for long; returns how many.
+ * An abort ends it after the batch.
  * A repetition of a forgotten request is a new request.
  */
 export async function forgetRequests(

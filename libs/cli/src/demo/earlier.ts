@@ -4,8 +4,8 @@ import { asDuration, type DemoAgent, type EarlierWork } from "./files.ts";
 import { type Stage, until } from "./stage.ts";
 
 /**
- * Lets the agents that never worked here do their earlier tasks, through the same RPCs as any other, so that they have a
- * calibration to bid with. Returns how many tasks that were.
+ * Lets the agents that never worked here do their earlier tasks, through the same RPCs as any
+ * other, so that they have a calibration to bid with. Returns how many tasks that were.
  */
 export async function playEarlierWork(stage: Stage): Promise<number> {
   let played = 0;

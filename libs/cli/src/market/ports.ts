@@ -17,8 +17,8 @@ const FIRST_PORT = 7401;
 const METRICS_OFFSET = 2000;
 
 /**
- * Reads `--ports`: a first port N (the services take N to N+3, their metrics N+2000 to N+2003), or `auto` for free ones.
- * Absent: 7401.
+ * Reads `--ports`: a first port N (the services take N to N+3, their metrics N+2000 to N+2003), or
+ * `auto` for free ones. Absent: 7401.
  * @throws Failure when it is neither
  */
 export async function choosePorts(option: string | undefined): Promise<Ports> {
