@@ -33,7 +33,7 @@ import { Unreadable, validate } from "./validation.ts";
 /** The part of the four grpc-js call objects that all of them have. */
 export type RawCall = Pick<
   ServerUnaryCall<unknown, unknown>,
-  "metadata" | "cancelled" | "sendMetadata" | "getDeadline" | "getPath" | "once" | "emit"
+  "metadata" | "cancelled" | "sendMetadata" | "getDeadline" | "getPath" | "on" | "once"
 >;
 
 /** Sends the end of a call: an error, or the response and its trailers. */
@@ -87,7 +87,7 @@ export class IncomingCall implements HandlerContext {
     this.traceId = acceptTraceId(textOf(raw.metadata, TRACE_HEADER));
     desk.calls.add(this);
     // grpc-js emits this at the end of every call; only before the answer does it mean anything.
-    raw.once("cancelled", () => {
+    raw.on("cancelled", () => {
       if (!this.#finished) this.abort(this.#cancellation());
     });
   }
