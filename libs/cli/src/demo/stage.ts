@@ -1,7 +1,6 @@
 import { type Connection, connect } from "@bourse/client";
 import type { Market } from "../market/market.ts";
 import { SERVICE_NAMES } from "../market/ports.ts";
-import { ROOT } from "../place.ts";
 import type { DemoAgent, DemoTask } from "./files.ts";
 
 /** Everybody who has a part in the demo, each with a connection and a token of its own. */
@@ -50,7 +49,7 @@ export async function until<T>(
   for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 200)) {
     const answer = await ask();
     if (willDo(answer)) return answer;
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what} (${ROOT})`);
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 }

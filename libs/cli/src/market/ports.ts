@@ -47,6 +47,13 @@ export async function requireFree(ports: Ports): Promise<void> {
   }
 }
 
+/** A port that nobody listened on just now. */
+export async function freePort(): Promise<number> {
+  const { port, close } = await listen(0);
+  close();
+  return port;
+}
+
 async function freePorts(): Promise<Ports> {
   const count = SERVICE_NAMES.length * 2;
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbedded } from "@bourse/postgres/embedded";
 import { Failure } from "../failure.ts";
+import { freePort } from "../market/ports.ts";
 
 /** The servers that tests talk to. */
 export interface TestServers extends AsyncDisposable {
@@ -17,6 +18,8 @@ export interface TestServers extends AsyncDisposable {
 export const NO_REDIS =
   "no Redis: its suites were skipped. Set REDIS_URL, or put a redis-server on the PATH " +
   "(Debian: apt-get install redis-server; macOS: brew install redis)";
+
+const START_TIMEOUT_MS = 10_000;
 
 /** Takes the servers that DATABASE_URL and REDIS_URL name, and starts private ones for those that are not named. */
 export async function startTestServers(env: NodeJS.ProcessEnv): Promise<TestServers> {
@@ -49,28 +52,23 @@ async function startRedis(
   return `redis://127.0.0.1:${port}`;
 }
 
-async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net");
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
-
 async function waitForPort(port: number): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (Date.now() < deadline) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = createConnection(port, "127.0.0.1");
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-      socket.once("connect", () => socket.destroy());
-    });
-    if (open) return;
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (!(await answers(port))) {
+    if (Date.now() > deadline) {
+      throw new Failure(`redis-server did not come up on port ${port}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Failure(`redis-server did not come up on port ${port}`);
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(port, "127.0.0.1");
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
