@@ -45,6 +45,8 @@ async function follow(
   return { seen, token };
 }
 
+/** Idleness depends on how busy the machine is. */
+const isNews = (each: string) => each !== "idle";
 const synced = (seen: readonly string[]) => seen.includes("synced");
 
 describe("a watcher", () => {
@@ -95,7 +97,7 @@ describe("a watcher", () => {
       },
     );
 
-    expect(seen).toEqual(["synced", `${posted}:OPEN`]);
+    expect(seen.filter(isNews)).toEqual(["synced", `${posted}:OPEN`]);
   });
 
   test("gets only tasks that need no more than its capabilities", async () => {
@@ -109,8 +111,10 @@ describe("a watcher", () => {
     const sewing = await follow(buyer, { capabilities: ["Sew"], requester: "asker" }, synced);
     const all = await follow(buyer, { capabilities: ["knit", "sew"], requester: "asker" }, synced);
 
-    expect(sewing.seen).toEqual([`${one}:OPEN`, "synced"]);
-    expect(all.seen.toSorted()).toEqual([`${one}:OPEN`, `${both}:OPEN`, "synced"].toSorted());
+    expect(sewing.seen.filter(isNews)).toEqual([`${one}:OPEN`, "synced"]);
+    expect(all.seen.filter(isNews).toSorted()).toEqual(
+      [`${one}:OPEN`, `${both}:OPEN`, "synced"].toSorted(),
+    );
   });
 
   test("of its own awards learns of them when they are made", async () => {
@@ -123,7 +127,7 @@ describe("a watcher", () => {
       () => buyer.awardTask({ taskId }),
     );
 
-    expect(seen).toEqual(["synced", `${taskId}:AWARDED`]);
+    expect(seen.filter(isNews)).toEqual(["synced", `${taskId}:AWARDED`]);
   });
 
   test("hears from time to time that nothing happens", async () => {
