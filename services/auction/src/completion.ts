@@ -162,14 +162,18 @@ function outcomeOf(
   latencyMs: bigint,
   actualCostMicros?: bigint,
 ): Outcome {
-  const bounded = latencyMs > LATENCY_MS_MAX ? LATENCY_MS_MAX : latencyMs;
   return {
     success,
     estimatedLatencyMs: award.bidLatencyMs,
-    actualLatencyMs: bounded < 1n ? 1n : bounded,
+    actualLatencyMs: bounded(latencyMs),
     priceMicros: award.bidMicros,
     actualCostMicros,
   };
+}
+
+function bounded(latencyMs: bigint): bigint {
+  if (latencyMs < 1n) return 1n;
+  return latencyMs > LATENCY_MS_MAX ? LATENCY_MS_MAX : latencyMs;
 }
 
 function elapsedMs(award: Award, end: Date): bigint {
@@ -182,7 +186,7 @@ function isReported({ outcome, evaluation, endReason }: Task, said: Report): boo
   return (
     outcome.success === said.success &&
     evaluation === said.evaluation &&
-    (actualLatencyMs === undefined || actualLatencyMs === outcome.actualLatencyMs) &&
+    (actualLatencyMs === undefined || bounded(actualLatencyMs) === outcome.actualLatencyMs) &&
     (actualCost === undefined || actualCost.micros === outcome.actualCostMicros)
   );
 }

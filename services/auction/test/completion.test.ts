@@ -88,6 +88,13 @@ describe("a report", () => {
     expect(task.outcome?.actualLatencyMs).toBe(expected);
   });
 
+  test("of less than a millisecond is the same report when it comes again", () => {
+    const said = { success: true, evaluation: "", actualLatencyMs: 0n };
+    const { task } = report(anAwardedTask(), said, LATER);
+
+    expect(report(task, said, LATER)).toEqual({ task, followUps: [] });
+  });
+
   test("in the instant of the award counts a millisecond", () => {
     const { task } = report(
       anAwardedTask(),
