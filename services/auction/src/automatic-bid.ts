@@ -18,6 +18,9 @@ export interface AutomaticBidder extends Bidder {
 /** The most agents that the market bids for on one task. */
 export const AUTOMATIC_BIDS_MAX = 100;
 
+/** More than any task may cost, and still an amount that can be told. */
+const PRICE_MICROS_MAX = 9_000_000_000_000_001n;
+
 /** Bids and refusals that the market made on behalf of agents. */
 export interface AutomaticBids {
   readonly bids: readonly Bid[];
@@ -122,5 +125,6 @@ export function automaticTerms(spec: TaskSpec, bidder: AutomaticBidder): BidTerm
     return { price: { micros, currency: maxCost.currency }, latencyMs, successPpm };
   }
   const currency = bidder.currency ?? maxCost.currency;
-  return { price: { micros: bid.priceMicros, currency }, latencyMs, successPpm };
+  const micros = bid.priceMicros > PRICE_MICROS_MAX ? PRICE_MICROS_MAX : bid.priceMicros;
+  return { price: { micros, currency }, latencyMs, successPpm };
 }

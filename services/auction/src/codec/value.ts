@@ -7,9 +7,17 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 /** The most bytes that a payload or an output may have as JSON. */
 export const OBJECT_BYTES_MAX = 65_536;
 
-/** Whole milliseconds; parts of one are cut off. */
+/** The longest that a duration may be by its definition: 10,000 years. */
+const DURATION_MS_MAX = 315_576_000_000_000n;
+
+/**
+ * Whole milliseconds; parts of one are cut off, and so is what no duration can be, lest it cannot
+ * be told again.
+ */
 export function readDuration({ seconds, nanos }: Duration): bigint {
-  return seconds * 1_000n + BigInt(Math.trunc(nanos / 1_000_000));
+  const ms = seconds * 1_000n + BigInt(Math.trunc(nanos / 1_000_000));
+  if (ms > DURATION_MS_MAX) return DURATION_MS_MAX;
+  return ms < -DURATION_MS_MAX ? -DURATION_MS_MAX : ms;
 }
 
 /** A duration of milliseconds; negative ones too. */
