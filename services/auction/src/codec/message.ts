@@ -21,8 +21,9 @@ export const REQUESTS = {
 } as const;
 
 /**
- * A task's follow-ups as outbox messages. Each receiver's come in order; what one of them refuses
- * holds up no other, for money, reputation and lineage have keys of their own.
+ * A task's follow-ups as outbox messages. What a receiver refuses, or leaves waiting for a ruling,
+ * holds up nothing else: each award's money, credits and outcome have keys of their own. Only the
+ * lineage of a task is told in order.
  */
 export function writeFollowUps(
   taskId: string,
@@ -36,16 +37,16 @@ function writeFollowUp(taskId: string, followUp: FollowUp): OutboxMessage {
     case "settle":
     case "cancel": {
       const { kind, transactionId } = followUp;
-      return request(`${kind}/${transactionId}`, kind, taskId, { transactionId });
+      return request(`${kind}/${transactionId}`, kind, `money/${transactionId}`, { transactionId });
     }
     case "credits": {
       const { creditId, agentId, creditMicros } = followUp;
       const amount = writeMoney(creditMicros, "CRD");
-      return request(creditId, "credits", taskId, { creditId, agentId, amount, taskId });
+      return request(creditId, "credits", creditId, { creditId, agentId, amount, taskId });
     }
     case "outcome": {
       const { outcomeId, agentId, requester: requesterId, capability, currency } = followUp;
-      return request(`outcome/${outcomeId}`, "outcome", `registry/${taskId}`, {
+      return request(`outcome/${outcomeId}`, "outcome", `outcome/${outcomeId}`, {
         outcomeId,
         agentId,
         requesterId,
