@@ -81,7 +81,7 @@ export function beginAward(
     agentId: best.bid.agentId,
     bidId: best.bidId,
     priceMicros: priceOf(task.spec, ranking),
-    transactionId: holdId(task.taskId, epoch),
+    transactionId: holdId(task.taskId, epoch, best.bidId),
     cause,
     bidMicros: best.priceMicros,
     bidLatencyMs: best.latencyMs,
@@ -142,8 +142,9 @@ export function lapsedBefore(task: Task): Award | undefined {
   return task.awards.at(-2);
 }
 
-function holdId(taskId: string, epoch: number): string {
-  return deriveUuid("hold", taskId, epoch);
+/** With the id of a bid, which is sealed, so that nobody can take the id of a first hold before. */
+function holdId(taskId: string, epoch: number, bidId: string): string {
+  return deriveUuid("hold", taskId, epoch, bidId);
 }
 
 function awardInMaking(task: Task): Award {

@@ -33,11 +33,13 @@ const RETRY_MS_FIRST = 250;
 const RETRY_MS_MAX = 10_000;
 
 /**
- * Refusals of a hold that mean that the money is not there; an id that was refused before is burnt.
+ * Refusals of a hold that mean that the money is not there and never will be under this id: it was
+ * refused before, or somebody else has taken it.
  */
 const NO_FUNDS: ReadonlySet<string | undefined> = new Set([
   "INSUFFICIENT_FUNDS",
   "TRANSACTION_ID_BURNT",
+  "TRANSACTION_ID_REUSED",
 ]);
 
 /** Makes an awarder. `onFault` is told of each attempt that was in vain. */
