@@ -21,7 +21,9 @@ export function deliver(task: Task, delivery: Delivery, now: Date): Step {
   const { agentId, epoch, result } = delivery;
   const { actualCost, ...work } = result;
   const award = lastAward(task);
-  if (!task.awards.some((each) => each.agentId === agentId) || award === undefined) {
+  // An award in the making is still sealed, to the one who is to win as well.
+  const told = task.awards.filter((each) => each.awardTime !== undefined);
+  if (!told.some((each) => each.agentId === agentId) || award === undefined) {
     throw new Rejection("NOT_WINNER", `agent ${agentId} has not won task ${task.taskId}`, {
       metadata: { task_id: task.taskId },
     });

@@ -1,5 +1,6 @@
 import type { Principal } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
+import type { Award } from "./award.ts";
 import { isEnd, type Task } from "./task.ts";
 
 type Viewer = Pick<Principal, "kind" | "id">;
@@ -18,9 +19,10 @@ export function isParty(task: Task, viewer: Viewer): boolean {
   );
 }
 
-/** Whether a caller may know who wins while the price is being held. */
-export function mayKnowWinner(task: Task, viewer: Viewer): boolean {
-  return task.state !== "AWARDING" || speaksForRequester(task, viewer);
+/** The awards that a caller may know of: one in the making is the requester's to know. */
+export function knownAwards(task: Task, viewer: Viewer): readonly Award[] {
+  if (speaksForRequester(task, viewer)) return task.awards;
+  return task.awards.filter((award) => award.awardTime !== undefined);
 }
 
 /**

@@ -35,7 +35,7 @@ const NO = "INVALID_TASK_STATE";
 const TABLE: readonly (readonly [string, ...string[]])[] = [
   // act       OPEN          AWARDING AWARDED      DELIVERED    SUCCEEDED FAILED CANCELLED EXPIRED
   ["callOff", "CANCELLED", NO, NO, NO, NO, NO, "=", NO],
-  ["deliver", "NOT_WINNER", NO, "DELIVERED", "=", "=", "=", "NOT_WINNER", "NOT_WINNER"],
+  ["deliver", "NOT_WINNER", "NOT_WINNER", "DELIVERED", "=", "=", "=", "NOT_WINNER", "NOT_WINNER"],
   ["accept", NO, NO, NO, "SUCCEEDED", "=", NO, NO, NO],
   ["reject", NO, NO, NO, "FAILED", NO, "=", NO, NO],
   ["succeed", NO, NO, "SUCCEEDED", "SUCCEEDED", "=", NO, NO, NO],

@@ -17,7 +17,7 @@ import type { Award } from "../award.ts";
 import { currencyOf } from "../bid.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Outcome, TaskState as State, Task, TaskComplexity, TaskSpec } from "../task.ts";
-import { isParty, mayKnowWinner } from "../viewer.ts";
+import { isParty, knownAwards } from "../viewer.ts";
 import {
   readDuration,
   readMoney,
@@ -82,10 +82,7 @@ export function readState(state: TaskState): State {
 
 /** A task as a caller may see it. */
 export function writeTask(task: Task, viewer: Principal): MessageInitShape<typeof TaskSchema> {
-  const awards = mayKnowWinner(task, viewer)
-    ? task.awards
-    : task.awards.filter((award) => award.awardTime !== undefined);
-  const award = awards.at(-1);
+  const award = knownAwards(task, viewer).at(-1);
   const currency = currencyOf(task);
   return {
     taskId: task.taskId,

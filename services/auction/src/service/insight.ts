@@ -13,7 +13,7 @@ import { readSpec, writeAward, writeTask } from "../codec/task.ts";
 import { writeMoney } from "../codec/value.ts";
 import { notFound } from "../mover.ts";
 import { post, type Task } from "../task.ts";
-import { requireUnsealed } from "../viewer.ts";
+import { knownAwards, requireUnsealed } from "../viewer.ts";
 import { callerOf, type Parts } from "./parts.ts";
 
 type InsightMethods = Pick<ServiceImpl<typeof AuctionService>, "explainAward" | "simulateAuction">;
@@ -73,7 +73,7 @@ export function insightMethods({ store, book, now, newId }: Parts): InsightMetho
         declines: declines.map(({ agentId, reason, declineTime }) => {
           return { agentId, reason, declineTime: timestampFromDate(declineTime) };
         }),
-        awards: task.awards.map((award) => writeAward(award, currencyOf(task))),
+        awards: knownAwards(task, viewer).map((award) => writeAward(award, currencyOf(task))),
         marginMicros: marginMicros(ranking),
       };
     },
