@@ -1,6 +1,6 @@
 export type { Pool } from "pg";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
-export { isOutage } from "./outage.ts";
+export { isOutage, isUnstorable } from "./outage.ts";
 export {
   discardParked,
   enqueue,

@@ -22,3 +22,8 @@ const LOST = [
   "Client has encountered a connection error",
   "Client was closed",
 ] as const;
+
+/** Whether an error says that a text holds U+0000, which Postgres does not store. */
+export function isUnstorable(error: unknown): boolean {
+  return /^(22021|22P05)$/.test(sqlState(error) ?? "");
+}

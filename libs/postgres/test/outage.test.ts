@@ -1,4 +1,5 @@
-import { isOutage } from "@bourse/postgres";
+import { isOutage, isUnstorable } from "@bourse/postgres";
+import { testDatabase } from "@bourse/postgres/testing";
 import { describe, expect, test } from "vitest";
 
 describe("an error of the database", () => {
@@ -20,3 +21,18 @@ describe("an error of the database", () => {
     expect(isOutage(Object.assign(new Error("no outage"), fields))).toBe(false);
   });
 });
+
+test.each(["select $1::text", "select $1::jsonb"])(
+  "U+0000 in `%s` is told as unstorable",
+  async (sql) => {
+    await using database = await testDatabase({
+      schema: "bank",
+      directory: new URL("migrations/", import.meta.url),
+    });
+    const text = sql.includes("jsonb") ? '{"a": "\\u0000"}' : "\u0000";
+
+    const error = await database.pool.query(sql, [text]).catch((thrown: unknown) => thrown);
+
+    expect(isUnstorable(error)).toBe(true);
+  },
+);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createGuard, createSigner, ruleFaults, serviceToken } from "@bourse/access";
-import { isOutage } from "@bourse/postgres";
+import { isOutage, isUnstorable } from "@bourse/postgres";
 import {
   type Binding,
   type Codes,
@@ -241,11 +241,19 @@ const DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE";
 /** The codes of what every service may refuse with, whatever it is for. */
 const OWN_CODES = { [STARTING]: Code.Unavailable, [DATABASE_UNAVAILABLE]: Code.Unavailable };
 
-/** A database that is away is no bug of the handler that met it: its caller should come again. */
+/**
+ * What the database says that is no bug of the handler: that it is away, so that the caller should
+ * come again, or that it cannot store what the caller sent.
+ */
 function interpret(thrown: unknown): unknown {
-  if (!isOutage(thrown)) return thrown;
-  const text = "the service cannot reach its database";
-  return new Rejection(DATABASE_UNAVAILABLE, text, { retryAfterMs: 500 });
+  if (isOutage(thrown)) {
+    const text = "the service cannot reach its database";
+    return new Rejection(DATABASE_UNAVAILABLE, text, { retryAfterMs: 500 });
+  }
+  if (isUnstorable(thrown)) {
+    return new Rejection("INVALID_REQUEST", "texts must not contain the character U+0000");
+  }
+  return thrown;
 }
 
 async function tokenOf(

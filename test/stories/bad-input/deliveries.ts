@@ -108,6 +108,12 @@ export const deliveryRows: readonly Row[] = [
     ...NOT_EVALUATOR,
   },
   {
+    title: "rejecting in words that cannot be stored",
+    call: ({ buyer, delivered: { taskId } }) =>
+      buyer.auction.rejectResult({ taskId, evaluation: "bad\u0000work" }),
+    ...INVALID,
+  },
+  {
     title: "rejecting without a word",
     call: ({ buyer, delivered: { taskId } }) => buyer.auction.rejectResult({ taskId }),
     ...INVALID,
