@@ -8,6 +8,8 @@ const report = process.env["BOURSE_TEST_REPORT"] ?? relative(import.meta.dirname
 export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
+    setupFiles: [join(import.meta.dirname, "vitest.setup.ts")],
+    expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores, and each file brings its own servers or database.
