@@ -8,7 +8,7 @@ const report = process.env["BOURSE_TEST_REPORT"] ?? relative(import.meta.dirname
 export default defineConfig({
   test: {
     include: ["**/*.test.ts"],
-    setupFiles: [join(import.meta.dirname, "vitest.setup.ts")],
+    setupFiles: [join(import.meta.dirname, "vitest-setup.ts")],
     expect: { poll: { timeout: 20_000 } },
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -60,7 +60,7 @@ describe("a follower", () => {
   test("with a token gets only what has changed since", async () => {
     await using feed = aFeed();
     await pool.query(PUT, ["a", 1]);
-    await using first = followed(feed);
+    await using first = followed(feed, "", 20);
     await vi.waitFor(() => expect(first.kinds()).toContain("synced"));
     await passed(first, "a");
     await first[Symbol.asyncDispose]();
