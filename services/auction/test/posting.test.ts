@@ -134,6 +134,20 @@ describe("posting a task", () => {
       { code: "InvalidArgument", reason: "INVALID_REQUEST", fields: ["spec.payload"] },
     ],
     [
+      "a kind of task that is an IBAN",
+      { spec: aSpec({ taskType: "DE89370400440532013000" }) },
+      { code: "InvalidArgument", reason: "INVALID_REQUEST", fields: ["spec.task_type"] },
+    ],
+    [
+      "capabilities that make a phone number together",
+      { spec: aSpec({ needs: { capabilities: ["212", "555", "0123"] } }) },
+      {
+        code: "InvalidArgument",
+        reason: "INVALID_REQUEST",
+        fields: ["spec.requirements.capabilities"],
+      },
+    ],
+    [
       "a posted price in euros",
       { spec: aSpec({ scoringPolicy: ScoringPolicy.POSTED_PRICE }) },
       { code: "InvalidArgument", reason: "INVALID_REQUEST" },

@@ -6,6 +6,8 @@ import {
 } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { principalKey } from "@bourse/rpc";
 import { encodePageToken, pageSize } from "@bourse/rpc/page";
+import type { Fault } from "@bourse/rpc/rejection";
+import { personalDataFaults } from "@bourse/service/personal-data";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -28,6 +30,7 @@ export function lineageService(options: {
   return {
     async appendEvents({ events }, ctx) {
       const { id: source } = ctx.values.get(principalKey);
+      rejectFaults(events.flatMap(eventFaults));
       const head = await store.append(source, events.map(decodeEvent), ctx);
       return { headSequence: head.sequence, headHash: head.hash };
     },
@@ -80,12 +83,22 @@ export function lineageService(options: {
   };
 }
 
+function eventFaults(event: NewEventMessage, nth: number): readonly (Fault | undefined)[] {
+  const at = `events[${nth}]`;
+  const payload = event.payload as JsonObject | undefined;
+  const payloadFault = jsonFault(`${at}.payload`, payload, PAYLOAD_BYTES_MAX);
+  return [
+    textFault(`${at}.task_id`, event.taskId),
+    payloadFault,
+    ...personalDataFaults(event.eventId, `${at}.event_id`),
+    ...personalDataFaults(event.taskId, `${at}.task_id`),
+    // What is too deep or too large is not walked.
+    ...(payloadFault === undefined ? personalDataFaults(payload, `${at}.payload`) : []),
+  ];
+}
+
 function decodeEvent(event: NewEventMessage, nth: number): NewEvent {
   const payload = event.payload as JsonObject | undefined;
-  rejectFaults([
-    textFault(`events[${nth}].task_id`, event.taskId),
-    jsonFault(`events[${nth}].payload`, payload, PAYLOAD_BYTES_MAX),
-  ]);
   const eventTime = decodeTime(`events[${nth}].event_time`, event.eventTime);
   if (eventTime === undefined) throw new TypeError("an event has no time");
   const { eventId, type, subjects, taskId } = event;

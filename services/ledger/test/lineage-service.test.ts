@@ -99,6 +99,32 @@ describe("the record over gRPC", () => {
     expect(faultsOf(error).map((fault) => fault.field)).toEqual([field]);
   });
 
+  test("refuses personal data wherever it stands, names every place, and records none of it", async () => {
+    const { lineage } = market.as("service:auction");
+    const payload = { contact: { email: "ada@example.org" }, "+4915112345678": true };
+    const events = [
+      anEvent("clean"),
+      { ...anEvent("dirty/1"), payload },
+      { ...anEvent("dirty/DE89370400440532013000"), taskId: "212-555-0123" },
+    ];
+
+    const error: unknown = await lineage.appendEvents({ events }).then(
+      () => undefined,
+      (thrown) => thrown,
+    );
+    const { events: kept } = await lineage.queryEvents({ taskId: "task-of-clean" });
+
+    expect(reasonOf(error)).toBe("INVALID_REQUEST");
+    expect(faultsOf(error).map(({ field, description }) => `${field} ${description}`)).toEqual([
+      "events[1].payload.contact.email must not hold an e-mail address",
+      "events[1].payload[name 1] must not hold a phone number",
+      "events[2].event_id must not hold an IBAN",
+      "events[2].task_id must not hold a phone number",
+    ]);
+    expect(String(error)).not.toMatch(/ada@|\+49|DE89|555/);
+    expect(kept).toEqual([]);
+  });
+
   test.each([
     ["agent:ann", "appendEvents"],
     ["operator", "appendEvents"],

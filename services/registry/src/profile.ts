@@ -4,6 +4,7 @@ import {
   type Sla,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
+import { personalDataFaults } from "@bourse/service/personal-data";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -65,18 +66,20 @@ export function isSameProfile(one: StoredProfile, other: StoredProfile): boolean
 }
 
 /**
- * Checks a merged profile by the rules of the contract.
+ * Checks a merged profile by the rules of the contract, and what is told of it for personal data.
  * @throws Rejection INVALID_PROFILE with every fault
  */
 export function checkProfile(message: AgentProfile): void {
   const result = validator.validate(AgentProfileSchema, message);
-  if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
-  const faults: Fault[] = result.violations.map(({ field, ruleId, message: description }) => ({
+  const violations = (result.violations ?? []).map(({ field, ruleId, message: description }) => ({
     field: `profile.${pathToString(field)}`,
     reason: ruleId.replaceAll(/[^A-Za-z0-9]+/g, "_").toUpperCase(),
     description: description === "" ? ruleId : description,
   }));
+  const told = personalDataFaults(message.capabilities, "profile.capabilities");
+  const faults: readonly Fault[] = [...violations, ...told];
+  if (faults.length === 0) return;
   const text = faults.map(({ field, description }) => `${field}: ${description}`).join("; ");
   const reason: Reason = "INVALID_PROFILE";
   throw new Rejection(reason, `the profile would break a rule: ${text}`, { faults });

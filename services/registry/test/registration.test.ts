@@ -290,6 +290,7 @@ describe("a profile that breaks a rule is refused with INVALID_REQUEST", () => {
     ],
     ["an empty capability", { capabilities: ["  "] }, "capabilities[0]"],
     ["a capability of two words", { capabilities: ["two words"] }, "capabilities[0]"],
+    ["a capability that is an IBAN", { capabilities: ["NO9386011117947"] }, "capabilities[0]"],
     ["a negative price", { pricing: { costPerTask: eur(-5_000_000n) } }, "pricing"],
     [
       "a price beyond all bounds",

@@ -11,6 +11,7 @@ import {
 import { Complexity } from "@bourse/proto/bourse/type/v1/outcome_pb.ts";
 import type { Principal } from "@bourse/rpc";
 import { fromPpm, toPpm } from "@bourse/scoring";
+import { refusePersonalData } from "@bourse/service/personal-data";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Award } from "../award.ts";
@@ -38,10 +39,15 @@ const COMPLEXITIES: Readonly<Record<number, TaskComplexity>> = {
 
 /**
  * What was asked for, defaults filled in. Throws Rejection INVALID_REQUEST for a payload that is
- * too large.
+ * too large, and for personal data in what is told to the lineage.
  */
 export function readSpec(spec: TaskSpecMessage): TaskSpec {
   const { requirements, biddingWindow, reviewWindow } = spec;
+  refusePersonalData({
+    "spec.task_type": spec.taskType,
+    // As they are told: in one text, for a number may be spread over several.
+    "spec.requirements.capabilities": requirements?.capabilities.join(" "),
+  });
   const capabilities = (requirements?.capabilities ?? []).map((name) => name.trim().toLowerCase());
   return {
     taskType: spec.taskType,

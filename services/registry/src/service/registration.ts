@@ -8,6 +8,7 @@ import {
   type RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { answerOnce } from "@bourse/service/mutation";
+import { refusePersonalData } from "@bourse/service/personal-data";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   type Agent,
@@ -96,6 +97,7 @@ export function registering(parts: Parts): Registering {
 
   return {
     async registerAgent(request, ctx) {
+      refusePersonalData({ "profile.capabilities": request.profile?.capabilities });
       if (request.validateOnly) return { agent: (await dryRun([request]))[0] };
       const presences = await availability.read([request.agentId]);
       const schemas = { input: RegisterAgentRequestSchema, output: RegisterAgentResponseSchema };
@@ -115,6 +117,14 @@ export function registering(parts: Parts): Registering {
 
     async batchRegisterAgents(request, ctx) {
       const { requests } = request;
+      refusePersonalData(
+        Object.fromEntries(
+          requests.map(({ profile }, nth) => [
+            `requests[${nth}].profile.capabilities`,
+            profile?.capabilities,
+          ]),
+        ),
+      );
       if (request.validateOnly) return { agents: await dryRun(requests) };
       const presences = await availability.read(requests.map(({ agentId }) => agentId));
       const schemas = {

@@ -141,7 +141,8 @@ export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
  */
 export type TaskSpec = Message<"bourse.auction.v1.TaskSpec"> & {
   /**
-   * For people and filters, such as `iso_construction`.
+   * For people and filters, such as `iso_construction`. Like the capabilities it is told to the
+   * lineage, so a phone number or an IBAN is refused (fault PERSONAL_DATA).
    *
    * @generated from field: string task_type = 1;
    */

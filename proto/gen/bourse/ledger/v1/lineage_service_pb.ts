@@ -388,7 +388,9 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
 export const LineageService: GenService<{
   /**
    * Appends events in the order given, all or none. Idempotent by event_id: those that are there
-   * already are skipped. The service that tells belongs to the content.
+   * already are skipped. The service that tells belongs to the content. Events that hold obvious
+   * personal data (e-mail addresses, phone numbers, IBANs) in any text are INVALID_REQUEST, each
+   * place named (fault PERSONAL_DATA).
    * Refuses with: EVENT_ID_REUSED (same id, other content).
    *
    * @generated from rpc bourse.ledger.v1.LineageService.AppendEvents

@@ -117,7 +117,8 @@ export type AgentProfile = Message<"bourse.registry.v1.AgentProfile"> & {
   endpoint?: Endpoint | undefined;
 
   /**
-   * What it can do. Stored trimmed, in lower case, each once, sorted.
+   * What it can do. Stored trimmed, in lower case, each once, sorted. Told to the lineage, so a
+   * phone number or an IBAN is refused (fault PERSONAL_DATA).
    *
    * @generated from field: repeated string capabilities = 4;
    */
