@@ -1,112 +1,159 @@
-/** Gathers calls while the commit before them is under way, and commits them together. */
+import { createWaitingLine } from "./waiting-line.ts";
+
+/** Gathers calls while the commits before them are under way, and commits them together. */
 export interface GroupCommit<C, A> extends AsyncDisposable {
   /**
    * Resolves with the command's own answer once its batch is durable. A caller whose signal aborts before its batch
    * begins is rejected and nothing was done; afterwards the signal has no effect.
-   * @throws what `onFull` makes when `queueMax` commands wait, and Error after disposal; then nothing was done
+   * @throws what `onFull` makes when the queue has no room for it, and Error after disposal; then nothing was done
    */
   submit(command: C, options?: { readonly signal?: AbortSignal }): Promise<A>;
-  /** How many commands wait for their batch to begin. */
+  /** The weight of the commands that wait for their batch to begin. */
   readonly waiting: number;
 }
 
 /** How to gather and commit. */
 export interface GroupCommitOptions<C, A> {
-  /** Does all commands or none, in order, and answers each; it is never called twice at once. */
+  /** Does all commands or none, in order, and answers each; at most `lanes` calls are under way at once. */
   readonly commit: (commands: readonly C[]) => Promise<readonly A[]>;
+  /** Most weight of one batch; a command that is heavier by itself goes alone. */
   readonly batchMax: number;
+  /** Most weight that may wait; a command that is heavier by itself may when nothing else does. */
   readonly queueMax: number;
+  /**
+   * How many batches may be under way at once; 1. With more, batches begin in the order of submission, but may end in
+   * any: `commit` decides what order their effects have.
+   */
+  readonly lanes?: number;
+  /** What a command counts towards `batchMax` and `queueMax`: a whole number from 1, asked once; 1. */
+  readonly weigh?: (command: C) => number;
+  /** Makes the error for a command without room, from the weight that waits. */
   readonly onFull: (waiting: number) => Error;
   /** Whether the commands of a failed batch shall be tried one by one, so that one does not fail the others. */
   readonly divisible: (error: unknown) => boolean;
-  /** Is told how many commands each batch bore, once it was tried; what it throws is ignored. */
-  readonly onBatch?: (size: number) => void;
+  /** Is told the weight of each batch, once it was tried; what it throws is ignored. */
+  readonly onBatch?: (weight: number) => void;
 }
 
 interface Entry<C, A> {
   readonly command: C;
+  readonly weight: number;
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
-  readonly leave: () => void;
+  readonly begin: () => void;
 }
 
 /** Starts with an empty queue; disposal lets what waits be committed first. */
 export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): GroupCommit<C, A> {
-  const queue = new Set<Entry<C, A>>();
-  let draining: Promise<void> | undefined;
+  const { batchMax, queueMax, lanes = 1, onBatch, onFull } = options;
+  const line = createWaitingLine<Entry<C, A>>();
+  const working = new Set<Promise<void>>();
+  let busy = 0;
+  let waiting = 0;
   let closed = false;
 
-  async function drain(): Promise<void> {
+  function startLane(): void {
+    busy += 1;
+    const lane = work().finally(() => working.delete(lane));
+    working.add(lane);
+  }
+
+  async function work(): Promise<void> {
     // One turn of the event loop, so that calls which arrived together go together.
     await new Promise(setImmediate);
-    while (queue.size > 0) {
-      const batch = [...queue].slice(0, options.batchMax);
-      for (const entry of batch) {
-        queue.delete(entry);
-        entry.leave();
-      }
-      await run(batch);
-      tellSize(batch.length);
+    for (let batch = take(); batch.length > 0; batch = take()) {
+      await run(batch, options);
+      tell(onBatch, weightOf(batch));
     }
-    draining = undefined;
+    // In the same breath as the last look, or whoever comes in between would wait for nobody.
+    busy -= 1;
   }
 
-  function tellSize(size: number): void {
-    try {
-      options.onBatch?.(size);
-    } catch {
-      // Whoever measures must not stop the queue.
+  function take(): readonly Entry<C, A>[] {
+    const batch: Entry<C, A>[] = [];
+    let weight = 0;
+    for (let place = line.first(); place !== undefined; place = line.first()) {
+      const { value } = place;
+      if (batch.length > 0 && weight + value.weight > batchMax) break;
+      line.leave(place);
+      value.begin();
+      batch.push(value);
+      weight += value.weight;
     }
-  }
-
-  async function run(batch: readonly Entry<C, A>[]): Promise<void> {
-    try {
-      const answers = await options.commit(batch.map(({ command }) => command));
-      if (answers.length !== batch.length) throw new Error("a batch has an answer too few or many");
-      batch.forEach((entry, nth) => {
-        entry.resolve(answers[nth] as A);
-      });
-    } catch (error) {
-      if (batch.length > 1 && isDivisible(error)) {
-        for (const entry of batch) await run([entry]);
-      } else {
-        for (const entry of batch) entry.reject(error);
-      }
-    }
-  }
-
-  function isDivisible(error: unknown): boolean {
-    try {
-      return options.divisible(error);
-    } catch {
-      // The first error is the one that its callers get.
-      return false;
-    }
+    waiting -= weight;
+    return batch;
   }
 
   return {
     get waiting() {
-      return queue.size;
+      return waiting;
     },
     async submit(command, { signal } = {}) {
       if (closed) throw new Error("the group commit is closed");
       signal?.throwIfAborted();
-      if (queue.size >= options.queueMax) throw options.onFull(queue.size);
+      const weight = weigh(options, command);
+      if (waiting > 0 && waiting + weight > queueMax) throw onFull(waiting);
       return new Promise<A>((resolve, reject) => {
         const onAbort = () => {
-          queue.delete(entry);
+          line.leave(place);
+          waiting -= weight;
           reject(signal?.reason);
         };
-        const leave = () => signal?.removeEventListener("abort", onAbort);
-        const entry: Entry<C, A> = { command, resolve, reject, leave };
+        const begin = () => signal?.removeEventListener("abort", onAbort);
+        const place = line.join({ command, weight, resolve, reject, begin });
         signal?.addEventListener("abort", onAbort, { once: true });
-        queue.add(entry);
-        draining ??= drain();
+        waiting += weight;
+        if (busy < lanes) startLane();
       });
     },
     async [Symbol.asyncDispose]() {
       closed = true;
-      await draining;
+      while (working.size > 0) await Promise.all(working);
     },
   };
+}
+
+type Divisible<C, A> = Pick<GroupCommitOptions<C, A>, "commit" | "divisible">;
+
+async function run<C, A>(batch: readonly Entry<C, A>[], options: Divisible<C, A>): Promise<void> {
+  try {
+    const answers = await options.commit(batch.map(({ command }) => command));
+    if (answers.length !== batch.length) throw new Error("a batch has an answer too few or many");
+    batch.forEach((entry, nth) => {
+      entry.resolve(answers[nth] as A);
+    });
+  } catch (error) {
+    if (batch.length > 1 && isDivisible(options, error)) {
+      for (const entry of batch) await run([entry], options);
+    } else {
+      for (const entry of batch) entry.reject(error);
+    }
+  }
+}
+
+function isDivisible<C, A>({ divisible }: Divisible<C, A>, error: unknown): boolean {
+  try {
+    return divisible(error);
+  } catch {
+    // The first error is the one that its callers get.
+    return false;
+  }
+}
+
+function weigh<C, A>(options: Pick<GroupCommitOptions<C, A>, "weigh">, command: C): number {
+  const weight = options.weigh?.(command) ?? 1;
+  if (Number.isSafeInteger(weight) && weight > 0) return weight;
+  throw new RangeError(`a command cannot weigh ${weight}`);
+}
+
+function weightOf(batch: readonly { readonly weight: number }[]): number {
+  return batch.reduce((sum, { weight }) => sum + weight, 0);
+}
+
+function tell(onBatch: ((weight: number) => void) | undefined, weight: number): void {
+  try {
+    onBatch?.(weight);
+  } catch {
+    // Whoever measures must not stop the queue.
+  }
 }
