@@ -10,18 +10,21 @@ import {
 } from "../src/index.ts";
 
 // The example of C2SP tlog-checkpoint.
-const EXAMPLE = `example.com/behind-the-sofa
-20852163
-CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
-
-— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
-`;
+const EXAMPLE = [
+  "example.com/behind-the-sofa",
+  "20852163",
+  "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=",
+  "",
+  "— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/" +
+    "Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=",
+  "",
+].join("\n");
 
 test("a checkpoint is read and written as C2SP has it", () => {
   const checkpoint = parseCheckpoint(EXAMPLE);
 
   expect(checkpoint).toMatchObject({ origin: "example.com/behind-the-sofa", size: 20852163 });
-  expect(`${checkpointText(checkpoint)}`).toBe(EXAMPLE.split("\n\n")[0]?.concat("\n"));
+  expect(checkpointText(checkpoint)).toBe(EXAMPLE.split("\n\n")[0]?.concat("\n"));
 });
 
 test.each([
