@@ -7,18 +7,28 @@ export interface Money {
   readonly currency: string;
 }
 
-/** The money of one owner in one currency; `posted` and `held` are micros. */
+/** Whether an account may be used. FROZEN still receives; CLOSED does nothing. */
+export type AccountStatus = "OPEN" | "FROZEN" | "CLOSED";
+
+/** The money of one owner in one currency; all amounts are micros and none is negative. */
 export interface Account {
   /** Given by the database; movements name accounts by it. */
   readonly id: bigint;
   readonly owner: string;
   readonly currency: string;
-  /** What came in less what went out. */
-  readonly posted: bigint;
-  /** Of that, what open holds have promised to others; never negative. */
-  readonly held: bigint;
+  /** All that ever went out. */
+  readonly debitsPosted: bigint;
+  /** All that ever came in. */
+  readonly creditsPosted: bigint;
+  /** What open holds have promised to others. */
+  readonly debitsHeld: bigint;
+  /** What open holds of others have promised to the owner. */
+  readonly creditsHeld: bigint;
   /** How far below zero the owner may go, holds counted. */
   readonly creditLimit: bigint;
+  /** What the owner has to give back by rulings, taken first from what comes in. */
+  readonly owed: bigint;
+  readonly status: AccountStatus;
   readonly createdAt: Date;
 }
 
@@ -48,12 +58,17 @@ export function accountKey({ owner, currency }: AccountName): string {
   return `${currency} ${owner}`;
 }
 
+/** What came in less what went out, in micros; negative when on credit. */
+export function balance({ creditsPosted, debitsPosted }: Account): bigint {
+  return creditsPosted - debitsPosted;
+}
+
 /**
  * What the owner can spend now, in micros; negative when the limit was lowered below what is in
  * use.
  */
 export function available(account: Account): bigint {
-  return account.posted - account.held + account.creditLimit;
+  return uncommitted(account) + account.creditLimit;
 }
 
 /**
@@ -61,12 +76,23 @@ export function available(account: Account): bigint {
  * when on credit.
  */
 export function uncommitted(account: Account): bigint {
-  return account.posted - account.held;
+  return balance(account) - account.debitsHeld;
 }
 
-/** The account with `posted` and `held` changed by so many micros. */
-export function shift(account: Account, posted: bigint, held: bigint): Account {
-  return { ...account, posted: account.posted + posted, held: account.held + held };
+/** The account after so many micros have left it. */
+export function debited(account: Account, micros: bigint): Account {
+  return { ...account, debitsPosted: account.debitsPosted + micros };
+}
+
+/** The account after so many micros have entered it. */
+export function credited(account: Account, micros: bigint): Account {
+  return { ...account, creditsPosted: account.creditsPosted + micros };
+}
+
+/** Whether nothing is in the account, promised or owed, so that it can be closed. */
+export function isEmpty(account: Account): boolean {
+  const { debitsHeld, creditsHeld, owed } = account;
+  return balance(account) === 0n && debitsHeld === 0n && creditsHeld === 0n && owed === 0n;
 }
 
 /**
@@ -75,7 +101,7 @@ export function shift(account: Account, posted: bigint, held: bigint): Account {
  */
 export function outOfRange(accounts: readonly Account[]): Rejection | undefined {
   const beyond = accounts.find(
-    (account) => !inRange(account.posted) || !inRange(uncommitted(account)),
+    (account) => !inRange(balance(account)) || !inRange(uncommitted(account)),
   );
   if (beyond === undefined) return undefined;
   return refuse("BALANCE_OUT_OF_RANGE", `the balance of ${beyond.owner} would leave its range`, {

@@ -27,8 +27,10 @@ export interface Books {
   account(name: AccountName): Account | undefined;
   accountById(id: bigint): Account | undefined;
   transaction(id: string): Transaction | undefined;
-  /** The terms of a transaction that was refused for want of funds. */
+  /** The terms of a transaction that was refused for a passing cause. */
   burnt(id: string): Terms | undefined;
+  /** The ids of the transactions that were recorded as one group, in the order of their ids. */
+  group(id: string): readonly string[];
   transfer(kind: TransferKind, id: string): Transfer | undefined;
 }
 
@@ -40,22 +42,24 @@ export type Happening =
   | { readonly kind: "transaction_disputed"; readonly transaction: Transaction }
   | { readonly kind: "dispute_resolved"; readonly transaction: Transaction }
   | { readonly kind: "transfer_posted"; readonly transfer: Transfer }
-  | { readonly kind: "credit_limit_set"; readonly account: Account };
+  | { readonly kind: "credit_limit_set"; readonly account: Account }
+  | { readonly kind: "account_status_set"; readonly account: Account };
 
 /** What a decision writes. Rows of the same key replace what was there; movements are added. */
 export interface Changes {
   readonly accounts?: readonly Account[];
-  readonly transaction?: Transaction;
+  readonly transactions?: readonly Transaction[];
   readonly movements?: readonly Movement[];
-  readonly burnt?: Terms;
-  readonly transfer?: Transfer;
-  readonly happening?: Happening;
+  readonly burnt?: readonly Terms[];
+  readonly transfers?: readonly Transfer[];
+  readonly happenings?: readonly Happening[];
 }
 
 /** What a command is answered with. */
 export type Answer =
   | { readonly kind: "transaction"; readonly transaction: Transaction }
   | { readonly kind: "account"; readonly account: Account }
+  | { readonly kind: "group"; readonly answers: readonly Answer[] }
   | { readonly kind: "refused"; readonly refusal: Rejection };
 
 /** An answer and what it writes; also a refusal may write: an id that it burns. */
@@ -78,6 +82,19 @@ export function refused(refusal: Rejection, changes: Changes = {}): Decision {
 /** A transaction as an answer. */
 export function answered(transaction: Transaction, changes: Changes = {}): Decision {
   return { answer: { kind: "transaction", transaction }, changes };
+}
+
+/** An account as an answer. */
+export function answeredAccount(account: Account, changes: Changes = {}): Decision {
+  return { answer: { kind: "account", account }, changes };
+}
+
+/**
+ * The value, which the books must hold; throws when they do not, which is a bug of who read them.
+ */
+export function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the books were read without a row they need");
+  return value;
 }
 
 /** A part of the books in memory, which takes in each decision before the next is made. */
@@ -104,44 +121,71 @@ export function openDraft(rows: {
   const accounts = new Map(rows.accounts.map((account) => [accountKey(account), account]));
   const names = new Map(rows.accounts.map((account) => [account.id, accountKey(account)]));
   const transactions = new Map(rows.transactions.map((row) => [row.id, row]));
+  const groups = new Map<string, string[]>();
+  for (const row of rows.transactions) addToGroup(groups, row);
   const burnt = new Map(rows.burnt.map((terms) => [terms.id, terms]));
   const transfers = new Map(rows.transfers.map((row) => [transferKey(row.kind, row.id), row]));
-  const changed = {
-    accounts: new Map<string, Account>(),
-    transactions: new Map<string, Transaction>(),
-    movements: [] as Movement[],
-    burnt: [] as Terms[],
-    transfers: [] as Transfer[],
-    happenings: [] as Happening[],
-  };
-  return {
-    changed,
+  return draftOn({
     account: (name) => accounts.get(accountKey(name)),
     accountById: (id) => accounts.get(names.get(id) ?? ""),
     transaction: (id) => transactions.get(id),
     burnt: (id) => burnt.get(id),
+    group: (id) => groups.get(id) ?? [],
     transfer: (kind, id) => transfers.get(transferKey(kind, id)),
+  });
+}
+
+/** Opens a draft on other books, which stay as they are until they apply its `changed`. */
+export function draftOn(books: Books): Draft {
+  const accounts = new Map<string, Account>();
+  const transactions = new Map<string, Transaction>();
+  const groups = new Map<string, string[]>();
+  const burnt = new Map<string, Terms>();
+  const transfers = new Map<string, Transfer>();
+  const movements: Movement[] = [];
+  const happenings: Happening[] = [];
+  const account = (name: AccountName) => accounts.get(accountKey(name)) ?? books.account(name);
+  return {
+    changed: {
+      accounts,
+      transactions,
+      movements,
+      happenings,
+      get burnt() {
+        return [...burnt.values()];
+      },
+      get transfers() {
+        return [...transfers.values()];
+      },
+    },
+    account,
+    accountById(id) {
+      const found = books.accountById(id);
+      return found && account(found);
+    },
+    transaction: (id) => transactions.get(id) ?? books.transaction(id),
+    burnt: (id) => burnt.get(id) ?? books.burnt(id),
+    group: (id) => [...new Set([...books.group(id), ...(groups.get(id) ?? [])])].sort(),
+    transfer: (kind, id) => transfers.get(transferKey(kind, id)) ?? books.transfer(kind, id),
     apply(changes) {
-      for (const account of changes.accounts ?? []) {
-        accounts.set(accountKey(account), account);
-        changed.accounts.set(accountKey(account), account);
+      for (const row of changes.accounts ?? []) accounts.set(accountKey(row), row);
+      for (const row of changes.transactions ?? []) {
+        transactions.set(row.id, row);
+        addToGroup(groups, row);
       }
-      if (changes.transaction !== undefined) {
-        transactions.set(changes.transaction.id, changes.transaction);
-        changed.transactions.set(changes.transaction.id, changes.transaction);
-      }
-      changed.movements.push(...(changes.movements ?? []));
-      if (changes.burnt !== undefined) {
-        burnt.set(changes.burnt.id, changes.burnt);
-        changed.burnt.push(changes.burnt);
-      }
-      if (changes.transfer !== undefined) {
-        transfers.set(transferKey(changes.transfer.kind, changes.transfer.id), changes.transfer);
-        changed.transfers.push(changes.transfer);
-      }
-      if (changes.happening !== undefined) changed.happenings.push(changes.happening);
+      for (const row of changes.movements ?? []) movements.push(row);
+      for (const terms of changes.burnt ?? []) burnt.set(terms.id, terms);
+      for (const row of changes.transfers ?? []) transfers.set(transferKey(row.kind, row.id), row);
+      for (const happening of changes.happenings ?? []) happenings.push(happening);
     },
   };
+}
+
+function addToGroup(groups: Map<string, string[]>, { id, groupId }: Terms): void {
+  if (groupId === undefined) return;
+  const members = groups.get(groupId) ?? [];
+  if (!members.includes(id)) members.push(id);
+  groups.set(groupId, members);
 }
 
 /** A text that two transfers share only when they are the same. */

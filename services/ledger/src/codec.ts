@@ -1,6 +1,7 @@
 import {
   type Account as AccountMessage,
   AccountSchema,
+  AccountStatus,
   MovementKind,
   type Movement as MovementMessage,
   MovementSchema,
@@ -17,7 +18,8 @@ import type { Money as MoneyMessage } from "@bourse/proto/bourse/type/v1/money_p
 import type { Fault } from "@bourse/rpc/rejection";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { type Account, available, type Money } from "./account.ts";
+import { type Account, available, balance, type Money } from "./account.ts";
+import { agreementFaults, decodeAgreement, encodeAgreement } from "./agreement-codec.ts";
 import { type Caller, callerName } from "./caller.ts";
 import type { JsonObject } from "./canonical.ts";
 import { jsonFault, rejectFaults, textFault } from "./limit.ts";
@@ -35,24 +37,38 @@ const STATES: Readonly<Record<State, TransactionState>> = {
 };
 
 /**
- * The terms that a caller asks for. Throws INVALID_REQUEST for what the contract's rules cannot
- * see.
+ * What is wrong with the terms that a caller asks for, beyond what the contract's rules see; `path`
+ * stands before the names of the fields.
  */
-export function decodeTerms(request: RecordTransactionRequest, caller: Caller): Terms {
-  const context = request.context as JsonObject | undefined;
-  rejectFaults([
-    reservedFault(request.transactionId, caller),
-    textFault("capability", request.capability),
-    jsonFault("context", context, CONTEXT_BYTES_MAX),
-  ]);
+export function termsFaults(
+  path: string,
+  request: RecordTransactionRequest,
+  caller: Caller,
+): readonly (Fault | undefined)[] {
+  return [
+    reservedFault(`${path}transaction_id`, request.transactionId, caller),
+    textFault(`${path}capability`, request.capability),
+    jsonFault(`${path}context`, request.context as JsonObject | undefined, CONTEXT_BYTES_MAX),
+    ...agreementFaults(path, request),
+  ];
+}
+
+/** The terms that a caller asks for, which have no faults; `groupId` is "" when they stand alone. */
+export function decodeTerms(
+  request: RecordTransactionRequest,
+  caller: Caller,
+  groupId: string,
+): Terms {
   return {
     id: decodeId(request.transactionId),
     payer: request.payer,
     provider: request.provider,
     capability: request.capability,
     amount: decodeMoney(request.amount),
-    context,
+    context: request.context as JsonObject | undefined,
     recorder: callerName(caller),
+    groupId: groupId === "" ? undefined : decodeId(groupId),
+    ...decodeAgreement(request),
   };
 }
 
@@ -60,10 +76,10 @@ export function decodeTerms(request: RecordTransactionRequest, caller: Caller): 
  * Ids of version 8 are derived from what they are for, so anybody can guess them: were they free to
  * all, an agent could take the one of an award before the award does.
  */
-function reservedFault(uuid: string, caller: Caller): Fault | undefined {
+function reservedFault(field: string, uuid: string, caller: Caller): Fault | undefined {
   if (caller.kind !== "agent" || uuid[14] !== "8") return undefined;
   const description = "must not be of version 8, which services derive their ids in";
-  return { field: "transaction_id", reason: "RESERVED_VERSION", description };
+  return { field, reason: "RESERVED_VERSION", description };
 }
 
 /** A UUID as the books have it: in lower case. */
@@ -116,7 +132,7 @@ const YEAR_10000_MS = Date.parse("9999-12-31T23:59:59.999Z") + 1;
 
 /** A transaction as callers see it. */
 export function encodeTransaction(transaction: Transaction): TransactionMessage {
-  const { amount, evidence, settledAt } = transaction;
+  const { amount, dispute, settledAt } = transaction;
   const init: MessageInitShape<typeof TransactionSchema> = {
     transactionId: transaction.id,
     payer: transaction.payer,
@@ -126,13 +142,15 @@ export function encodeTransaction(transaction: Transaction): TransactionMessage 
     state: STATES[transaction.state],
     settledAmount: money(transaction.settled, amount.currency),
     recorder: transaction.recorder,
-    evidence: evidence.map(({ submittedAt, ...piece }) => ({
+    evidence: (dispute?.evidence ?? []).map(({ submittedAt, ...piece }) => ({
       ...piece,
       submitTime: timestampFromDate(submittedAt),
     })),
     createTime: timestampFromDate(transaction.createdAt),
     updateTime: timestampFromDate(transaction.updatedAt),
     owedAmount: money(transaction.owed, amount.currency),
+    groupId: transaction.groupId ?? "",
+    ...encodeAgreement(transaction),
   };
   if (transaction.context !== undefined) init.context = transaction.context as never;
   if (settledAt !== undefined) init.settleTime = timestampFromDate(settledAt);
@@ -144,11 +162,16 @@ export function encodeAccount(account: Account): AccountMessage {
   return create(AccountSchema, {
     owner: account.owner,
     currencyCode: account.currency,
-    postedMicros: account.posted,
-    heldMicros: account.held,
+    postedMicros: balance(account),
+    heldMicros: account.debitsHeld,
     creditLimitMicros: account.creditLimit,
     availableMicros: available(account),
     createTime: timestampFromDate(account.createdAt),
+    debitsPostedMicros: String(account.debitsPosted),
+    creditsPostedMicros: String(account.creditsPosted),
+    creditsHeldMicros: String(account.creditsHeld),
+    owedMicros: account.owed,
+    status: AccountStatus[account.status],
   });
 }
 
@@ -165,6 +188,15 @@ export function encodeMovement(line: StatementLine): MovementMessage {
     createTime: timestampFromDate(line.createdAt),
   });
 }
+
+/** A status that the contract says is one of these. */
+export function decodeStatus(status: AccountStatus): Account["status"] {
+  const found = STATUSES.find((name) => AccountStatus[name] === status);
+  if (found === undefined) throw new TypeError("a status is missing");
+  return found;
+}
+
+const STATUSES = ["OPEN", "FROZEN", "CLOSED"] as const;
 
 function money(micros: bigint, currencyCode: string) {
   return { micros, currencyCode };

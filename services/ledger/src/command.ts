@@ -1,8 +1,10 @@
-import { type AccountName, ISSUER, type Money, WORLD } from "./account.ts";
+import { type AccountName, type AccountStatus, ISSUER, type Money, WORLD } from "./account.ts";
+import { setStatus } from "./account-status.ts";
 import type { Answer, Books, Decision, Draft, Stamp, TransferKind } from "./books.ts";
 import type { Caller } from "./caller.ts";
 import { flagDispute, resolveDispute } from "./dispute.ts";
 import { cancel, record, settle } from "./escrow.ts";
+import { linked, resolveGroup } from "./group.ts";
 import type { Evidence, Terms } from "./transaction.ts";
 import { setCreditLimit, transfer } from "./transfer.ts";
 
@@ -63,6 +65,29 @@ export interface LimitCommand {
   readonly limit: Money;
 }
 
+/** Opens, freezes or closes an account. */
+export interface StatusCommand {
+  readonly kind: "status";
+  readonly owner: string;
+  readonly currency: string;
+  readonly status: AccountStatus;
+}
+
+/** Settles or cancels a whole group. */
+export interface GroupCommand {
+  readonly kind: "group";
+  readonly deed: "settle" | "cancel";
+  /** The id that its transactions were recorded with. */
+  readonly id: string;
+  readonly caller: Caller;
+}
+
+/** Commands that succeed or fail as one. */
+export interface LinkedCommand {
+  readonly kind: "linked";
+  readonly commands: readonly Command[];
+}
+
 /** All that changes the books. */
 export type Command =
   | RecordCommand
@@ -71,7 +96,10 @@ export type Command =
   | DisputeCommand
   | ResolveCommand
   | TransferCommand
-  | LimitCommand;
+  | LimitCommand
+  | StatusCommand
+  | GroupCommand
+  | LinkedCommand;
 
 /** Decides one command on the books as they are: pure, and it changes nothing itself. */
 export function decide(books: Books, command: Command, stamp: Stamp): Decision {
@@ -90,6 +118,12 @@ export function decide(books: Books, command: Command, stamp: Stamp): Decision {
       return transfer(books, command, stamp);
     case "limit":
       return setCreditLimit(books, command);
+    case "status":
+      return setStatus(books, command);
+    case "group":
+      return resolveGroup(books, command, stamp, decide);
+    case "linked":
+      return linked(books, command, stamp, decide);
   }
 }
 
@@ -105,37 +139,54 @@ export function play(draft: Draft, commands: readonly Command[], stamp: Stamp): 
   });
 }
 
-/** The id of the transaction that a command is about, or undefined. */
-export function transactionIdOf(command: Command): string | undefined {
-  if (command.kind === "record") return command.terms.id;
-  return "id" in command && command.kind !== "transfer" ? command.id : undefined;
+/** What a command is about, so that it can be locked and read before it is decided. */
+export interface Subjects {
+  /** Transactions that may exist already. */
+  readonly transactions: readonly string[];
+  /** Transactions that are to be recorded. */
+  readonly recorded: readonly Terms[];
+  /** Groups, all of whose transactions are meant. */
+  readonly groups: readonly string[];
+  /** Accounts beyond those of the parties. */
+  readonly accounts: readonly AccountName[];
+  readonly transfers: readonly { readonly kind: TransferKind; readonly id: string }[];
 }
 
-/**
- * The accounts that a command may touch: all of them must be in the books it is decided on. `known`
- * tells the terms of the transactions that exist; a command about another one touches what the
- * record before it in the batch names.
- */
-export function accountsOf(
-  command: Command,
-  known: (transactionId: string) => Pick<Terms, "payer" | "provider" | "amount"> | undefined,
-): readonly AccountName[] {
-  if (command.kind === "limit") return [{ owner: command.owner, currency: command.limit.currency }];
-  if (command.kind === "transfer") {
-    const { currency } = command.amount;
-    const source = command.transfer === "CREDIT" ? ISSUER : WORLD;
-    return [
-      { owner: command.owner, currency },
-      { owner: source, currency },
-    ];
-  }
-  const own = command.kind === "record" ? command.terms : undefined;
-  return [known(transactionIdOf(command) ?? ""), own].flatMap((terms) =>
-    terms === undefined || terms.payer === terms.provider
-      ? []
-      : [
-          { owner: terms.payer, currency: terms.amount.currency },
-          { owner: terms.provider, currency: terms.amount.currency },
-        ],
-  );
+/** What these commands are about; an account or transaction may come up more than once. */
+export function subjectsOf(commands: readonly Command[]): Subjects {
+  const transactions: string[] = [];
+  const recorded: Terms[] = [];
+  const groups: string[] = [];
+  const accounts: AccountName[] = [];
+  const transfers: { kind: TransferKind; id: string }[] = [];
+  const add = (command: Command): void => {
+    switch (command.kind) {
+      case "record":
+        recorded.push(command.terms);
+        break;
+      case "transfer": {
+        const { currency } = command.amount;
+        accounts.push({ owner: command.owner, currency });
+        accounts.push({ owner: command.transfer === "CREDIT" ? ISSUER : WORLD, currency });
+        transfers.push({ kind: command.transfer, id: command.id });
+        break;
+      }
+      case "limit":
+        accounts.push({ owner: command.owner, currency: command.limit.currency });
+        break;
+      case "status":
+        accounts.push({ owner: command.owner, currency: command.currency });
+        break;
+      case "group":
+        groups.push(command.id);
+        break;
+      case "linked":
+        command.commands.forEach(add);
+        break;
+      default:
+        transactions.push(command.id);
+    }
+  };
+  commands.forEach(add);
+  return { transactions, recorded, groups, accounts, transfers };
 }

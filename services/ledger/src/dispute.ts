@@ -1,10 +1,20 @@
-import { outOfRange, shift, uncommitted } from "./account.ts";
-import { answered, type Books, type Changes, type Decision, refused, type Stamp } from "./books.ts";
+import { type Account, outOfRange, uncommitted } from "./account.ts";
+import {
+  answered,
+  type Books,
+  type Changes,
+  type Decision,
+  present,
+  refused,
+  type Stamp,
+} from "./books.ts";
 import { callerName } from "./caller.ts";
 import type { DisputeCommand, ResolveCommand } from "./command.ts";
-import { holdMovement, partiesOf, present, resolveHold } from "./escrow.ts";
+import { holdMovement, partiesOf, promise, resolveHold } from "./escrow.ts";
 import { refuse } from "./refusal.ts";
 import {
+  type ArbitrationTerms,
+  type Dispute,
   type Evidence,
   invalidState,
   notFound,
@@ -15,6 +25,19 @@ import {
 
 /** The most pieces of evidence of one transaction. */
 export const EVIDENCE_MAX = 100;
+
+const DAY_MS = 24 * 3_600_000;
+
+/** How long the payer may stay silent after delivery when the terms do not say. */
+export const DEFAULT_REVIEW_MS = 3 * DAY_MS;
+
+/** What holds for a dispute whose parties agreed on nothing: three days, and then a week. */
+export const DEFAULT_ARBITRATION: ArbitrationTerms = {
+  arbitrators: [],
+  quorum: 0,
+  evidenceMs: 3 * DAY_MS,
+  rulingMs: 7 * DAY_MS,
+};
 
 /**
  * Freezes a transaction and adds evidence; a piece that the same caller brought before is not added
@@ -27,27 +50,65 @@ export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp)
   const trespassed = trespass(found, command.caller, "dispute");
   if (trespassed !== undefined) return refused(trespassed);
   if (found.state === "CANCELLED") return refused(invalidState(found, "dispute"));
-  if (found.ruling !== undefined) {
+  const { dispute } = found;
+  if (dispute?.ruling !== undefined) {
     const message = `the dispute of transaction ${found.id} was decided`;
-    const metadata = { providerShareBps: String(found.ruling.providerShareBps) };
+    const metadata = { providerShareBps: String(dispute.ruling.providerShareBps) };
     return refused(refuse("DISPUTE_ALREADY_DECIDED", message, { metadata }));
   }
-  const evidence = withEvidence(found.evidence, command, stamp.now);
+  const there = dispute?.evidence ?? [];
+  const evidence = withEvidence(there, command, stamp.now);
   if (evidence.length > EVIDENCE_MAX) {
     const message = `a transaction takes ${EVIDENCE_MAX} pieces of evidence`;
-    const metadata = { most: String(EVIDENCE_MAX), there: String(found.evidence.length) };
+    const metadata = { most: String(EVIDENCE_MAX), there: String(there.length) };
     return refused(refuse("TOO_MUCH_EVIDENCE", message, { metadata }));
   }
-  if (found.state === "DISPUTED") {
-    if (evidence.length === found.evidence.length) return answered(found);
-    const transaction = { ...found, evidence };
-    return answered(transaction, { transaction });
+  if (dispute !== undefined) {
+    if (evidence.length === there.length) return answered(found);
+    const transaction = { ...found, dispute: { ...dispute, evidence } };
+    return answered(transaction, { transactions: [transaction] });
   }
-  const disputed: Transaction = { ...found, state: "DISPUTED", evidence, updatedAt: stamp.now };
+  const contested: Transaction = {
+    ...found,
+    state: "DISPUTED",
+    dispute: openDispute(found, command, evidence, stamp.now),
+    updatedAt: stamp.now,
+  };
   const { transaction, ...changes } =
-    found.state === "SETTLED" ? freeze(books, disputed, stamp) : { transaction: disputed };
-  const happening = { kind: "transaction_disputed", transaction } as const;
-  return answered(transaction, { ...changes, transaction, happening });
+    found.state === "SETTLED" ? freeze(books, contested, stamp) : stopClock(contested);
+  return answered(transaction, {
+    ...changes,
+    transactions: [transaction],
+    happenings: [{ kind: "transaction_disputed", transaction }],
+  });
+}
+
+function openDispute(
+  { state, arbitration }: Transaction,
+  { caller }: DisputeCommand,
+  evidence: readonly Evidence[],
+  flaggedAt: Date,
+): Dispute {
+  const { evidenceMs, rulingMs } = arbitration ?? DEFAULT_ARBITRATION;
+  const evidenceDue = new Date(flaggedAt.getTime() + evidenceMs);
+  const rulingDue = new Date(evidenceDue.getTime() + rulingMs);
+  return {
+    flaggedBy: callerName(caller),
+    flaggedAt,
+    evidenceDue,
+    rulingDue,
+    dueAt: evidenceDue,
+    wasSettled: state === "SETTLED",
+    evidence,
+    votes: [],
+    ruling: undefined,
+  };
+}
+
+/** While a dispute lasts, no rule ends the hold. */
+function stopClock(disputed: Transaction): { readonly transaction: Transaction } {
+  const hold = { ...present(disputed.hold), dueAt: undefined };
+  return { transaction: { ...disputed, hold } };
 }
 
 /**
@@ -63,11 +124,12 @@ function freeze(
   const holder = present(provider);
   const amount = least(uncommitted(holder), settled.settled);
   if (amount <= 0n) return { transaction: settled };
-  const hold: OpenHold = { id: stamp.newId(), account: holder.id, amount };
+  const payee = present(payer);
+  const hold: OpenHold = { id: stamp.newId(), account: holder.id, amount, dueAt: undefined };
   return {
     transaction: { ...settled, hold },
-    accounts: [shift(holder, 0n, amount)],
-    movements: [holdMovement(hold, present(payer).id, settled.id, stamp)],
+    accounts: promise(holder, payee, amount),
+    movements: [holdMovement(hold, payee.id, settled.id, stamp)],
   };
 }
 
@@ -99,8 +161,11 @@ function withEvidence(
 export function resolveDispute(books: Books, command: ResolveCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
   if (found === undefined) return refused(notFound(command.id));
-  if (found.state !== "DISPUTED") return refused(invalidState(found, "rule on"));
-  const wasSettled = found.settledAt !== undefined;
+  const { dispute } = found;
+  if (found.state !== "DISPUTED" || dispute === undefined) {
+    return refused(invalidState(found, "rule on"));
+  }
+  const { wasSettled } = dispute;
   const inDispute = wasSettled ? found.settled : found.amount.micros;
   const share = shareOf(inDispute, command.providerShareBps);
   const back = inDispute - share;
@@ -113,23 +178,48 @@ export function resolveDispute(books: Books, command: ResolveCommand, stamp: Sta
   const resolved = bare ? undefined : resolveHold(books, found, pay, stamp);
   const beyond = outOfRange(resolved?.accounts ?? []);
   if (beyond !== undefined) return refused(beyond);
+  const owed = wasSettled ? back - pay : 0n;
+  const accounts = withDebt(books, found, resolved?.accounts ?? [], owed);
   const transaction: Transaction = {
     ...found,
     state: share > 0n ? "SETTLED" : "CANCELLED",
     settled: share,
-    owed: wasSettled ? back - pay : 0n,
+    owed,
     hold: undefined,
-    ruling: {
-      providerShareBps: command.providerShareBps,
-      reason: command.reason,
-      ruledBy: callerName(command.caller),
-      ruledAt: stamp.now,
+    dispute: {
+      ...dispute,
+      dueAt: undefined,
+      ruling: {
+        rule: "OPERATOR",
+        providerShareBps: command.providerShareBps,
+        reason: command.reason,
+        ruledBy: callerName(command.caller),
+        ruledAt: stamp.now,
+      },
     },
     updatedAt: stamp.now,
     settledAt: found.settledAt ?? (share > 0n ? stamp.now : undefined),
   };
-  const happening = { kind: "dispute_resolved", transaction } as const;
-  return answered(transaction, { ...resolved, transaction, happening });
+  return answered(transaction, {
+    ...resolved,
+    accounts,
+    transactions: [transaction],
+    happenings: [{ kind: "dispute_resolved", transaction }],
+  });
+}
+
+/** The accounts of a ruling after the provider has come to owe so many micros by it. */
+function withDebt(
+  books: Books,
+  transaction: Transaction,
+  moved: readonly Account[],
+  owed: bigint,
+): readonly Account[] {
+  if (owed === 0n) return moved;
+  const { id } = present(partiesOf(books, transaction).provider);
+  const debtor = moved.find((account) => account.id === id) ?? present(books.accountById(id));
+  const others = moved.filter((account) => account.id !== id);
+  return [...others, { ...debtor, owed: debtor.owed + owed }];
 }
 
 /** A share in basis points of `micros`, rounded to the nearest micro; half a micro is not given. */

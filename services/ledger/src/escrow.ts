@@ -1,5 +1,7 @@
-import { type Account, available, outOfRange, shift } from "./account.ts";
-import { answered, type Books, type Decision, refused, type Stamp } from "./books.ts";
+import type { Rejection } from "@bourse/rpc/rejection";
+import { type Account, available, credited, debited, outOfRange } from "./account.ts";
+import { unusableFor } from "./account-status.ts";
+import { answered, type Books, type Decision, present, refused, type Stamp } from "./books.ts";
 import type { CancelCommand, RecordCommand, SettleCommand } from "./command.ts";
 import type { Movement } from "./movement.ts";
 import { refuse } from "./refusal.ts";
@@ -15,7 +17,8 @@ import {
 
 /**
  * Holds the amount at the payer. Refuses, in this order: SAME_PARTY, TRANSACTION_ID_REUSED,
- * TRANSACTION_ID_BURNT, INSUFFICIENT_FUNDS, which burns the id.
+ * TRANSACTION_ID_BURNT, and then, which burns the id, ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+ * INSUFFICIENT_FUNDS.
  */
 export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): Decision {
   if (terms.payer === terms.provider) {
@@ -31,35 +34,55 @@ export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): De
   }
   if (existing !== undefined) return answered(existing);
   if (burnt !== undefined) {
-    const message = `transaction id ${terms.id} was refused for want of funds: use a new one`;
+    const message = `transaction id ${terms.id} was refused before: use a new one`;
     return refused(refuse("TRANSACTION_ID_BURNT", message));
   }
   const { payer, provider } = partiesOf(books, terms);
+  const lacking = lackOf(payer, provider, terms);
+  if (lacking !== undefined) return refused(lacking, { burnt: [terms] });
+  return hold(present(payer), present(provider), terms, stamp);
+}
+
+function lackOf(
+  payer: Account | undefined,
+  provider: Account | undefined,
+  { payer: owner, amount: { currency, micros } }: Terms,
+): Rejection | undefined {
+  const unusable = unusableFor("pay", payer) ?? unusableFor("receive", provider);
+  if (unusable !== undefined) return unusable;
   const spendable = payer === undefined ? 0n : available(payer);
-  if (payer === undefined || spendable < terms.amount.micros) {
-    const { currency, micros } = terms.amount;
-    const message = `${terms.payer} has ${spendable} micros of ${currency} available, not ${micros}`;
-    const metadata = { available: String(spendable), currency };
-    return refused(refuse("INSUFFICIENT_FUNDS", message, { metadata }), { burnt: terms });
-  }
-  const hold: OpenHold = { id: stamp.newId(), account: payer.id, amount: terms.amount.micros };
+  if (spendable >= micros) return undefined;
+  const message = `${owner} has ${spendable} micros of ${currency} available, not ${micros}`;
+  return refuse("INSUFFICIENT_FUNDS", message, {
+    metadata: { available: String(spendable), currency },
+  });
+}
+
+function hold(payer: Account, provider: Account, terms: Terms, stamp: Stamp): Decision {
+  const { micros } = terms.amount;
+  const open: OpenHold = {
+    id: stamp.newId(),
+    account: payer.id,
+    amount: micros,
+    dueAt: new Date(stamp.now.getTime() + terms.holdMs),
+  };
   const transaction: Transaction = {
     ...terms,
     state: "PENDING",
     settled: 0n,
     owed: 0n,
-    hold,
-    evidence: [],
-    ruling: undefined,
+    hold: open,
+    delivered: undefined,
+    dispute: undefined,
     createdAt: stamp.now,
     updatedAt: stamp.now,
     settledAt: undefined,
   };
   return answered(transaction, {
-    accounts: [shift(payer, 0n, hold.amount)],
-    transaction,
-    movements: [holdMovement(hold, present(provider).id, terms.id, stamp)],
-    happening: { kind: "transaction_recorded", transaction },
+    accounts: promise(payer, provider, micros),
+    transactions: [transaction],
+    movements: [holdMovement(open, provider.id, terms.id, stamp)],
+    happenings: [{ kind: "transaction_recorded", transaction }],
   });
 }
 
@@ -104,8 +127,11 @@ export function settle(books: Books, command: SettleCommand, stamp: Stamp): Deci
     updatedAt: stamp.now,
     settledAt: stamp.now,
   };
-  const happening = { kind: "transaction_settled", transaction } as const;
-  return answered(transaction, { ...resolved, transaction, happening });
+  return answered(transaction, {
+    ...resolved,
+    transactions: [transaction],
+    happenings: [{ kind: "transaction_settled", transaction }],
+  });
 }
 
 /**
@@ -127,8 +153,8 @@ export function cancel(books: Books, command: CancelCommand, stamp: Stamp): Deci
   };
   return answered(transaction, {
     ...resolveHold(books, found, 0n, stamp),
-    transaction,
-    happening: { kind: "transaction_cancelled", transaction },
+    transactions: [transaction],
+    happenings: [{ kind: "transaction_cancelled", transaction }],
   });
 }
 
@@ -158,22 +184,34 @@ export function resolveHold(
             debit: from.id,
             credit: to.id,
             amount,
-            reference: transaction.id,
+            transactionId: transaction.id,
+            transfer: undefined,
             holdId: hold.id,
             createdAt: stamp.now,
           },
         ];
   return {
-    accounts: [shift(from, -pay, -hold.amount), shift(to, pay, 0n)],
+    accounts: [
+      { ...debited(from, pay), debitsHeld: from.debitsHeld - hold.amount },
+      { ...credited(to, pay), creditsHeld: to.creditsHeld - hold.amount },
+    ],
     movements: [...movement("POST", pay), ...movement("RELEASE", hold.amount - pay)],
   };
+}
+
+/** The accounts after `payer` has promised so many micros to `payee`. */
+export function promise(payer: Account, payee: Account, micros: bigint): readonly Account[] {
+  return [
+    { ...payer, debitsHeld: payer.debitsHeld + micros },
+    { ...payee, creditsHeld: payee.creditsHeld + micros },
+  ];
 }
 
 /** The movement that opens a hold toward the account `credit`. */
 export function holdMovement(
   hold: OpenHold,
   credit: bigint,
-  reference: string,
+  transactionId: string,
   stamp: Stamp,
 ): Movement {
   return {
@@ -182,7 +220,8 @@ export function holdMovement(
     debit: hold.account,
     credit,
     amount: hold.amount,
-    reference,
+    transactionId,
+    transfer: undefined,
     holdId: undefined,
     createdAt: stamp.now,
   };
@@ -194,12 +233,4 @@ export function partiesOf(books: Books, { payer, provider, amount: { currency } 
     payer: books.account({ owner: payer, currency }),
     provider: books.account({ owner: provider, currency }),
   };
-}
-
-/**
- * The value, which the books must hold; throws when they do not, which is a bug of who read them.
- */
-export function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("the books were read without a row they need");
-  return value;
 }

@@ -31,6 +31,11 @@ export type LedgerEvents = {
     readonly currency: string;
     readonly limit_micros: bigint;
   };
+  readonly account_status_set: {
+    readonly owner: string;
+    readonly currency: string;
+    readonly status: string;
+  };
 };
 
 /** Returns the function that writes one log line for each thing that happened. */
@@ -46,6 +51,11 @@ export function ledgerEvents(logger: Logger): (happening: Happening) => void {
       case "credit_limit_set": {
         const { owner, currency, creditLimit } = happening.account;
         tell("credit_limit_set", { owner, currency, limit_micros: creditLimit });
+        break;
+      }
+      case "account_status_set": {
+        const { owner, currency, status } = happening.account;
+        tell("account_status_set", { owner, currency, status });
         break;
       }
       case "dispute_resolved":

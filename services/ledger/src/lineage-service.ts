@@ -32,7 +32,7 @@ export function lineageService(options: {
       const { id: source } = ctx.values.get(principalKey);
       rejectFaults(events.flatMap(eventFaults));
       const head = await store.append(source, events.map(decodeEvent), ctx);
-      return { headSequence: head.sequence, headHash: head.hash };
+      return { headSequence: head.sequence, headHash: head.hash.toString("hex") };
     },
 
     async queryEvents({ pageSize: size, pageToken, ...request }, ctx) {
@@ -71,13 +71,14 @@ export function lineageService(options: {
     },
 
     async verifyChain(_request, ctx) {
-      const { events, head, broken } = await store.verifyChain(ctx);
+      const { entries, head, broken } = await store.verifyChain(ctx);
       return {
         ok: broken === undefined,
-        events,
-        headHash: head.hash,
+        entries,
+        headHash: head.hash.toString("hex"),
         brokenSequence: broken?.sequence ?? 0n,
         fault: broken?.fault ?? "",
+        entry: broken?.entry ?? "",
       };
     },
   };
@@ -106,9 +107,10 @@ function decodeEvent(event: NewEventMessage, nth: number): NewEvent {
 }
 
 function encodeEvent(event: LineageEvent): Event {
-  const { payload, eventTime, recordTime, ...rest } = event;
+  const { payload, eventTime, recordTime, hash, nth, ...rest } = event;
   return create(EventSchema, {
     ...rest,
+    hash: hash.toString("hex"),
     eventTime: timestampFromDate(eventTime),
     recordTime: timestampFromDate(recordTime),
     ...(payload !== undefined && { payload: payload as never }),

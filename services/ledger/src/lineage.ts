@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Happening } from "./books.ts";
 import { canonicalJson, type JsonObject } from "./canonical.ts";
 import type { Transaction } from "./transaction.ts";
@@ -18,66 +17,16 @@ export interface NewEvent {
 
 /** An event on the record; its subjects are pseudonyms. */
 export interface LineageEvent extends NewEvent {
-  /** Its place in the chain, from 1. */
+  /** Its place among all events, from 1. */
   readonly sequence: bigint;
+  /** The batch that it was written with, and its place there behind the movements. */
+  readonly batch: bigint;
+  readonly nth: number;
   /** To the millisecond. */
   readonly recordTime: Date;
   readonly source: string;
-  /** SHA-256 in lower-case hex. */
-  readonly previousHash: string;
-  /** SHA-256 in lower-case hex. */
-  readonly hash: string;
-}
-
-/** Where the chain ends. */
-export interface Head {
-  readonly sequence: bigint;
-  readonly hash: string;
-}
-
-/** The head of a chain without events. */
-export const GENESIS: Head = { sequence: 0n, hash: "0".repeat(64) };
-
-/** What is wrong with a chain. */
-export type ChainFault = "SEQUENCE_GAP" | "LINK_MISMATCH" | "HASH_MISMATCH" | "HEAD_MISMATCH";
-
-/**
- * The hash of an event: SHA-256, in hex, of the UTF-8 bytes of one canonical JSON object (RFC 8785)
- * with the members event_id, event_time, payload (null when absent), previous_hash, record_time,
- * sequence (as a decimal string), source, subjects, task_id and type. Times are RFC 3339 in UTC
- * with three decimals: `2026-11-21T10:00:00.000Z`.
- */
-export function hashOf(event: Omit<LineageEvent, "hash">): string {
-  const text = canonicalJson({
-    event_id: event.eventId,
-    event_time: event.eventTime.toISOString(),
-    payload: event.payload ?? null,
-    previous_hash: event.previousHash,
-    record_time: event.recordTime.toISOString(),
-    sequence: String(event.sequence),
-    source: event.source,
-    subjects: event.subjects,
-    task_id: event.taskId,
-    type: event.type,
-  });
-  return createHash("sha256").update(text).digest("hex");
-}
-
-/** Puts an event, whose subjects are pseudonyms by now, behind the head. */
-export function chain(
-  head: Head,
-  event: NewEvent,
-  stamp: { readonly source: string; readonly recordTime: Date },
-): LineageEvent {
-  const open = { ...event, ...stamp, sequence: head.sequence + 1n, previousHash: head.hash };
-  return { ...open, hash: hashOf(open) };
-}
-
-/** What is wrong with an event that stands behind `head`, or undefined. */
-export function faultOf(head: Head, event: LineageEvent): ChainFault | undefined {
-  if (event.sequence !== head.sequence + 1n) return "SEQUENCE_GAP";
-  if (event.previousHash !== head.hash) return "LINK_MISMATCH";
-  return hashOf(event) === event.hash ? undefined : "HASH_MISMATCH";
+  /** As an entry of its batch, 32 bytes. */
+  readonly hash: Buffer;
 }
 
 /**
@@ -112,7 +61,8 @@ export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
     return undefined;
   }
   const { transaction } = happening;
-  const { id, payer, provider, amount, ruling } = transaction;
+  const { id, payer, provider, amount, dispute } = transaction;
+  const ruling = dispute?.ruling;
   return {
     eventId: `${happening.kind}/${id}`,
     type: happening.kind,

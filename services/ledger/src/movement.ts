@@ -15,8 +15,10 @@ export interface Movement {
   readonly credit: bigint;
   /** Micros; more than zero. HOLD and RELEASE move nothing yet. */
   readonly amount: bigint;
-  /** The transaction, deposit, withdrawal or credit that it belongs to. */
-  readonly reference: string;
+  /** The transaction that it belongs to; undefined for a deposit, withdrawal or credit. */
+  readonly transactionId: string | undefined;
+  /** The deposit, withdrawal or credit that it belongs to; undefined for a transaction. */
+  readonly transfer: string | undefined;
   /** The hold that a POST or RELEASE resolves. */
   readonly holdId: string | undefined;
   readonly createdAt: Date;

@@ -1,9 +1,10 @@
 import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
-import { appendEvents, queryEvents, verifyChain } from "./postgres/lineage.ts";
+import { verifyChain } from "./postgres/chain.ts";
+import { writeBatch } from "./postgres/journal.ts";
+import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
-import { orUnavailable } from "./postgres/outage.ts";
 import { findTransaction, listTransactions } from "./postgres/transactions.ts";
 import { verifyBooks } from "./postgres/verify.ts";
 import type { LedgerStore, LineageStore, QueryOptions } from "./store.ts";
@@ -25,13 +26,11 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
   const write: LedgerStore["write"] = (work, query) =>
-    orUnavailable(() =>
-      withRaces(() =>
-        withTransaction(
-          pool,
-          (tx) => work(tx, (commands) => commitIn(tx, commands, stampOf(options))),
-          query,
-        ),
+    withRaces(() =>
+      withTransaction(
+        pool,
+        (tx) => work(tx, (commands) => commitIn(tx, commands, stampOf(options))),
+        query,
       ),
     );
   return {
@@ -55,8 +54,8 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
     verify: (query) => snapshot(query, (tx) => verifyBooks(tx, query.divergencesMax)),
     countOpen: async () => {
       const { rows } = await pool.query<{ held: string; disputed: string }>(
-        `select (select count(*) from transactions where hold_id is not null) as held,
-           (select count(*) from transactions where state = 'DISPUTED') as disputed`,
+        `select (select count(*) from holds) as held,
+           (select count(*) from disputes where due_at is not null) as disputed`,
       );
       return { openHolds: Number(rows[0]?.held), disputed: Number(rows[0]?.disputed) };
     },
@@ -79,8 +78,10 @@ export function createLineageStore(options: StoreOptions): LineageStore {
   const snapshot = snapshots(pool);
   return {
     append: (source, events, query) =>
-      orUnavailable(() =>
-        withTransaction(pool, (tx) => appendEvents(tx, source, events, stampOf(options)), query),
+      withTransaction(
+        pool,
+        (tx) => writeBatch(tx, { movements: [], events, source }, stampOf(options)),
+        query,
       ),
     query: (filter, after, limit, query) =>
       snapshot(query, (tx) => queryEvents(tx, filter, after, limit)),
@@ -98,14 +99,12 @@ function stampOf({ now, newId, newPseudonym }: StoreOptions): BatchStamp {
  */
 function snapshots(pool: Pool) {
   return <T>(query: QueryOptions, work: (tx: Tx) => Promise<T>): Promise<T> =>
-    orUnavailable(() =>
-      withTransaction(
-        pool,
-        async (tx) => {
-          await tx.query("set transaction read only");
-          return work(tx);
-        },
-        { ...query, isolation: "repeatable read" },
-      ),
+    withTransaction(
+      pool,
+      async (tx) => {
+        await tx.query("set transaction read only");
+        return work(tx);
+      },
+      { ...query, isolation: "repeatable read" },
     );
 }

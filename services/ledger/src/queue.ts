@@ -1,9 +1,24 @@
-import { createGroupCommit, type GroupCommit } from "@bourse/postgres/group-commit";
-import { reasonOf } from "@bourse/rpc";
+import { isOutage } from "@bourse/postgres";
+import { createGroupCommit } from "@bourse/postgres/group-commit";
 import type { Answer, Happening } from "./books.ts";
 import type { Command } from "./command.ts";
 import { refuse } from "./refusal.ts";
 import type { LedgerStore } from "./store.ts";
+
+/** Commits commands together with those that others ask for at the same time. */
+export interface Queue extends AsyncDisposable {
+  /**
+   * Answers each command once all are durable; they go into one batch, in order. A caller whose
+   * signal aborts before that begins is rejected and nothing was done.
+   * @throws Rejection LEDGER_BUSY when too many wait; then nothing was done
+   */
+  submit(
+    commands: readonly Command[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly Answer[]>;
+  /** How many wait for their batch. */
+  readonly waiting: number;
+}
 
 /**
  * Puts the books behind a queue: commands that come while a batch is being committed make the next
@@ -16,17 +31,21 @@ export function createQueue(options: {
   /** Is told what a batch made durable, before its callers are answered. */
   readonly tell: (happenings: readonly Happening[]) => void;
   readonly onBatch?: (size: number) => void;
-}): GroupCommit<Command, Answer> {
+}): Queue {
   const { store, tell, ...limits } = options;
-  return createGroupCommit({
+  return createGroupCommit<readonly Command[], readonly Answer[]>({
     ...limits,
-    async commit(commands) {
-      const { answers, happenings } = await store.commit(commands);
+    async commit(parcels) {
+      const { answers, happenings } = await store.commit(parcels.flat());
       tell(happenings);
-      return answers;
+      let begin = 0;
+      return parcels.map(({ length }) => {
+        begin += length;
+        return answers.slice(begin - length, begin);
+      });
     },
     // Without a database each of them would only wait for the same time-out again.
-    divisible: (error) => reasonOf(error) !== "LEDGER_UNAVAILABLE",
+    divisible: (error) => !isOutage(error),
     onFull: (waiting) =>
       refuse("LEDGER_BUSY", "the ledger has too much to do", {
         metadata: { waiting: String(waiting) },

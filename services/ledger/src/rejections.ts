@@ -14,6 +14,11 @@ export const codes = {
   CURRENCY_MISMATCH: Code.FailedPrecondition,
   AMOUNT_EXCEEDS_HOLD: Code.FailedPrecondition,
   ALREADY_SETTLED_DIFFERENTLY: Code.FailedPrecondition,
+  GROUP_NOT_FOUND: Code.NotFound,
+  ACCOUNT_CLOSED: Code.FailedPrecondition,
+  ACCOUNT_FROZEN: Code.FailedPrecondition,
+  ACCOUNT_NOT_EMPTY: Code.FailedPrecondition,
+  LINKED_ENTRY_FAILED: Code.Aborted,
   DISPUTE_ALREADY_DECIDED: Code.FailedPrecondition,
   TOO_MUCH_EVIDENCE: Code.FailedPrecondition,
   DEPOSIT_ID_REUSED: Code.AlreadyExists,
@@ -24,5 +29,4 @@ export const codes = {
   EVENT_ID_REUSED: Code.AlreadyExists,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LEDGER_BUSY: Code.ResourceExhausted,
-  LEDGER_UNAVAILABLE: Code.Unavailable,
 } as const satisfies Record<Reason, Code>;

@@ -9,27 +9,31 @@ import { encodePageToken, pageSize } from "@bourse/rpc/page";
 import { answerOnce } from "@bourse/service/mutation";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Account } from "./account.ts";
+import { batches } from "./batch-service.ts";
 import type { Answer, Happening } from "./books.ts";
 import {
   decodeFilter,
   decodeId,
   decodeMoney,
+  decodeStatus,
   decodeTerms,
   encodeAccount,
   encodeMovement,
   encodeTransaction,
+  termsFaults,
 } from "./codec.ts";
 import type { Command, TransferCommand } from "./command.ts";
 import { fitting, rejectFaults, textFault } from "./limit.ts";
 import { accountCursor, transactionCursor } from "./page.ts";
+import type { Queue } from "./queue.ts";
 import type { LedgerStore } from "./store.ts";
 import { maySee, notFound, type Transaction } from "./transaction.ts";
 
 /** What the books are served with. */
 export interface LedgerOptions {
   readonly store: LedgerStore;
-  /** Commits a command, with others when they come at the same time; answers when it is durable. */
-  readonly submit: (command: Command, options: { readonly signal: AbortSignal }) => Promise<Answer>;
+  /** Commits commands, with others that come at the same time; answers when they are durable. */
+  readonly submit: Queue["submit"];
   /** Is told of what a unit of work outside of `submit` has made durable. */
   readonly tell: (happenings: readonly Happening[]) => void;
 }
@@ -39,18 +43,34 @@ const HOLDS_MAX = 1_000;
 
 /** Serves the books. */
 export function ledgerService(options: LedgerOptions): ServiceImpl<typeof LedgerService> {
-  return { ...escrow(options), ...transfers(options), ...queries(options) };
+  return {
+    ...escrow(options),
+    ...batches(options),
+    ...transfers(options),
+    ...queries(options),
+  };
 }
 
 function escrow(options: LedgerOptions) {
   const { submit } = options;
   async function transact(command: Command, { signal }: HandlerContext) {
-    return { transaction: encodeTransaction(transactionOf(await submit(command, { signal }))) };
+    const [answer] = await submit([command], { signal });
+    return { transaction: encodeTransaction(transactionOf(answer)) };
+  }
+
+  async function resolveGroup(deed: "settle" | "cancel", groupId: string, ctx: HandlerContext) {
+    const id = decodeId(groupId);
+    const command = { kind: "group", deed, id, caller: callerOf(ctx) } as const;
+    const [answer] = await submit([command], ctx);
+    if (answer?.kind !== "group") throw refusalOf(answer);
+    return { transactions: answer.answers.map((each) => encodeTransaction(transactionOf(each))) };
   }
 
   return {
-    recordTransaction: (request, ctx) =>
-      transact({ kind: "record", terms: decodeTerms(request, callerOf(ctx)) }, ctx),
+    recordTransaction: (request, ctx) => {
+      rejectFaults(termsFaults("", request, callerOf(ctx)));
+      return transact({ kind: "record", terms: decodeTerms(request, callerOf(ctx), "") }, ctx);
+    },
 
     settleTransaction: ({ transactionId, amount }, ctx) =>
       transact(
@@ -62,6 +82,10 @@ function escrow(options: LedgerOptions) {
         },
         ctx,
       ),
+
+    settleGroup: ({ groupId }, ctx) => resolveGroup("settle", groupId, ctx),
+
+    cancelGroup: ({ groupId }, ctx) => resolveGroup("cancel", groupId, ctx),
 
     cancelTransaction: ({ transactionId }, ctx) =>
       transact({ kind: "cancel", id: decodeId(transactionId), caller: callerOf(ctx) }, ctx),
@@ -83,7 +107,8 @@ function escrow(options: LedgerOptions) {
 
 function transfers({ submit }: LedgerOptions) {
   async function move(command: Command, { signal }: HandlerContext) {
-    return { account: encodeAccount(accountOf(await submit(command, { signal }))) };
+    const [answer] = await submit([command], { signal });
+    return { account: encodeAccount(accountOf(answer)) };
   }
 
   return {
@@ -100,6 +125,9 @@ function transfers({ submit }: LedgerOptions) {
 
     setCreditLimit: ({ owner, creditLimit }, ctx) =>
       move({ kind: "limit", owner, limit: decodeMoney(creditLimit) }, ctx),
+
+    setAccountStatus: ({ owner, currencyCode: currency, status }, ctx) =>
+      move({ kind: "status", owner, currency, status: decodeStatus(status) }, ctx),
   } satisfies Partial<ServiceImpl<typeof LedgerService>>;
 }
 
@@ -196,14 +224,16 @@ function callerOf(ctx: HandlerContext) {
 }
 
 function transactionOf(answer: Answer | undefined): Transaction {
-  if (answer?.kind === "refused") throw answer.refusal;
-  if (answer?.kind !== "transaction") throw new TypeError("no transaction was answered");
+  if (answer?.kind !== "transaction") throw refusalOf(answer);
   return answer.transaction;
 }
 
-function accountOf(answer: Answer): Account {
-  if (answer.kind === "refused") throw answer.refusal;
-  if (answer.kind !== "account") throw new TypeError("no account was answered");
+function refusalOf(answer: Answer | undefined): Error {
+  return answer?.kind === "refused" ? answer.refusal : new TypeError("another thing was answered");
+}
+
+function accountOf(answer: Answer | undefined): Account {
+  if (answer?.kind !== "account") throw refusalOf(answer);
   return answer.account;
 }
 

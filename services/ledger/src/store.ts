@@ -2,7 +2,8 @@ import type { Tx } from "@bourse/postgres";
 import type { Account, AccountName } from "./account.ts";
 import type { Answer, Happening } from "./books.ts";
 import type { Command } from "./command.ts";
-import type { ChainFault, Head, LineageEvent, NewEvent } from "./lineage.ts";
+import type { Head } from "./journal.ts";
+import type { LineageEvent, NewEvent } from "./lineage.ts";
 import type { StatementLine } from "./movement.ts";
 import type { Transaction, TransactionState } from "./transaction.ts";
 
@@ -52,7 +53,7 @@ export interface QueryOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The books. Every method throws a Rejection LEDGER_UNAVAILABLE when the database is away. */
+/** The books. */
 export interface LedgerStore {
   /**
    * Decides commands in order and writes what they change in one database transaction; answers when
@@ -107,15 +108,29 @@ export interface EventFilter {
   readonly until: Date | undefined;
 }
 
-/** What a verification of the chain found. */
+/** What is wrong with the journal. */
+export type ChainFault =
+  | "SEQUENCE_GAP"
+  | "ENTRY_CHANGED"
+  | "ENTRY_MISPLACED"
+  | "ENTRY_MISSING"
+  | "ROOT_MISMATCH"
+  | "HASH_MISMATCH"
+  | "HEAD_MISMATCH";
+
+/** What a verification of the journal found. */
 export interface ChainReport {
-  readonly events: bigint;
-  /** The last event that holds. */
-  readonly head: Head;
-  readonly broken: { readonly sequence: bigint; readonly fault: ChainFault } | undefined;
+  /** Movements and events of the batches that hold. */
+  readonly entries: bigint;
+  /** The last batch that holds. */
+  readonly head: Pick<Head, "sequence" | "hash">;
+  /** The first batch that does not, and the movement or event at fault, "" when none is known. */
+  readonly broken:
+    | { readonly sequence: bigint; readonly fault: ChainFault; readonly entry: string }
+    | undefined;
 }
 
-/** The record. Every method throws a Rejection LEDGER_UNAVAILABLE when the database is away. */
+/** The record. */
 export interface LineageStore {
   /**
    * Appends all events or none; those on the record already are skipped.
@@ -129,6 +144,6 @@ export interface LineageStore {
     limit: number,
     options: QueryOptions,
   ): Promise<readonly LineageEvent[]>;
-  /** Recomputes the chain of one snapshot from its first event. */
+  /** Recomputes the journal of one snapshot from its first batch. */
   verifyChain(options: QueryOptions): Promise<ChainReport>;
 }

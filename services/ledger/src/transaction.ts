@@ -18,6 +18,34 @@ export interface Terms {
   readonly context: JsonObject | undefined;
   /** Who recorded it: `agent:<id>`, `operator` or `service:<name>`. */
   readonly recorder: string;
+  /** What it was recorded with, all or none: a lower-case UUID. */
+  readonly groupId: string | undefined;
+  /** How long the money is held when nothing is delivered, in ms; more than zero. */
+  readonly holdMs: number;
+  readonly delivery: DeliveryTerms | undefined;
+  readonly arbitration: ArbitrationTerms | undefined;
+}
+
+/** What the provider promised to deliver, and how long the payer may look at it. */
+export interface DeliveryTerms {
+  /** How long after the hold the result is promised, in ms; 0 when no time was agreed. */
+  readonly withinMs: number;
+  /** SHA-256 that the result must have, in hex; "" when none was agreed. */
+  readonly sha256: string;
+  /** How long the payer may stay silent before silence accepts, in ms. */
+  readonly reviewMs: number;
+}
+
+/** Who decides a dispute and how long it takes. */
+export interface ArbitrationTerms {
+  /** Agent ids, none of them a party. */
+  readonly arbitrators: readonly string[];
+  /** How many of them must name the same share; 0 when there are none. */
+  readonly quorum: number;
+  /** How long both sides may bring evidence, in ms. */
+  readonly evidenceMs: number;
+  /** How long after that a ruling may take, in ms. */
+  readonly rulingMs: number;
 }
 
 /** A promise that is not resolved yet. */
@@ -28,6 +56,8 @@ export interface OpenHold {
   readonly account: bigint;
   /** Micros; more than zero. */
   readonly amount: bigint;
+  /** When a rule ends it; undefined while a dispute freezes it. */
+  readonly dueAt: Date | undefined;
 }
 
 /** Something a party brought forward in a dispute. */
@@ -39,8 +69,43 @@ export interface Evidence {
   readonly submittedAt: Date;
 }
 
-/** An operator's decision of a dispute. */
+/** What was delivered. */
+export interface Delivery {
+  readonly at: Date;
+  /** SHA-256 of the result in hex; "" when it was not told. */
+  readonly sha256: string;
+  readonly reference: string;
+}
+
+/** What one arbitrator would rule. */
+export interface Vote {
+  /** An agent id. */
+  readonly arbitrator: string;
+  /** The provider's share, 0 to 10,000. */
+  readonly shareBps: number;
+  readonly reason: string;
+  readonly votedAt: Date;
+}
+
+/** A contest of a transaction, open until it has a ruling. */
+export interface Dispute {
+  readonly flaggedBy: string;
+  readonly flaggedAt: Date;
+  readonly evidenceDue: Date;
+  readonly rulingDue: Date;
+  /** When a rule may end it; undefined when it is over. */
+  readonly dueAt: Date | undefined;
+  /** Whether the provider had been paid before. */
+  readonly wasSettled: boolean;
+  readonly evidence: readonly Evidence[];
+  readonly votes: readonly Vote[];
+  readonly ruling: Ruling | undefined;
+}
+
+/** The decision of a dispute. */
 export interface Ruling {
+  /** Which rule: OPERATOR when an operator ruled. */
+  readonly rule: string;
   /** The provider's share, 0 to 10,000. */
   readonly providerShareBps: number;
   readonly reason: string;
@@ -53,11 +118,12 @@ export interface Transaction extends Terms {
   readonly state: TransactionState;
   /** Micros that are the provider's by settlement or ruling. */
   readonly settled: bigint;
-  /** Micros that a ruling gave back to the payer but that were no longer there at the provider. */
+  /** Micros that the provider has yet to give back by a ruling. */
   readonly owed: bigint;
   readonly hold: OpenHold | undefined;
-  readonly evidence: readonly Evidence[];
-  readonly ruling: Ruling | undefined;
+  readonly delivered: Delivery | undefined;
+  /** The contest of it, open or over. */
+  readonly dispute: Dispute | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly settledAt: Date | undefined;
@@ -73,11 +139,23 @@ export function differingField(first: Terms, second: Terms): string | undefined 
     ["amount.currency_code", first.amount.currency, second.amount.currency],
     ["context", canonicalJson(first.context ?? null), canonicalJson(second.context ?? null)],
     ["recorder", first.recorder, second.recorder],
+    ["group_id", first.groupId, second.groupId],
+    ["hold_timeout", first.holdMs, second.holdMs],
+    ["delivery", canonicalTerms(first.delivery), canonicalTerms(second.delivery)],
+    ["arbitration", canonicalTerms(first.arbitration), canonicalTerms(second.arbitration)],
   ];
   return pairs.find(([, one, other]) => one !== other)?.[0];
 }
 
-/** Whether a caller may know that a transaction exists: agents only when they are a party of it. */
+/** A JSON text that two agreements share only when they are the same. */
+function canonicalTerms(terms: DeliveryTerms | ArbitrationTerms | undefined): string {
+  return canonicalJson((terms as JsonObject | undefined) ?? null);
+}
+
+/**
+ * Whether a caller may know that a transaction exists: agents only when they are a party of it or
+ * named as its arbitrators.
+ */
 export function maySee(terms: Terms, caller: Caller): boolean {
   return caller.kind !== "agent" || isParty(terms, caller);
 }
@@ -117,11 +195,13 @@ export function invalidState(transaction: Transaction, deed: string): Rejection 
 }
 
 function isParty(terms: Terms, caller: Caller): boolean {
-  return caller.id === terms.payer || caller.id === terms.provider;
+  const { payer, provider, arbitration } = terms;
+  const { id } = caller;
+  return id === payer || id === provider || arbitration?.arbitrators.includes(id) === true;
 }
 
 function agentMay(terms: Terms, agent: string, deed: Deed): boolean {
-  if (deed === "dispute") return true;
+  if (deed === "dispute") return agent === terms.payer || agent === terms.provider;
   if (terms.recorder !== `agent:${terms.payer}`) return false;
   return agent === (deed === "settle" ? terms.payer : terms.provider);
 }

@@ -1,8 +1,25 @@
-import { type Account, ISSUER, outOfRange, shift, uncommitted, WORLD } from "./account.ts";
-import type { Books, Decision, Stamp, Transfer, TransferKind } from "./books.ts";
-import { refused } from "./books.ts";
+import type { Rejection } from "@bourse/rpc/rejection";
+import {
+  type Account,
+  credited,
+  debited,
+  ISSUER,
+  outOfRange,
+  uncommitted,
+  WORLD,
+} from "./account.ts";
+import { unusableFor } from "./account-status.ts";
+import {
+  answeredAccount,
+  type Books,
+  type Decision,
+  present,
+  refused,
+  type Stamp,
+  type Transfer,
+  type TransferKind,
+} from "./books.ts";
 import type { LimitCommand, TransferCommand } from "./command.ts";
-import { present } from "./escrow.ts";
 import { type Reason, refuse } from "./refusal.ts";
 
 interface Rule {
@@ -36,7 +53,8 @@ const RULES: Readonly<Record<TransferKind, Rule>> = {
 
 /**
  * Moves money in or out without a hold. Refuses, in this order: the kind's ..._ID_REUSED,
- * WITHDRAWAL_ID_BURNT, INSUFFICIENT_FUNDS (a withdrawal, which burns its id), BALANCE_OUT_OF_RANGE.
+ * WITHDRAWAL_ID_BURNT, ACCOUNT_CLOSED, ACCOUNT_FROZEN (a withdrawal), INSUFFICIENT_FUNDS (a
+ * withdrawal), BALANCE_OUT_OF_RANGE. A withdrawal that lacks something burns its id.
  */
 export function transfer(books: Books, command: TransferCommand, stamp: Stamp): Decision {
   const { transfer: kind, id, owner, amount, taskId } = command;
@@ -51,44 +69,69 @@ export function transfer(books: Books, command: TransferCommand, stamp: Stamp): 
     return refused(refuse(rule.idReused, message, { metadata: { field } }));
   }
   if (first?.burnt === true) {
-    const message = `withdrawal id ${id} was refused for want of funds: use a new one`;
+    const message = `withdrawal id ${id} was refused before: use a new one`;
     return refused(refuse("WITHDRAWAL_ID_BURNT", message));
   }
   if (first !== undefined) return answeredAccount(account);
-  if (kind === "WITHDRAWAL" && uncommitted(account) < amount.micros) {
-    const there = uncommitted(account) < 0n ? 0n : uncommitted(account);
-    const message = `${owner} can withdraw ${there} micros of ${currency}, not ${amount.micros}`;
-    const metadata = { available: String(there), currency };
-    const refusal = refuse("INSUFFICIENT_FUNDS", message, { metadata });
-    return refused(refusal, { transfer: { ...wanted, burnt: true } });
+  const lacking = lackOf(account, command);
+  if (lacking !== undefined) {
+    const burns = kind === "WITHDRAWAL";
+    return refused(lacking, burns ? { transfers: [{ ...wanted, burnt: true }] } : {});
   }
-  const paidIn = kind === "WITHDRAWAL" ? -amount.micros : amount.micros;
-  const after = shift(account, paidIn, 0n);
-  const counterpart = shift(
+  return move(
+    account,
     present(books.account({ owner: rule.counterpart, currency })),
-    -paidIn,
-    0n,
+    wanted,
+    stamp,
   );
-  const beyond = outOfRange([after, counterpart]);
+}
+
+function lackOf(account: Account, { transfer: kind, amount }: TransferCommand) {
+  const isPaidOut = kind === "WITHDRAWAL";
+  const unusable = unusableFor(isPaidOut ? "pay" : "receive", account);
+  if (unusable !== undefined || !isPaidOut) return unusable;
+  return lackOfFunds(account, amount.micros);
+}
+
+function lackOfFunds(account: Account, micros: bigint): Rejection | undefined {
+  if (uncommitted(account) >= micros) return undefined;
+  const { owner, currency } = account;
+  const there = uncommitted(account) < 0n ? 0n : uncommitted(account);
+  const message = `${owner} can withdraw ${there} micros of ${currency}, not ${micros}`;
+  const metadata = { available: String(there), currency };
+  return refuse("INSUFFICIENT_FUNDS", message, { metadata });
+}
+
+function move(
+  account: Account,
+  counterpart: Account,
+  wanted: Omit<Transfer, "burnt">,
+  stamp: Stamp,
+): Decision {
+  const paidIn = wanted.kind === "WITHDRAWAL" ? -wanted.amount : wanted.amount;
+  const micros = paidIn > 0n ? paidIn : -paidIn;
+  const [from, to] = paidIn > 0n ? [counterpart, account] : [account, counterpart];
+  const accounts = [debited(from, micros), credited(to, micros)];
+  const beyond = outOfRange(accounts);
   if (beyond !== undefined) return refused(beyond);
-  const [debit, credit] = paidIn > 0n ? [counterpart, after] : [after, counterpart];
   const done: Transfer = { ...wanted, burnt: false };
-  return answeredAccount(after, {
-    accounts: [after, counterpart],
+  return answeredAccount(present(accounts.find(({ id }) => id === account.id)), {
+    accounts,
     movements: [
       {
         id: stamp.newId(),
         kind: "TRANSFER",
-        debit: debit.id,
-        credit: credit.id,
-        amount: paidIn > 0n ? paidIn : -paidIn,
-        reference: id,
+        debit: from.id,
+        credit: to.id,
+        amount: micros,
+        transactionId: undefined,
+        transfer: wanted.id,
         holdId: undefined,
         createdAt: stamp.now,
       },
     ],
-    transfer: done,
-    happening: { kind: "transfer_posted", transfer: done },
+    transfers: [done],
+    happenings: [{ kind: "transfer_posted", transfer: done }],
   });
 }
 
@@ -102,12 +145,8 @@ export function setCreditLimit(books: Books, { owner, limit }: LimitCommand): De
   const account = { ...found, creditLimit: limit.micros };
   return answeredAccount(account, {
     accounts: [account],
-    happening: { kind: "credit_limit_set", account },
+    happenings: [{ kind: "credit_limit_set", account }],
   });
-}
-
-function answeredAccount(account: Account, changes: Decision["changes"] = {}): Decision {
-  return { answer: { kind: "account", account }, changes };
 }
 
 function differingField(

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import { type TestDatabase, testDatabase } from "@bourse/postgres/testing";
-import type { Money } from "../src/account.ts";
+import { type Account, balance, type Money } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
 import type { Caller } from "../src/caller.ts";
 import type { Command, RecordCommand, TransferCommand } from "../src/command.ts";
@@ -25,6 +25,9 @@ export function openStores(database: TestDatabase, now: () => Date = () => new D
   };
   return { ledger: createLedgerStore(options), lineage: createLineageStore(options) };
 }
+
+/** How long the tests' holds last unless they say so. */
+export const DAY_MS = 24 * 3_600_000;
 
 /** So many micros of the tests' currency. */
 export function eur(micros: bigint | number): Money {
@@ -57,6 +60,10 @@ export function recordOf(terms: Partial<RecordCommand["terms"]> = {}): RecordCom
       amount: eur(100),
       context: undefined,
       recorder: "service:auction",
+      groupId: undefined,
+      holdMs: DAY_MS,
+      delivery: undefined,
+      arbitration: undefined,
       ...terms,
     },
   };
@@ -99,4 +106,10 @@ export function resolveOf(id: string, providerShareBps: number): Command {
 export function outcomeOf(answer: Answer | undefined): string {
   if (answer?.kind === "refused") return answer.refusal.reason;
   return answer?.kind === "transaction" ? answer.transaction.state : "ok";
+}
+
+/** The balance of an account and what is promised out of it, in micros. */
+export function amountsOf(account: Account | undefined) {
+  if (account === undefined) return { posted: 0n, held: 0n };
+  return { posted: balance(account), held: account.debitsHeld };
 }

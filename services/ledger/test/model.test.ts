@@ -4,7 +4,15 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Command } from "../src/command.ts";
 import type { LedgerStore } from "../src/store.ts";
-import { AUCTION, OPERATOR, openDatabase, openStores, outcomeOf } from "./books.ts";
+import {
+  AUCTION,
+  amountsOf,
+  DAY_MS,
+  OPERATOR,
+  openDatabase,
+  openStores,
+  outcomeOf,
+} from "./books.ts";
 import { createModel } from "./model.ts";
 
 let database: TestDatabase;
@@ -109,6 +117,10 @@ function recordStep([id, payer, provider, money]: [
       amount: money,
       context: undefined,
       recorder: "service:auction",
+      groupId: undefined,
+      holdMs: DAY_MS,
+      delivery: undefined,
+      arbitration: undefined,
     },
   });
 }
@@ -204,8 +216,11 @@ test(
         }
         for (const who of [0, 1, 2].map(names.owner)) {
           const { accounts } = await store.balances(who, { holdsMax: 100 });
-          for (const { currency, posted, held, creditLimit } of accounts) {
-            expect({ posted, held, creditLimit }).toEqual(model.account(`${who} ${currency}`));
+          for (const account of accounts) {
+            const { currency, creditLimit } = account;
+            expect({ ...amountsOf(account), creditLimit }).toEqual(
+              model.account(`${who} ${currency}`),
+            );
           }
         }
         for (const [id, { state, settled, owed }] of model.transactions()) {
@@ -224,7 +239,7 @@ test(
 test("no account went further below zero, holds counted, than the highest limit that was ever set", async () => {
   const { rows } = await database.pool.query(
     `select owner, currency from accounts
-     where owner not like '@%' and currency <> 'CRD' and posted - held < -200`,
+     where owner not like '@%' and currency <> 'CRD' and credits_posted - debits_posted - debits_held < -200`,
   );
 
   expect(rows).toEqual([]);

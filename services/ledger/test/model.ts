@@ -145,6 +145,8 @@ export function createModel() {
         case "limit":
           limits.set(`${command.owner} ${command.limit.currency}`, command.limit.micros);
           return "ok";
+        default:
+          throw new Error(`the model knows no ${command.kind}`);
       }
     },
     /** The amounts of one account, by `owner currency`. */

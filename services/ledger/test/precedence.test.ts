@@ -10,6 +10,7 @@ import type { Terms } from "../src/transaction.ts";
 import {
   AUCTION,
   agent,
+  amountsOf,
   cancelOf,
   depositOf,
   disputeOf,
@@ -22,11 +23,24 @@ import {
 } from "./books.ts";
 
 const stamp = { now: new Date("2026-11-21T10:00:00Z"), newId: () => randomUUIDv7() };
+const ANN = { owner: "ann", currency: "EUR" };
+const BOB = { owner: "bob", currency: "EUR" };
 const T1 = "01990000-0000-7000-8000-000000000001";
 
 function anAccount(id: number, owner: string, posted: bigint): Account {
-  const createdAt = stamp.now;
-  return { id: BigInt(id), owner, currency: "EUR", posted, held: 0n, creditLimit: 0n, createdAt };
+  return {
+    id: BigInt(id),
+    owner,
+    currency: "EUR",
+    debitsPosted: posted < 0n ? -posted : 0n,
+    creditsPosted: posted < 0n ? 0n : posted,
+    debitsHeld: 0n,
+    creditsHeld: 0n,
+    creditLimit: 0n,
+    owed: 0n,
+    status: "OPEN",
+    createdAt: stamp.now,
+  };
 }
 
 /** Books in which `ann` has 1,000 micros and `bob` nothing, with what is given on top. */
@@ -133,7 +147,7 @@ describe("settling refuses with the first of its reasons that applies", () => {
 
     expect(outcome).toBe("BALANCE_OUT_OF_RANGE");
     expect(draft.transaction(T1)?.state).toBe("PENDING");
-    expect(draft.account({ owner: "ann", currency: "EUR" })).toMatchObject({ held: 100n });
+    expect(amountsOf(draft.account(ANN)).held).toBe(100n);
   });
 });
 
@@ -244,16 +258,13 @@ describe("a dispute after settlement", () => {
       }
 
       play(draft, [disputeOf(T1)], stamp);
-      const held = draft.account({ owner: "bob", currency: "EUR" })?.held;
+      const { held } = amountsOf(draft.account(BOB));
       play(draft, [resolveOf(T1, share)], stamp);
 
       expect(held).toBe(frozen);
       expect(draft.transaction(T1)).toMatchObject({ settled: kept, owed, hold: undefined });
-      expect(draft.account({ owner: "ann", currency: "EUR" })).toMatchObject({
-        posted: 900n + back,
-        held: 0n,
-      });
-      expect(draft.account({ owner: "bob", currency: "EUR" })).toMatchObject({ held: 0n });
+      expect(amountsOf(draft.account(ANN))).toEqual({ posted: 900n + back, held: 0n });
+      expect(draft.account(BOB)).toMatchObject({ debitsHeld: 0n, owed });
     },
   );
 });

@@ -53,7 +53,6 @@ async function findingsAfter(statement: string, most = 100): Promise<readonly Di
       begin;
       set local session_replication_role = replica;
       alter table movements drop constraint movements_two_accounts;
-      drop index movements_hold_key;
       ${statement}`);
     return (await verifyBooks(client, most)).divergences;
   } finally {
@@ -63,12 +62,17 @@ async function findingsAfter(statement: string, most = 100): Promise<readonly Di
 }
 
 const holdOf = (id: string) =>
-  `(select id from movements where reference = '${id}' and kind = 'HOLD')`;
+  `(select id from movements where transaction_id = '${id}' and kind = 'HOLD')`;
 const accountOf = (owner: string) => `(select id from accounts where owner = '${owner}')`;
 const copyOf = (where: string) => `
-  insert into movements (id, kind, debit_account, credit_account, amount, hold_id, reference, created_at)
-  select gen_random_uuid(), kind, debit_account, credit_account, amount, hold_id, reference, created_at
+  insert into movements (id, batch, nth, kind, debit_account, credit_account, amount, hold_id,
+    transaction_id, transfer, created_at, hash)
+  select gen_random_uuid(), batch, nth, kind, debit_account, credit_account, amount, hold_id,
+    transaction_id, transfer, created_at, hash
   from movements where ${where}`;
+const shiftOf = (raised: string, lowered: string, micros: number) => `
+  update accounts set credits_posted = credits_posted + ${micros} where owner = '${raised}';
+  update accounts set debits_posted = debits_posted + ${micros} where owner = '${lowered}'`;
 
 describe("verification", () => {
   test("finds nothing wrong with books that nobody touched, and says what it looked at", async () => {
@@ -80,38 +84,38 @@ describe("verification", () => {
   test.each<[string, string, string[]]>([
     [
       "a balance that was raised",
-      "update accounts set posted = posted + 5 where owner = 'bob'",
+      "update accounts set credits_posted = credits_posted + 5 where owner = 'bob'",
       ["BALANCE_NOT_FOLD", "SUM_NOT_ZERO"],
     ],
-    [
-      "money that was shifted between accounts",
-      `update accounts set posted = posted + case owner when 'bob' then 5 else -5 end
-       where owner in ('ann', 'bob')`,
-      ["BALANCE_NOT_FOLD"],
-    ],
+    ["money that was shifted between accounts", shiftOf("bob", "ann", 5), ["BALANCE_NOT_FOLD"]],
     [
       "a held amount that was lowered",
-      "update accounts set held = held - 1 where owner = 'ann'",
+      "update accounts set debits_held = debits_held - 1 where owner = 'ann'",
       ["HELD_NOT_OPEN_HOLDS"],
     ],
     [
+      "a debt that nobody has",
+      "update accounts set owed = 5 where owner = 'bob'",
+      ["OWED_NOT_DEBTS"],
+    ],
+    [
       "a movement whose amount was changed",
-      "update movements set amount = 999 where reference = 'd-1'",
+      "update movements set amount = 999 where transfer = 'd-1'",
       ["BALANCE_NOT_FOLD", "TRANSFER_MISMATCH"],
     ],
     [
       "a movement that was dropped",
-      "delete from movements where reference = 'd-1'",
+      "delete from movements where transfer = 'd-1'",
       ["BALANCE_NOT_FOLD", "TRANSFER_MISMATCH"],
     ],
     [
       "a hold that was paid twice",
-      copyOf(`kind = 'POST' and reference = '${SETTLED}'`),
+      copyOf(`kind = 'POST' and transaction_id = '${SETTLED}'`),
       ["BALANCE_NOT_FOLD", "HELD_NOT_OPEN_HOLDS", "HOLD_RESOLVED_TWICE", "TRANSACTION_NOT_FOLD"],
     ],
     [
       "a hold that was resolved in part",
-      `delete from movements where kind = 'RELEASE' and reference = '${SETTLED}'`,
+      `delete from movements where kind = 'RELEASE' and transaction_id = '${SETTLED}'`,
       ["HELD_NOT_OPEN_HOLDS", "HOLD_RESOLVED_IN_PART"],
     ],
     [
@@ -122,18 +126,24 @@ describe("verification", () => {
     [
       "a payment out of a hold to someone else",
       `update movements set credit_account = ${accountOf("@world")}
-       where kind = 'POST' and reference = '${SETTLED}'`,
-      ["BALANCE_NOT_FOLD", "HOLD_MISSING", "TRANSACTION_PARTY_MISMATCH"],
+       where kind = 'POST' and transaction_id = '${SETTLED}'`,
+      [
+        "BALANCE_NOT_FOLD",
+        "HELD_NOT_OPEN_HOLDS",
+        "HOLD_MISSING",
+        "TRANSACTION_PARTY_MISMATCH",
+      ],
     ],
     [
       "a movement to an account that is not there",
-      "update movements set credit_account = 999 where reference = 'd-1'",
+      "update movements set credit_account = 999 where transfer = 'd-1'",
       ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "TRANSFER_MISMATCH"],
     ],
     [
       "a movement across currencies",
-      `insert into accounts (owner, currency, posted, created_at) values ('carl', 'SAT', 1000, now());
-       update movements set credit_account = ${accountOf("carl")} where reference = 'd-1'`,
+      `insert into accounts (owner, currency, credits_posted, created_at)
+         values ('carl', 'SAT', 1000, now());
+       update movements set credit_account = ${accountOf("carl")} where transfer = 'd-1'`,
       ["BALANCE_NOT_FOLD", "MOVEMENT_MISDIRECTED", "SUM_NOT_ZERO", "TRANSFER_MISMATCH"],
     ],
     [
@@ -143,21 +153,22 @@ describe("verification", () => {
     ],
     [
       "a transaction that forgot its hold",
-      `update transactions set state = 'CANCELLED', hold_id = null, hold_account = null, hold_amount = null
-       where id = '${PENDING}'`,
+      `update transactions set state = 'CANCELLED' where id = '${PENDING}';
+       delete from holds where transaction_id = '${PENDING}'`,
       ["TRANSACTION_HOLD_MISMATCH"],
     ],
     [
       "a transaction that claims another hold",
-      `update transactions set hold_amount = 99 where id = '${FROZEN}'`,
+      `update holds set amount = 99 where transaction_id = '${FROZEN}'`,
       ["TRANSACTION_HOLD_MISMATCH"],
     ],
     [
       "a hold at somebody who is no party",
-      `insert into accounts (owner, currency, held, created_at) values ('carl', 'EUR', 100, now());
-       update accounts set held = held - 100 where owner = 'ann';
+      `insert into accounts (owner, currency, debits_held, created_at)
+         values ('carl', 'EUR', 100, now());
+       update accounts set debits_held = debits_held - 100 where owner = 'ann';
        update movements set debit_account = ${accountOf("carl")} where id = ${holdOf(PENDING)};
-       update transactions set hold_account = ${accountOf("carl")} where id = '${PENDING}'`,
+       update holds set account = ${accountOf("carl")} where transaction_id = '${PENDING}'`,
       ["TRANSACTION_PARTY_MISMATCH"],
     ],
     [
@@ -166,8 +177,8 @@ describe("verification", () => {
       ["TRANSACTION_PARTY_MISMATCH"],
     ],
     [
-      "a transaction whose currency was changed",
-      `update transactions set currency = 'USD' where id = '${SETTLED}'`,
+      "a transaction whose provider was changed",
+      `update transactions set provider_account = ${accountOf("@world")} where id = '${SETTLED}'`,
       ["TRANSACTION_PARTY_MISMATCH"],
     ],
     [
@@ -182,23 +193,23 @@ describe("verification", () => {
     ],
     [
       "a withdrawal that is said to be done and never was",
-      `insert into transfers (kind, id, owner, currency, amount, task_id, burnt, created_at)
-       values ('WITHDRAWAL', 'w-1', 'ann', 'EUR', 5, '', false, now())`,
+      `insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
+       values ('WITHDRAWAL', 'w-1', ${accountOf("ann")}, 5, '', false, now())`,
       ["TRANSFER_MISMATCH"],
     ],
     [
       "a deposit that was moved twice",
-      `${copyOf("reference = 'd-1'")};
-       update accounts set posted = posted + case owner when 'ann' then 1000 else -1000 end
-       where owner in ('ann', '@world')`,
+      `${copyOf("transfer = 'd-1'")};
+       ${shiftOf("ann", "@world", 1_000)}`,
       ["TRANSFER_MISMATCH"],
     ],
     [
       "a payment without any hold or reason",
-      `insert into movements (id, kind, debit_account, credit_account, amount, reference, created_at)
-       values (gen_random_uuid(), 'TRANSFER', ${accountOf("ann")}, ${accountOf("bob")}, 5, 'd-1', now());
-       update accounts set posted = posted + case owner when 'bob' then 5 else -5 end
-       where owner in ('ann', 'bob')`,
+      `insert into movements (id, batch, nth, kind, debit_account, credit_account, amount, transfer,
+         created_at, hash)
+       values (gen_random_uuid(), 1, 1, 'TRANSFER', ${accountOf("ann")}, ${accountOf("bob")}, 5,
+         'd-1', now(), '');
+       ${shiftOf("bob", "ann", 5)}`,
       ["TRANSFER_MISMATCH"],
     ],
   ])("finds %s", async (_case, statement, checks) => {
@@ -209,18 +220,23 @@ describe("verification", () => {
 
   test("names the row, what it should be and what it is", async () => {
     const found = await findingsAfter(
-      "update accounts set posted = posted + 5 where owner = 'bob'",
+      "update accounts set credits_posted = credits_posted + 5 where owner = 'bob'",
     );
 
     expect(found).toEqual([
       { check: "SUM_NOT_ZERO", subject: "EUR", expected: "0", found: "5" },
-      { check: "BALANCE_NOT_FOLD", subject: "bob EUR", expected: "210", found: "215" },
+      {
+        check: "BALANCE_NOT_FOLD",
+        subject: "bob EUR",
+        expected: "210 in, 0 out",
+        found: "215 in, 0 out",
+      },
     ]);
   });
 
   test("reports the first of each check before the second of any, up to a limit", async () => {
     const found = await findingsAfter(
-      "update accounts set posted = posted + id, held = held + 1",
+      "update accounts set credits_posted = credits_posted + id, debits_held = debits_held + 1",
       4,
     );
 
@@ -235,18 +251,18 @@ describe("verification", () => {
   test("takes time in proportion to the books, not to their square", async () => {
     await using large = await openDatabase();
     await large.pool.query(`
-      insert into accounts (owner, currency, posted, held, created_at)
-      values ('ann', 'EUR', -20000, 0, now()), ('bob', 'EUR', 20000, 0, now());
+      insert into accounts (owner, currency, debits_posted, credits_posted, created_at)
+      values ('ann', 'EUR', 20000, 0, now()), ('bob', 'EUR', 0, 20000, now());
       create temp table made as
         select gen_random_uuid() as id, gen_random_uuid() as hold from generate_series(1, 20000);
-      insert into transactions (id, payer, provider, capability, currency, amount, recorder, state,
-        settled, created_at, updated_at, settled_at)
-      select id, 'ann', 'bob', 'x', 'EUR', 1, 'operator', 'SETTLED', 1, now(), now(), now() from made;
-      insert into movements (id, kind, debit_account, credit_account, amount, hold_id, reference,
-        created_at)
-      select hold, 'HOLD'::movement_kind, 1, 2, 1, null::uuid, id::text, now() from made
+      insert into transactions (id, payer_account, provider_account, capability, amount, recorder,
+        state, settled, hold_ms, created_at, updated_at, settled_at)
+      select id, 1, 2, 'x', 1, 'operator', 'SETTLED', 1, 1, now(), now(), now() from made;
+      insert into movements (id, batch, nth, kind, debit_account, credit_account, amount, hold_id,
+        transaction_id, created_at, hash)
+      select hold, 1, 1, 'HOLD'::movement_kind, 1, 2, 1, null::uuid, id, now(), ''::bytea from made
       union all
-      select gen_random_uuid(), 'POST'::movement_kind, 1, 2, 1, hold, id::text, now() from made;
+      select gen_random_uuid(), 1, 1, 'POST'::movement_kind, 1, 2, 1, hold, id, now(), ''::bytea from made;
       analyze`);
     const client = await large.pool.connect();
     try {

@@ -1,52 +1,51 @@
 import type { Tx } from "@bourse/postgres";
-import { type Account, type AccountName, accountKey } from "../account.ts";
-import { type Columns, updateRows } from "./rows.ts";
+import type { Account, AccountName, AccountStatus } from "../account.ts";
+import { arrayLiteral, type Columns, updateRows } from "./rows.ts";
 
 interface AccountRow {
   readonly id: string;
   readonly owner: string;
   readonly currency: string;
-  readonly posted: string;
-  readonly held: string;
+  readonly debits_posted: string;
+  readonly credits_posted: string;
+  readonly debits_held: string;
+  readonly credits_held: string;
   readonly credit_limit: string;
+  readonly owed: string;
+  readonly status: AccountStatus;
   readonly created_at: Date;
 }
 
-const SELECTED = "a.id, a.owner, a.currency, a.posted, a.held, a.credit_limit, a.created_at";
+const SELECTED = `a.id, a.owner, a.currency, a.debits_posted, a.credits_posted, a.debits_held,
+  a.credits_held, a.credit_limit, a.owed, a.status, a.created_at`;
 
 function toAccount(row: AccountRow): Account {
   return {
     id: BigInt(row.id),
     owner: row.owner,
     currency: row.currency,
-    posted: BigInt(row.posted),
-    held: BigInt(row.held),
+    debitsPosted: BigInt(row.debits_posted),
+    creditsPosted: BigInt(row.credits_posted),
+    debitsHeld: BigInt(row.debits_held),
+    creditsHeld: BigInt(row.credits_held),
     creditLimit: BigInt(row.credit_limit),
+    owed: BigInt(row.owed),
+    status: row.status,
     createdAt: row.created_at,
   };
 }
 
-/** Accounts that a transaction holds locked. */
-export interface LockedAccounts {
-  readonly accounts: readonly Account[];
-  /** Ids of those among them that were not there before. */
-  readonly opened: readonly bigint[];
-}
-
 /**
- * Opens the accounts that are missing and then locks all, in the order of their ids. Opening comes
- * first because a lock on a row that is not there locks nothing; the order keeps two writers from
- * waiting for each other.
+ * Opens those of these accounts that are missing and returns their ids. A lock on a row that is not
+ * there locks nothing, so this comes before the lock.
  */
-export async function lockAccounts(
+export async function openAccounts(
   tx: Tx,
-  wanted: readonly AccountName[],
+  names: readonly AccountName[],
   now: Date,
-): Promise<LockedAccounts> {
-  if (wanted.length === 0) return { accounts: [], opened: [] };
-  const names = [...new Map(wanted.map((name) => [accountKey(name), name])).values()];
-  const parameters = [names.map((name) => name.owner), names.map((name) => name.currency)];
-  const opened = await tx.query<Pick<AccountRow, "id">>(
+): Promise<readonly bigint[]> {
+  if (names.length === 0) return [];
+  const { rows } = await tx.query<Pick<AccountRow, "id">>(
     `insert into accounts (owner, currency, created_at)
      select owner, currency, $3
      from unnest($1::text[], $2::text[]) as wanted (owner, currency)
@@ -56,17 +55,40 @@ export async function lockAccounts(
      order by owner, currency
      on conflict on constraint accounts_owner_currency_key do nothing
      returning id`,
-    [...parameters, now],
+    [names.map((name) => name.owner), names.map((name) => name.currency), now],
   );
-  const { rows } = await tx.query<AccountRow>(
-    `select ${SELECTED}
-     from accounts a
-     join unnest($1::text[], $2::text[]) as wanted (owner, currency) using (owner, currency)
-     order by a.id
-     for no key update of a`,
-    parameters,
-  );
-  return { accounts: rows.map(toAccount), opened: opened.rows.map(({ id }) => BigInt(id)) };
+  return rows.map(({ id }) => BigInt(id));
+}
+
+/**
+ * Locks the accounts of these names and ids, in the order of their ids, which keeps two writers
+ * from waiting for each other.
+ */
+export async function lockAccounts(
+  tx: Tx,
+  names: readonly AccountName[],
+  ids: readonly bigint[],
+): Promise<readonly Account[]> {
+  const { rows } = await tx.query<AccountRow>({
+    name: "lock accounts",
+    text: `select ${SELECTED}
+      from accounts a
+      where a.id in (
+        select id from unnest($1::bigint[]) as given (id)
+        union
+        select named.id
+        from unnest($2::text[], $3::text[]) as wanted (owner, currency)
+        join accounts named using (owner, currency)
+      )
+      order by a.id
+      for no key update of a`,
+    values: [
+      arrayLiteral(ids),
+      arrayLiteral(names.map((name) => name.owner)),
+      arrayLiteral(names.map((name) => name.currency)),
+    ],
+  });
+  return rows.map(toAccount);
 }
 
 /** Drops accounts that the transaction opened for commands that were then refused. */
@@ -77,9 +99,13 @@ export async function dropAccounts(tx: Tx, ids: readonly bigint[]): Promise<void
 
 const CHANGING: Columns<Account> = {
   id: { type: "bigint", of: (account) => account.id },
-  posted: { type: "bigint", of: (account) => account.posted },
-  held: { type: "bigint", of: (account) => account.held },
+  debits_posted: { type: "numeric", of: (account) => account.debitsPosted },
+  credits_posted: { type: "numeric", of: (account) => account.creditsPosted },
+  debits_held: { type: "numeric", of: (account) => account.debitsHeld },
+  credits_held: { type: "numeric", of: (account) => account.creditsHeld },
   credit_limit: { type: "bigint", of: (account) => account.creditLimit },
+  owed: { type: "bigint", of: (account) => account.owed },
+  status: { type: "account_status", of: (account) => account.status },
 };
 
 /** Writes the amounts of accounts that the transaction holds locked. */

@@ -1,31 +1,22 @@
 import { type Tx, violated } from "@bourse/postgres";
-import { accountKey } from "../account.ts";
-import { openDraft, type Stamp } from "../books.ts";
-import { accountsOf, type Command, play, transactionIdOf } from "../command.ts";
+import { type Account, type AccountName, accountKey } from "../account.ts";
+import { type Draft, openDraft, type Stamp } from "../books.ts";
+import { type Command, play, type Subjects, subjectsOf } from "../command.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
-import type { Terms } from "../transaction.ts";
-import { dropAccounts, lockAccounts, updateAccounts } from "./accounts.ts";
-import { insertEvidence } from "./evidence.ts";
-import { appendEvents } from "./lineage.ts";
-import { insertMovements } from "./movements.ts";
-import {
-  findBurnt,
-  findTerms,
-  insertBurnt,
-  lockTransactions,
-  saveTransactions,
-} from "./transactions.ts";
+import type { Terms, Transaction } from "../transaction.ts";
+import { dropAccounts, lockAccounts, openAccounts, updateAccounts } from "./accounts.ts";
+import { findBurnt, insertBurnt } from "./burnt.ts";
+import { saveDebts } from "./debts.ts";
+import { saveDisputes } from "./disputes.ts";
+import { saveHolds } from "./holds.ts";
+import { writeBatch } from "./journal.ts";
+import { findGroups, lockTransactions, saveTransactions, toTransactions } from "./transactions.ts";
 import { findTransfers, insertTransfers } from "./transfers.ts";
 
 /** What a batch is decided with. */
 export interface BatchStamp extends Stamp {
   readonly newPseudonym: () => string;
-}
-
-/** A row came between reading and locking: the batch has to be decided anew. */
-class StaleBatch extends Error {
-  override readonly name = "StaleBatch";
 }
 
 const RACED: ReadonlySet<string> = new Set([
@@ -39,12 +30,12 @@ const RACED: ReadonlySet<string> = new Set([
  * when run again.
  */
 export function lostRace(error: unknown): boolean {
-  return error instanceof StaleBatch || RACED.has(violated(error) ?? "");
+  return RACED.has(violated(error) ?? "");
 }
 
 /**
  * Decides commands in order and writes what they change, within the caller's database transaction.
- * Locks: accounts by id, then transactions by id, then the head of the lineage; every writer takes
+ * Locks: transactions by id, then accounts by id, then the head of the journal; every writer takes
  * them in this order.
  */
 export async function commitIn(
@@ -52,55 +43,102 @@ export async function commitIn(
   commands: readonly Command[],
   stamp: BatchStamp,
 ): Promise<Commit> {
-  const ids = [...new Set(commands.flatMap((command) => transactionIdOf(command) ?? []))];
-  const terms = new Map((await findTerms(tx, ids)).map((found) => [found.id, found]));
-  for (const command of commands) {
-    if (command.kind === "record" && !terms.has(command.terms.id)) {
-      terms.set(command.terms.id, command.terms);
-    }
-  }
-  const known = (id: string) => terms.get(id);
-  const names = commands.flatMap((command) => accountsOf(command, known));
-  const { accounts, opened } = await lockAccounts(tx, names, stamp.now);
-  const transactions = await lockTransactions(tx, ids);
-  const locked = new Set(accounts.map(accountKey));
-  if (transactions.some((found) => !partyKeys(found).every((key) => locked.has(key)))) {
-    throw new StaleBatch("a transaction appeared while other accounts were being locked");
-  }
-  const recorded = commands.flatMap((command) =>
-    command.kind === "record" ? [command.terms.id] : [],
-  );
-  const moved = commands.flatMap((command) =>
-    command.kind === "transfer" ? [{ kind: command.transfer, id: command.id }] : [],
-  );
-  const burnt = await findBurnt(tx, recorded);
-  const draft = openDraft({
-    accounts,
-    transactions,
-    burnt,
-    transfers: await findTransfers(tx, moved),
-  });
+  const subjects = subjectsOf(commands);
+  const books = await lockBooks(tx, subjects, stamp.now);
+  const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
-  const { changed } = draft;
-  const touched = [...changed.accounts.values()];
-  await updateAccounts(tx, touched);
-  const ends = changed.movements.flatMap(({ debit, credit }) => [debit, credit]);
-  const used = new Set([...touched.map(({ id }) => id), ...ends]);
-  await dropAccounts(
-    tx,
-    opened.filter((id) => !used.has(id)),
-  );
-  const saved = [...changed.transactions.values()];
-  await saveTransactions(tx, saved, new Set(transactions.map(({ id }) => id)));
-  await insertMovements(tx, changed.movements);
-  await insertEvidence(tx, saved, transactions);
-  await insertTransfers(tx, changed.transfers, stamp.now);
-  await insertBurnt(tx, changed.burnt, stamp.now);
-  const events = changed.happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
-  if (events.length > 0) await appendEvents(tx, "ledger", events, stamp);
-  return { answers, happenings: changed.happenings };
+  await write(tx, books, draft, stamp);
+  const { happenings, movements } = draft.changed;
+  const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
+  if (movements.length > 0 || events.length > 0) {
+    await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
+  }
+  return { answers, happenings };
 }
 
-function partyKeys({ payer, provider, amount: { currency } }: Terms): readonly string[] {
-  return [payer, provider].map((owner) => accountKey({ owner, currency }));
+/** The rows that commands may touch, locked. */
+interface LockedBooks {
+  readonly accounts: readonly Account[];
+  /** Ids of those accounts that were not there before. */
+  readonly opened: readonly bigint[];
+  readonly transactions: readonly Transaction[];
+  readonly burnt: readonly Terms[];
+  readonly transfers: Awaited<ReturnType<typeof findTransfers>>;
+}
+
+async function lockBooks(tx: Tx, subjects: Subjects, now: Date): Promise<LockedBooks> {
+  const recorded = subjects.recorded.map(({ id }) => id);
+  const members = await findGroups(tx, subjects.groups);
+  const ids = [...new Set([...subjects.transactions, ...recorded, ...members])];
+  const rows = await lockTransactions(tx, ids);
+  const names = namesOf(subjects);
+  const opened = await openAccounts(tx, names, now);
+  const parties = rows.flatMap((row) => [row.payer_account, row.provider_account]);
+  const accounts = await lockAccounts(tx, names, [...new Set(parties)].map(BigInt));
+  const existing = new Set(rows.map(({ id }) => id));
+  return {
+    accounts,
+    opened,
+    transactions: await toTransactions(tx, rows, accounts),
+    burnt: await findBurnt(
+      tx,
+      recorded.filter((id) => !existing.has(id)),
+    ),
+    transfers: await findTransfers(tx, subjects.transfers),
+  };
+}
+
+function namesOf({ accounts, recorded }: Subjects): readonly AccountName[] {
+  const names = new Map(accounts.map((name) => [accountKey(name), name]));
+  for (const { payer, provider, amount } of recorded) {
+    if (payer === provider) continue;
+    for (const owner of [payer, provider]) {
+      const name = { owner, currency: amount.currency };
+      names.set(accountKey(name), name);
+    }
+  }
+  return [...names.values()];
+}
+
+async function write(
+  tx: Tx,
+  books: LockedBooks,
+  { changed, account }: Draft,
+  { now }: BatchStamp,
+): Promise<void> {
+  const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
+  const before = new Map(books.transactions.map((row) => [row.id, row]));
+  const saved = [...changed.transactions.values()];
+  const touched = [...changed.accounts.values()];
+  await updateAccounts(tx, touched);
+  await saveTransactions(
+    tx,
+    {
+      added: saved.filter(({ id }) => !before.has(id)),
+      changed: saved.filter(({ id }) => before.has(id)),
+    },
+    accountOf,
+  );
+  await saveHolds(tx, saved, before);
+  await saveDisputes(tx, saved, before);
+  await saveDebts(tx, saved, before, accountOf, now);
+  await insertTransfers(tx, changed.transfers, accountOf, now);
+  await insertBurnt(tx, changed.burnt, now);
+  const used = new Set([
+    ...touched.map(({ id }) => id),
+    ...saved.flatMap(({ payer, provider, amount: { currency } }) => [
+      accountOf(payer, currency),
+      accountOf(provider, currency),
+    ]),
+    ...changed.transfers.map(({ owner, currency }) => accountOf(owner, currency)),
+  ]);
+  await dropAccounts(
+    tx,
+    books.opened.filter((id) => !used.has(id)),
+  );
+}
+
+function idOf(account: Account | undefined): bigint {
+  if (account === undefined) throw new Error("a row names an account that is not locked");
+  return account.id;
 }

@@ -1,20 +1,16 @@
 import type { Tx } from "@bourse/postgres";
 import { canonicalJson, type JsonObject } from "../canonical.ts";
-import {
-  chain,
-  faultOf,
-  GENESIS,
-  type Head,
-  isSameEvent,
-  type LineageEvent,
-  type NewEvent,
-} from "../lineage.ts";
+import { eventHash, type Head } from "../journal.ts";
+import { isSameEvent, type LineageEvent, type NewEvent } from "../lineage.ts";
 import { refuse } from "../refusal.ts";
-import type { ChainReport, EventFilter } from "../store.ts";
+import type { EventFilter } from "../store.ts";
 import { type Columns, insertRows } from "./rows.ts";
 
-interface EventRow {
+/** An event as it is stored. */
+export interface EventRow {
   readonly sequence: string;
+  readonly batch: string;
+  readonly nth: number;
   readonly event_id: string;
   readonly type: string;
   readonly event_time: Date;
@@ -23,16 +19,19 @@ interface EventRow {
   readonly subjects: Readonly<Record<string, string>>;
   readonly task_id: string;
   readonly payload: JsonObject | null;
-  readonly previous_hash: Uint8Array;
   readonly hash: Uint8Array;
 }
 
-const SELECTED = `sequence, event_id, type, event_time, record_time, source, subjects, task_id,
-  payload, previous_hash, hash`;
+/** The columns of an event. */
+export const EVENT_COLUMNS = `sequence, batch, nth, event_id, type, event_time, record_time, source,
+  subjects, task_id, payload, hash`;
 
-function toEvent(row: EventRow): LineageEvent {
+/** An event as it was stored. */
+export function toEvent(row: EventRow): LineageEvent {
   return {
     sequence: BigInt(row.sequence),
+    batch: BigInt(row.batch),
+    nth: row.nth,
     eventId: row.event_id,
     type: row.type,
     eventTime: row.event_time,
@@ -41,24 +40,23 @@ function toEvent(row: EventRow): LineageEvent {
     subjects: row.subjects,
     taskId: row.task_id,
     payload: row.payload ?? undefined,
-    previousHash: Buffer.from(row.previous_hash).toString("hex"),
-    hash: Buffer.from(row.hash).toString("hex"),
+    hash: Buffer.from(row.hash),
   };
 }
 
 const COLUMNS: Columns<LineageEvent> = {
   sequence: { type: "bigint", of: (event) => event.sequence },
+  batch: { type: "bigint", of: (event) => event.batch },
+  nth: { type: "integer", of: (event) => event.nth },
   event_id: { type: "text", of: (event) => event.eventId },
   type: { type: "text", of: (event) => event.type },
-  // In UTC: the driver would write the zone of the process, whose offset of long ago has seconds.
-  event_time: { type: "timestamptz", of: (event) => event.eventTime.toISOString() },
-  record_time: { type: "timestamptz", of: (event) => event.recordTime.toISOString() },
+  event_time: { type: "timestamptz", of: (event) => event.eventTime },
+  record_time: { type: "timestamptz", of: (event) => event.recordTime },
   source: { type: "text", of: (event) => event.source },
   subjects: { type: "jsonb", of: (event) => canonicalJson(event.subjects) },
   task_id: { type: "text", of: (event) => event.taskId },
   payload: { type: "json", of: (event) => event.payload && canonicalJson(event.payload) },
-  previous_hash: { type: "bytea", of: (event) => Buffer.from(event.previousHash, "hex") },
-  hash: { type: "bytea", of: (event) => Buffer.from(event.hash, "hex") },
+  hash: { type: "bytea", of: (event) => event.hash },
 };
 
 /**
@@ -71,71 +69,81 @@ export interface AppendStamp {
 }
 
 /**
- * Appends events, in order, within the caller's database transaction; those on the record already
- * are skipped. The head stays locked until the transaction ends, so take every other lock before.
+ * Gives events their place behind the head, with `before` entries of their batch in front of them,
+ * and their subjects pseudonyms; those on the record already are left out. The head is locked.
  * @throws Rejection EVENT_ID_REUSED when one is there with other content
  */
-export async function appendEvents(
+export async function placeEvents(
   tx: Tx,
-  source: string,
+  {
+    head,
+    before,
+    source,
+  }: { readonly head: Head; readonly before: number; readonly source: string },
   events: readonly NewEvent[],
   stamp: AppendStamp,
-): Promise<Head> {
-  const locked = await readHead(tx, "for update");
-  if (locked === undefined) throw new Error("the lineage has lost its head row");
-  let head = locked;
+): Promise<readonly LineageEvent[]> {
   const recorded = await findEvents(tx, events);
-  const pseudonyms = await findPseudonyms(tx, events, [...recorded.values()]);
-  const subjects = new Map([...pseudonyms].map(([subject, pseudonym]) => [pseudonym, subject]));
-  const drawn: [subject: string, pseudonym: string][] = [];
-  const pseudonymOf = (subject: string): string => {
-    const known = pseudonyms.get(subject);
-    if (known !== undefined) return known;
-    const pseudonym = stamp.newPseudonym();
-    pseudonyms.set(subject, pseudonym);
-    subjects.set(pseudonym, subject);
-    drawn.push([subject, pseudonym]);
-    return pseudonym;
-  };
+  const names = await openPseudonyms(tx, events, [...recorded.values()], stamp);
   const added: LineageEvent[] = [];
   for (const event of events) {
     const first = recorded.get(event.eventId);
     if (first !== undefined) {
-      if (isSameEvent(first, { ...event, source }, (known) => subjects.get(known))) continue;
+      if (isSameEvent(first, { ...event, source }, names.subjectOf)) continue;
       const message = `event ${event.eventId} is on the record with other content`;
       throw refuse("EVENT_ID_REUSED", message, { metadata: { eventId: event.eventId } });
     }
     const hidden = Object.fromEntries(
-      Object.entries(event.subjects).map(([role, subject]) => [role, pseudonymOf(subject)]),
+      Object.entries(event.subjects).map(([role, subject]) => [role, names.pseudonymOf(subject)]),
     );
-    const told = { ...event, subjects: hidden };
-    const link = chain(head, told, { source, recordTime: stamp.now });
-    added.push(link);
-    recorded.set(link.eventId, link);
-    head = { sequence: link.sequence, hash: link.hash };
+    const told = {
+      ...event,
+      subjects: hidden,
+      source,
+      recordTime: stamp.now,
+      sequence: head.events + BigInt(added.length) + 1n,
+    };
+    const placed = { ...told, batch: head.sequence + 1n, nth: before + added.length };
+    const entry = { ...placed, hash: eventHash(told) };
+    added.push(entry);
+    recorded.set(entry.eventId, entry);
   }
-  if (added.length === 0) return head;
-  await insertPseudonyms(tx, drawn, stamp.now);
-  await insertRows(tx, "lineage_events", COLUMNS, added);
-  await tx.query("update lineage_head set sequence = $1, hash = $2", [
-    head.sequence,
-    Buffer.from(head.hash, "hex"),
-  ]);
-  return head;
+  await insertPseudonyms(tx, names.drawn, stamp.now);
+  return added;
 }
 
-async function readHead(tx: Tx, lock: "for update" | ""): Promise<Head | undefined> {
-  const { rows } = await tx.query<{ sequence: string; hash: Uint8Array }>(
-    `select sequence, hash from lineage_head ${lock}`,
-  );
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  return { sequence: BigInt(row.sequence), hash: Buffer.from(row.hash).toString("hex") };
+/** Writes events that have their place. */
+export async function insertEvents(tx: Tx, events: readonly LineageEvent[]): Promise<void> {
+  await insertRows(tx, "lineage_events", COLUMNS, events);
+}
+
+async function openPseudonyms(
+  tx: Tx,
+  events: readonly NewEvent[],
+  recorded: readonly LineageEvent[],
+  stamp: AppendStamp,
+) {
+  const pseudonyms = await findPseudonyms(tx, events, recorded);
+  const subjects = new Map([...pseudonyms].map(([subject, pseudonym]) => [pseudonym, subject]));
+  const drawn: [subject: string, pseudonym: string][] = [];
+  return {
+    drawn,
+    subjectOf: (pseudonym: string) => subjects.get(pseudonym),
+    pseudonymOf(subject: string): string {
+      const known = pseudonyms.get(subject);
+      if (known !== undefined) return known;
+      const pseudonym = stamp.newPseudonym();
+      pseudonyms.set(subject, pseudonym);
+      subjects.set(pseudonym, subject);
+      drawn.push([subject, pseudonym]);
+      return pseudonym;
+    },
+  };
 }
 
 async function findEvents(tx: Tx, events: readonly NewEvent[]): Promise<Map<string, LineageEvent>> {
   const { rows } = await tx.query<EventRow>(
-    `select ${SELECTED} from lineage_events where event_id = any($1)`,
+    `select ${EVENT_COLUMNS} from lineage_events where event_id = any($1)`,
     [events.map((event) => event.eventId)],
   );
   return new Map(rows.map((row) => [row.event_id, toEvent(row)]));
@@ -199,7 +207,7 @@ export async function queryEvents(
   const materialized = filter.subject === undefined ? "not materialized" : "materialized";
   const { rows } = await tx.query<EventRow>(
     `with wanted as ${materialized} (
-       select ${SELECTED}
+       select ${EVENT_COLUMNS}
        from lineage_events
        where sequence > $1
          and event_time >= $2
@@ -223,35 +231,4 @@ export async function queryEvents(
     ],
   );
   return rows.map(toEvent);
-}
-
-/** Walks the chain from its first event, `pageSize` rows at a time; run it on one snapshot. */
-export async function verifyChain(tx: Tx, pageSize = 1_000): Promise<ChainReport> {
-  let head = GENESIS;
-  let events = 0n;
-  for (;;) {
-    const { rows } = await tx.query<EventRow>(
-      `select ${SELECTED} from lineage_events where sequence > $1 order by sequence limit $2`,
-      // A row that was moved before the first place must be met too.
-      [events === 0n ? -(2n ** 63n) : head.sequence, pageSize],
-    );
-    for (const event of rows.map(toEvent)) {
-      events += 1n;
-      const fault = faultOf(head, event);
-      if (fault !== undefined) {
-        // Of a gap its first place is told, not where the chain goes on.
-        const expected = head.sequence + 1n;
-        const sequence = event.sequence < expected ? event.sequence : expected;
-        return { events, head, broken: { sequence, fault } };
-      }
-      head = { sequence: event.sequence, hash: event.hash };
-    }
-    if (rows.length < pageSize) break;
-  }
-  const told = await readHead(tx, "");
-  if (told?.sequence !== head.sequence || told.hash !== head.hash) {
-    const broken = { sequence: head.sequence + 1n, fault: "HEAD_MISMATCH" } as const;
-    return { events, head, broken };
-  }
-  return { events, head, broken: undefined };
 }

@@ -9,14 +9,15 @@ interface LineRow {
   readonly credit_owner: string;
   readonly currency: string;
   readonly amount: string;
-  readonly reference: string;
+  readonly transaction_id: string | null;
+  readonly transfer: string | null;
   readonly hold_id: string | null;
   readonly created_at: Date;
 }
 
 const LINES = `
   select m.id, m.kind, debit.owner as debit_owner, credit.owner as credit_owner, debit.currency,
-    m.amount, m.reference, m.hold_id, m.created_at
+    m.amount, m.transaction_id, m.transfer, m.hold_id, m.created_at
   from movements m
   join accounts debit on debit.id = m.debit_account
   join accounts credit on credit.id = m.credit_account`;
@@ -29,26 +30,38 @@ function toLine(row: LineRow): StatementLine {
     creditOwner: row.credit_owner,
     currency: row.currency,
     amount: BigInt(row.amount),
-    reference: row.reference,
+    reference: row.transaction_id ?? row.transfer ?? "",
     holdId: row.hold_id ?? undefined,
     createdAt: row.created_at,
   };
 }
 
-const COLUMNS: Columns<Movement> = {
-  id: { type: "uuid", of: (movement) => movement.id },
-  kind: { type: "movement_kind", of: (movement) => movement.kind },
-  debit_account: { type: "bigint", of: (movement) => movement.debit },
-  credit_account: { type: "bigint", of: (movement) => movement.credit },
-  amount: { type: "bigint", of: (movement) => movement.amount },
-  reference: { type: "text", of: (movement) => movement.reference },
-  hold_id: { type: "uuid", of: (movement) => movement.holdId },
-  created_at: { type: "timestamptz", of: (movement) => movement.createdAt },
+/** A movement and its place in the journal. */
+export interface Entry {
+  readonly movement: Movement;
+  readonly batch: bigint;
+  readonly nth: number;
+  readonly hash: Buffer;
+}
+
+const COLUMNS: Columns<Entry> = {
+  batch: { type: "bigint", of: (entry) => entry.batch },
+  debit_account: { type: "bigint", of: ({ movement }) => movement.debit },
+  credit_account: { type: "bigint", of: ({ movement }) => movement.credit },
+  amount: { type: "bigint", of: ({ movement }) => movement.amount },
+  created_at: { type: "timestamptz", of: ({ movement }) => movement.createdAt },
+  nth: { type: "integer", of: (entry) => entry.nth },
+  kind: { type: "movement_kind", of: ({ movement }) => movement.kind },
+  id: { type: "uuid", of: ({ movement }) => movement.id },
+  transaction_id: { type: "uuid", of: ({ movement }) => movement.transactionId },
+  hold_id: { type: "uuid", of: ({ movement }) => movement.holdId },
+  hash: { type: "bytea", of: (entry) => entry.hash },
+  transfer: { type: "text", of: ({ movement }) => movement.transfer },
 };
 
 /** Writes movements in order. */
-export async function insertMovements(tx: Tx, movements: readonly Movement[]): Promise<void> {
-  await insertRows(tx, "movements", COLUMNS, movements);
+export async function insertMovements(tx: Tx, entries: readonly Entry[]): Promise<void> {
+  await insertRows(tx, "movements", COLUMNS, entries);
 }
 
 /** All that the money of a transaction did, in order. */
@@ -58,10 +71,8 @@ export async function movementsOf(
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
     `${LINES}
-     where m.reference = $1
-       -- Deposits and credits bear ids of others' making, which may look the same.
-       and m.kind <> 'TRANSFER'
-     order by m.position`,
+     where m.transaction_id = $1
+     order by m.batch, m.nth`,
     [transactionId],
   );
   return rows.map(toLine);
@@ -75,9 +86,9 @@ export async function openHoldsOf(
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
     `${LINES}
-     join transactions t on t.hold_id = m.id and t.hold_account = m.debit_account
-     where debit.owner = $1
-     order by m.position
+     join holds h on h.id = m.id
+     where h.account = any(array(select id from accounts where owner = $1))
+     order by h.id
      limit $2`,
     [owner, limit],
   );

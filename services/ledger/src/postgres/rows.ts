@@ -5,21 +5,27 @@ export type Columns<R> = Readonly<
   Record<string, { readonly type: string; readonly of: (row: R) => unknown }>
 >;
 
-/** Adds rows in the order given, all in one statement. */
+/**
+ * Adds rows in the order given, all in one statement. `conflict` tells what becomes of a row that
+ * is there already: `(key) do update set ...`.
+ */
 export async function insertRows<R>(
   tx: Tx,
   table: string,
   columns: Columns<R>,
   rows: readonly R[],
+  conflict?: string,
 ): Promise<void> {
   if (rows.length === 0) return;
   const names = Object.keys(columns).join(", ");
-  await tx.query(
-    `insert into ${table} (${names})
-     select ${names} from ${source(columns)} with ordinality as new (${names}, row_position)
-     order by row_position`,
-    values(columns, rows),
-  );
+  await tx.query({
+    name: `insert ${table}`,
+    text: `insert into ${table} (${names})
+      select ${names} from ${source(columns)} with ordinality as new (${names}, row_position)
+      order by row_position
+      ${conflict === undefined ? "" : `on conflict ${conflict}`}`,
+    values: arrays(columns, rows),
+  });
 }
 
 /**
@@ -34,21 +40,50 @@ export async function updateRows<R>(
   if (rows.length === 0) return;
   const names = Object.keys(columns);
   const assignments = names.filter((name) => name !== "id").map((name) => `${name} = new.${name}`);
-  const { rowCount } = await tx.query(
-    `update ${table} as old
-     set ${assignments.join(", ")}
-     from ${source(columns)} as new (${names.join(", ")})
-     where old.id = new.id`,
-    values(columns, rows),
-  );
+  const { rowCount } = await tx.query({
+    name: `update ${table}`,
+    text: `update ${table} as old
+      set ${assignments.join(", ")}
+      from ${source(columns)} as new (${names.join(", ")})
+      where old.id = new.id`,
+    values: arrays(columns, rows),
+  });
   if (rowCount !== rows.length) throw new Error(`a row of ${table} is gone`);
 }
 
-function source<R>(columns: Columns<R>): string {
-  const arrays = Object.values(columns).map(({ type }, index) => `$${index + 1}::${type}[]`);
-  return `unnest(${arrays.join(", ")})`;
+/**
+ * An array as Postgres reads it. Written here because the driver looks at each value of each batch
+ * anew, which took a third of the time of a payment.
+ */
+export function arrayLiteral(values: readonly unknown[]): string {
+  return `{${values.map(element).join(",")}}`;
 }
 
-function values<R>(columns: Columns<R>, rows: readonly R[]): unknown[] {
-  return Object.values(columns).map(({ of }) => rows.map((row) => of(row) ?? null));
+function element(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return PLAIN.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
+    case "undefined":
+      return "null";
+    case "object":
+      if (value === null) return "null";
+      // In UTC: the driver would write the zone of the process, whose offset of long ago has seconds.
+      if (value instanceof Date) return `"${value.toISOString()}"`;
+      if (value instanceof Uint8Array) return `"\\\\x${Buffer.from(value).toString("hex")}"`;
+      throw new TypeError("an array of the ledger bears an object");
+    default:
+      return String(value);
+  }
+}
+
+/** What needs no quotes in an array: no comma, brace, white space, and never the word null. */
+const PLAIN = /^[0-9a-f][0-9a-zA-Z_:.-]*$/;
+
+function source<R>(columns: Columns<R>): string {
+  const types = Object.values(columns).map(({ type }, index) => `$${index + 1}::${type}[]`);
+  return `unnest(${types.join(", ")})`;
+}
+
+function arrays<R>(columns: Columns<R>, rows: readonly R[]): string[] {
+  return Object.values(columns).map(({ of }) => arrayLiteral(rows.map(of)));
 }

@@ -1,61 +1,87 @@
 import type { Tx } from "@bourse/postgres";
+import type { Account } from "../account.ts";
 import { canonicalJson, type JsonObject } from "../canonical.ts";
 import type { TransactionCursor, TransactionFilter } from "../store.ts";
-import type { Terms, Transaction, TransactionState } from "../transaction.ts";
-import { findEvidence } from "./evidence.ts";
-import { type Columns, insertRows, updateRows } from "./rows.ts";
+import type {
+  ArbitrationTerms,
+  DeliveryTerms,
+  Dispute,
+  Transaction,
+  TransactionState,
+} from "../transaction.ts";
+import { findDisputes } from "./disputes.ts";
+import { arrayLiteral, type Columns, insertRows, updateRows } from "./rows.ts";
 
-interface TermsRow {
+/** A transaction as it is stored, with its open hold and its debt. */
+export interface TransactionRow {
   readonly id: string;
-  readonly payer: string;
-  readonly provider: string;
-  readonly capability: string;
-  readonly currency: string;
+  readonly payer_account: string;
+  readonly provider_account: string;
   readonly amount: string;
-  readonly context: JsonObject | null;
-  readonly recorder: string;
-}
-
-interface TransactionRow extends TermsRow {
-  readonly state: TransactionState;
   readonly settled: string;
-  readonly owed: string;
-  readonly hold_id: string | null;
-  readonly hold_account: string | null;
-  readonly hold_amount: string | null;
-  readonly evidence_count: number;
-  readonly ruling_share_bps: number | null;
-  readonly ruling_reason: string | null;
-  readonly ruled_by: string | null;
-  readonly ruled_at: Date | null;
+  readonly hold_ms: string;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly settled_at: Date | null;
+  readonly state: TransactionState;
+  readonly disputed: boolean;
+  readonly capability: string;
+  readonly recorder: string;
+  readonly group_id: string | null;
+  readonly context: JsonObject | null;
+  readonly terms: StoredTerms | null;
+  readonly delivered_at: Date | null;
+  readonly delivered_sha256: Uint8Array | null;
+  readonly delivered_reference: string | null;
+  readonly hold_id: string | null;
+  readonly hold_account: string | null;
+  readonly hold_amount: string | null;
+  readonly due_at: Date | null;
+  readonly owed: string | null;
 }
 
-const TERMS = "id, payer, provider, capability, currency, amount, context, recorder";
-const SELECTED = `${TERMS}, state, settled, owed, hold_id, hold_account, hold_amount,
-  evidence_count, ruling_share_bps, ruling_reason, ruled_by, ruled_at,
-  created_at, updated_at, settled_at`;
+/** What is in the column `terms`. */
+export interface StoredTerms {
+  readonly delivery?: DeliveryTerms;
+  readonly arbitration?: ArbitrationTerms;
+}
 
-function toTerms(row: TermsRow): Terms {
+/** Who the two parties of a transaction are. */
+interface Parties {
+  readonly payer: string;
+  readonly provider: string;
+  readonly currency: string;
+}
+
+const SELECTED = `t.id, t.payer_account, t.provider_account, t.amount, t.settled, t.hold_ms,
+  t.created_at, t.updated_at, t.settled_at, t.state, t.disputed, t.capability, t.recorder,
+  t.group_id, t.context, t.terms, t.delivered_at, t.delivered_sha256, t.delivered_reference,
+  h.id as hold_id, h.account as hold_account, h.amount as hold_amount, h.due_at, d.amount as owed`;
+
+const JOINED = `transactions t
+  left join holds h on h.transaction_id = t.id
+  left join debts d on d.transaction_id = t.id`;
+
+function toTransaction(
+  row: TransactionRow,
+  { payer, provider, currency }: Parties,
+  dispute: Dispute | undefined,
+): Transaction {
   return {
     id: row.id,
-    payer: row.payer,
-    provider: row.provider,
+    payer,
+    provider,
     capability: row.capability,
-    amount: { micros: BigInt(row.amount), currency: row.currency },
+    amount: { micros: BigInt(row.amount), currency },
     context: row.context ?? undefined,
     recorder: row.recorder,
-  };
-}
-
-function toTransaction(row: TransactionRow): Transaction {
-  return {
-    ...toTerms(row),
+    groupId: row.group_id ?? undefined,
+    holdMs: Number(row.hold_ms),
+    delivery: row.terms?.delivery,
+    arbitration: row.terms?.arbitration,
     state: row.state,
     settled: BigInt(row.settled),
-    owed: BigInt(row.owed),
+    owed: BigInt(row.owed ?? 0),
     hold:
       row.hold_id === null
         ? undefined
@@ -63,131 +89,148 @@ function toTransaction(row: TransactionRow): Transaction {
             id: row.hold_id,
             account: BigInt(row.hold_account ?? 0),
             amount: BigInt(row.hold_amount ?? 0),
+            dueAt: row.due_at ?? undefined,
           },
-    evidence: [],
-    ruling:
-      row.ruled_at === null
+    delivered:
+      row.delivered_at === null
         ? undefined
         : {
-            providerShareBps: row.ruling_share_bps ?? 0,
-            reason: row.ruling_reason ?? "",
-            ruledBy: row.ruled_by ?? "",
-            ruledAt: row.ruled_at,
+            at: row.delivered_at,
+            sha256: Buffer.from(row.delivered_sha256 ?? []).toString("hex"),
+            reference: row.delivered_reference ?? "",
           },
+    dispute,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     settledAt: row.settled_at ?? undefined,
   };
 }
 
-async function withEvidence(tx: Tx, rows: readonly TransactionRow[]): Promise<Transaction[]> {
-  const contested = rows.filter((row) => row.evidence_count > 0).map((row) => row.id);
-  const evidence = await findEvidence(tx, contested);
-  return rows.map((row) => ({ ...toTransaction(row), evidence: evidence.get(row.id) ?? [] }));
+/** The transactions of these rows, between parties whose accounts are all given. */
+export async function toTransactions(
+  tx: Tx,
+  rows: readonly TransactionRow[],
+  accounts: readonly Account[],
+): Promise<readonly Transaction[]> {
+  const byId = new Map(accounts.map((account) => [String(account.id), account]));
+  const disputes = await disputesOf(tx, rows);
+  return rows.map((row) => {
+    const payer = byId.get(row.payer_account);
+    const provider = byId.get(row.provider_account);
+    if (payer === undefined || provider === undefined) {
+      throw new Error(`transaction ${row.id} lacks an account`);
+    }
+    const parties = { payer: payer.owner, provider: provider.owner, currency: payer.currency };
+    return toTransaction(row, parties, disputes.get(row.id));
+  });
 }
 
-/** The terms of those of these transactions that exist. They never change, so no lock is needed. */
-export async function findTerms(tx: Tx, ids: readonly string[]): Promise<readonly Terms[]> {
-  if (ids.length === 0) return [];
-  const { rows } = await tx.query<TermsRow>(
-    `select ${TERMS} from transactions where id = any($1::uuid[])`,
-    [ids],
+function disputesOf(
+  tx: Tx,
+  rows: readonly TransactionRow[],
+): Promise<ReadonlyMap<string, Dispute>> {
+  return findDisputes(
+    tx,
+    rows.filter((row) => row.disputed).map(({ id }) => id),
   );
-  return rows.map(toTerms);
 }
 
 /** Locks those of these transactions that exist, in the order of their ids. */
 export async function lockTransactions(
   tx: Tx,
   ids: readonly string[],
-): Promise<readonly Transaction[]> {
+): Promise<readonly TransactionRow[]> {
   if (ids.length === 0) return [];
-  const { rows } = await tx.query<TransactionRow>(
-    `select ${SELECTED} from transactions where id = any($1::uuid[]) order by id for no key update`,
-    [ids],
-  );
-  return withEvidence(tx, rows);
+  const { rows } = await tx.query<TransactionRow>({
+    name: "lock transactions",
+    text: `select ${SELECTED} from ${JOINED}
+      where t.id = any($1::uuid[]) order by t.id for no key update of t`,
+    values: [arrayLiteral(ids)],
+  });
+  return rows;
 }
 
-/** One transaction with its evidence. */
+/** The ids of the transactions that were recorded with these groups. */
+export async function findGroups(tx: Tx, groups: readonly string[]): Promise<readonly string[]> {
+  if (groups.length === 0) return [];
+  const { rows } = await tx.query<{ id: string }>(
+    `select id from transactions where group_id = any($1::uuid[])`,
+    [groups],
+  );
+  return rows.map(({ id }) => id);
+}
+
+type ReadRow = TransactionRow & Parties;
+
+const READ = `select ${SELECTED}, payer.owner as payer, provider.owner as provider, payer.currency
+  from ${JOINED}
+  join accounts payer on payer.id = t.payer_account
+  join accounts provider on provider.id = t.provider_account`;
+
+/** One transaction with all that was said in its dispute. */
 export async function findTransaction(tx: Tx, id: string): Promise<Transaction | undefined> {
-  const { rows } = await tx.query<TransactionRow>(
-    `select ${SELECTED} from transactions where id = $1`,
-    [id],
-  );
-  return (await withEvidence(tx, rows))[0];
+  const { rows } = await tx.query<ReadRow>(`${READ} where t.id = $1`, [id]);
+  const disputes = await disputesOf(tx, rows);
+  return rows.map((row) => toTransaction(row, row, disputes.get(row.id)))[0];
 }
 
-/** The terms of those of these ids that are burnt. */
-export async function findBurnt(tx: Tx, ids: readonly string[]): Promise<readonly Terms[]> {
-  if (ids.length === 0) return [];
-  const { rows } = await tx.query<TermsRow>(
-    `select ${TERMS} from burnt_transactions where id = any($1::uuid[])`,
-    [ids],
-  );
-  return rows.map(toTerms);
+/** How a transaction is written; `accountOf` tells the id of an owner's account. */
+function columnsOf(accountOf: (owner: string, currency: string) => bigint): Columns<Transaction> {
+  const party = (row: Transaction, owner: string) => accountOf(owner, row.amount.currency);
+  return {
+    ...CHANGING,
+    payer_account: { type: "bigint", of: (row) => party(row, row.payer) },
+    provider_account: { type: "bigint", of: (row) => party(row, row.provider) },
+    amount: { type: "bigint", of: (row) => row.amount.micros },
+    hold_ms: { type: "bigint", of: (row) => row.holdMs },
+    created_at: { type: "timestamptz", of: (row) => row.createdAt },
+    capability: { type: "text", of: (row) => row.capability },
+    recorder: { type: "text", of: (row) => row.recorder },
+    group_id: { type: "uuid", of: (row) => row.groupId },
+    context: { type: "json", of: (row) => row.context && canonicalJson(row.context) },
+    terms: { type: "json", of: (row) => storedTerms(row) },
+  };
 }
-
-const TERMS_COLUMNS: Columns<Terms> = {
-  id: { type: "uuid", of: (terms) => terms.id },
-  payer: { type: "text", of: (terms) => terms.payer },
-  provider: { type: "text", of: (terms) => terms.provider },
-  capability: { type: "text", of: (terms) => terms.capability },
-  currency: { type: "text", of: (terms) => terms.amount.currency },
-  amount: { type: "bigint", of: (terms) => terms.amount.micros },
-  context: { type: "json", of: (terms) => terms.context && canonicalJson(terms.context) },
-  recorder: { type: "text", of: (terms) => terms.recorder },
-};
 
 const CHANGING: Columns<Transaction> = {
   id: { type: "uuid", of: (row) => row.id },
   state: { type: "transaction_state", of: (row) => row.state },
   settled: { type: "bigint", of: (row) => row.settled },
-  owed: { type: "bigint", of: (row) => row.owed },
-  hold_id: { type: "uuid", of: (row) => row.hold?.id },
-  hold_account: { type: "bigint", of: (row) => row.hold?.account },
-  hold_amount: { type: "bigint", of: (row) => row.hold?.amount },
-  evidence_count: { type: "integer", of: (row) => row.evidence.length },
-  ruling_share_bps: { type: "integer", of: (row) => row.ruling?.providerShareBps },
-  ruling_reason: { type: "text", of: (row) => row.ruling?.reason },
-  ruled_by: { type: "text", of: (row) => row.ruling?.ruledBy },
-  ruled_at: { type: "timestamptz", of: (row) => row.ruling?.ruledAt },
   updated_at: { type: "timestamptz", of: (row) => row.updatedAt },
   settled_at: { type: "timestamptz", of: (row) => row.settledAt },
+  disputed: { type: "boolean", of: (row) => row.dispute !== undefined },
+  delivered_at: { type: "timestamptz", of: (row) => row.delivered?.at },
+  delivered_sha256: {
+    type: "bytea",
+    of: (row) => row.delivered && Buffer.from(row.delivered.sha256, "hex"),
+  },
+  delivered_reference: { type: "text", of: (row) => row.delivered?.reference },
 };
 
-const ALL: Columns<Transaction> = {
-  ...TERMS_COLUMNS,
-  ...CHANGING,
-  created_at: { type: "timestamptz", of: (row) => row.createdAt },
-};
+/** What was agreed beyond the price as canonical JSON, or undefined when nothing was. */
+export function storedTerms({
+  delivery,
+  arbitration,
+}: Pick<Transaction, "delivery" | "arbitration">): string | undefined {
+  if (delivery === undefined && arbitration === undefined) return undefined;
+  return canonicalJson({
+    ...(delivery && { delivery: { ...delivery } }),
+    ...(arbitration && { arbitration: { ...arbitration } }),
+  });
+}
 
-/**
- * Writes transactions: those whose id is in `existing` are changed, the others added in the order
- * of their ids.
- */
+/** Adds transactions, in the order of their ids, and changes others. */
 export async function saveTransactions(
   tx: Tx,
-  transactions: readonly Transaction[],
-  existing: ReadonlySet<string>,
+  { added, changed }: Record<"added" | "changed", readonly Transaction[]>,
+  accountOf: (owner: string, currency: string) => bigint,
 ): Promise<void> {
-  const added = transactions.filter(({ id }) => !existing.has(id));
-  const changed = transactions.filter(({ id }) => existing.has(id));
-  await insertRows(tx, "transactions", ALL, added.toSorted(byId));
+  const sorted = added.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  await insertRows(tx, "transactions", columnsOf(accountOf), sorted);
   await updateRows(tx, "transactions", CHANGING, changed);
 }
 
-/** Remembers the terms of burnt ids. */
-export async function insertBurnt(tx: Tx, burnt: readonly Terms[], now: Date): Promise<void> {
-  const columns = { ...TERMS_COLUMNS, created_at: { type: "timestamptz", of: () => now } };
-  await insertRows(tx, "burnt_transactions", columns, burnt.toSorted(byId));
-}
-
-function byId(a: { readonly id: string }, b: { readonly id: string }): number {
-  return a.id < b.id ? -1 : 1;
-}
-
-/** A page of transactions, newest first, without their evidence. */
+/** A page of transactions, newest first, without what was said in their disputes. */
 export async function listTransactions(
   tx: Tx,
   filter: TransactionFilter,
@@ -199,26 +242,31 @@ export async function listTransactions(
   const sides =
     agent === undefined
       ? ["$1::text is null"]
-      : (role === undefined ? SIDES : [role]).map((side) => `${side} = $1`);
-  // What is pending has a hold: told, so that the index of open holds finds the few among the many.
+      : (role === undefined ? SIDES : [role]).map(
+          (side) => `${side}_account = any(array(select id from accounts where owner = $1))`,
+        );
   const pages = sides.map(
     (side) => `(
-      select ${SELECTED} from transactions
+      select id, created_at from transactions
       where ${side}
         and ($2::transaction_state is null or state = $2)
-        and ($2 is distinct from 'PENDING' or hold_id is not null)
         and ($3::text is null or capability = $3)
         and ($4::timestamptz is null or created_at >= $4)
         and ($5::timestamptz is null or created_at < $5)
+        and ($6::timestamptz is null or created_at <= $6)
         and ($6::timestamptz is null or (created_at, id) < ($6, $7::uuid))
       order by created_at desc, id desc
       limit $8
     )`,
   );
-  const { rows } = await tx.query<TransactionRow>(
-    `select * from (${pages.join(" union all ")}) as page
-     order by created_at desc, id desc
-     limit $8`,
+  const { rows } = await tx.query<ReadRow>(
+    `with page as (
+       select id from (${pages.join(" union all ")}) as both_sides
+       order by created_at desc, id desc
+       limit $8
+     )
+     ${READ} join page on page.id = t.id
+     order by t.created_at desc, t.id desc`,
     [
       agent ?? null,
       filter.state ?? null,
@@ -230,7 +278,7 @@ export async function listTransactions(
       limit,
     ],
   );
-  return rows.map(toTransaction);
+  return rows.map((row) => toTransaction(row, row, undefined));
 }
 
 const SIDES = ["payer", "provider"] as const;

@@ -19,9 +19,10 @@ export async function findTransfers(
 ): Promise<readonly Transfer[]> {
   if (wanted.length === 0) return [];
   const { rows } = await tx.query<TransferRow>(
-    `select kind, id, owner, currency, amount, task_id, burnt
-     from transfers
-     join unnest($1::transfer_kind[], $2::text[]) as wanted (kind, id) using (kind, id)`,
+    `select t.kind, t.id, a.owner, a.currency, t.amount, t.task_id, t.burnt
+     from transfers t
+     join unnest($1::transfer_kind[], $2::text[]) as wanted (kind, id) on (t.kind, t.id) = (wanted.kind, wanted.id)
+     join accounts a on a.id = t.account`,
     [wanted.map(({ kind }) => kind), wanted.map(({ id }) => id)],
   );
   return rows.map(({ task_id, amount, ...row }) => ({
@@ -35,13 +36,13 @@ export async function findTransfers(
 export async function insertTransfers(
   tx: Tx,
   transfers: readonly Transfer[],
+  accountOf: (owner: string, currency: string) => bigint,
   now: Date,
 ): Promise<void> {
   const columns: Columns<Transfer> = {
     kind: { type: "transfer_kind", of: (transfer) => transfer.kind },
     id: { type: "text", of: (transfer) => transfer.id },
-    owner: { type: "text", of: (transfer) => transfer.owner },
-    currency: { type: "text", of: (transfer) => transfer.currency },
+    account: { type: "bigint", of: ({ owner, currency }) => accountOf(owner, currency) },
     amount: { type: "bigint", of: (transfer) => transfer.amount },
     task_id: { type: "text", of: (transfer) => transfer.taskId },
     burnt: { type: "boolean", of: (transfer) => transfer.burnt },

@@ -4,36 +4,53 @@ import type { BooksReport, Divergence } from "../store.ts";
 // Each check is one statement that returns rows of subject, expected and found.
 const CHECKS: Readonly<Record<string, string>> = {
   SUM_NOT_ZERO: `
-    select currency as subject, '0' as expected, sum(posted)::text as found
-    from accounts group by currency having sum(posted) <> 0`,
+    select currency as subject, '0' as expected, sum(credits_posted - debits_posted)::text as found
+    from accounts group by currency having sum(credits_posted - debits_posted) <> 0`,
 
   BALANCE_NOT_FOLD: `
     with moved as (
-      select account, sum(amount) as amount
+      select account, sum(went) as went, sum(came) as came
       from (
-        select credit_account as account, amount
+        select credit_account as account, 0 as went, amount as came
         from movements where kind in ('POST', 'TRANSFER')
         union all
-        select debit_account, -amount from movements where kind in ('POST', 'TRANSFER')
+        select debit_account, amount, 0 from movements where kind in ('POST', 'TRANSFER')
       ) as legs
       group by account
     )
-    select owner || ' ' || currency as subject, coalesce(moved.amount, 0)::text as expected,
-      posted::text as found
+    select owner || ' ' || currency as subject,
+      coalesce(moved.came, 0) || ' in, ' || coalesce(moved.went, 0) || ' out' as expected,
+      credits_posted || ' in, ' || debits_posted || ' out' as found
     from accounts left join moved on moved.account = accounts.id
-    where posted <> coalesce(moved.amount, 0)`,
+    where credits_posted <> coalesce(moved.came, 0) or debits_posted <> coalesce(moved.went, 0)`,
 
   HELD_NOT_OPEN_HOLDS: `
     with promised as (
-      select debit_account as account,
-        sum(case kind when 'HOLD' then amount else -amount end) as amount
-      from movements where kind <> 'TRANSFER'
-      group by debit_account
+      select account, sum(went) as went, sum(came) as came
+      from (
+        select debit_account as account, 0 as came,
+          case kind when 'HOLD' then amount else -amount end as went
+        from movements where kind <> 'TRANSFER'
+        union all
+        select credit_account, case kind when 'HOLD' then amount else -amount end, 0
+        from movements where kind <> 'TRANSFER'
+      ) as legs
+      group by account
     )
-    select owner || ' ' || currency as subject, coalesce(promised.amount, 0)::text as expected,
-      held::text as found
+    select owner || ' ' || currency as subject,
+      coalesce(promised.came, 0) || ' in, ' || coalesce(promised.went, 0) || ' out' as expected,
+      credits_held || ' in, ' || debits_held || ' out' as found
     from accounts left join promised on promised.account = accounts.id
-    where held <> coalesce(promised.amount, 0)`,
+    where credits_held <> coalesce(promised.came, 0) or debits_held <> coalesce(promised.went, 0)`,
+
+  OWED_NOT_DEBTS: `
+    with due as (
+      select debtor_account as account, sum(amount) as amount from debts group by debtor_account
+    )
+    select owner || ' ' || currency as subject, coalesce(due.amount, 0)::text as expected,
+      owed::text as found
+    from accounts left join due on due.account = accounts.id
+    where owed <> coalesce(due.amount, 0)`,
 
   // More than was held was paid or released.
   HOLD_RESOLVED_TWICE: `
@@ -74,78 +91,80 @@ const CHECKS: Readonly<Record<string, string>> = {
   // What a transaction says was paid is what its movements paid from the payer to the provider.
   TRANSACTION_NOT_FOLD: `
     with paid as (
-      select t.id, sum(case debit.owner when t.payer then m.amount
-        else -m.amount end) as amount
-      from movements m
-      join accounts debit on debit.id = m.debit_account
-      join transactions t on t.id::text = m.reference
-      where m.kind = 'POST'
+      select t.id,
+        sum(case m.debit_account when t.payer_account then m.amount else -m.amount end) as amount
+      from movements m join transactions t on t.id = m.transaction_id
+      where m.kind in ('POST', 'TRANSFER')
       group by t.id
     )
-    select t.id::text as subject,
-      (t.owed + case t.state when 'CANCELLED' then 0 else t.settled end)::text as expected,
+    select t.id::text as subject, (t.settled + coalesce(d.amount, 0))::text as expected,
       coalesce(paid.amount, 0)::text as found
-    from transactions t left join paid on paid.id = t.id
-    where t.settled + t.owed <> coalesce(paid.amount, 0)
+    from transactions t
+    left join debts d on d.transaction_id = t.id
+    left join paid on paid.id = t.id
+    where t.settled + coalesce(d.amount, 0) <> coalesce(paid.amount, 0)
       or (t.state = 'CANCELLED' and t.settled <> 0)`,
 
   // A promise or payment that belongs to no transaction, or is not between its two parties.
   TRANSACTION_PARTY_MISMATCH: `
     select m.id::text as subject,
-      coalesce(t.payer || ' ' || t.provider || ' ' || t.currency, 'a transaction') as expected,
-      debit.owner || ' ' || credit.owner || ' ' || debit.currency as found
-    from movements m
-    join accounts debit on debit.id = m.debit_account
-    join accounts credit on credit.id = m.credit_account
-    left join transactions t on t.id::text = m.reference
-    where m.kind <> 'TRANSFER'
-      and (t.id is null or t.currency <> debit.currency
-        or (t.payer, t.provider)
-          not in ((debit.owner, credit.owner), (credit.owner, debit.owner)))`,
+      coalesce(t.payer_account || ' ' || t.provider_account, 'a transaction') as expected,
+      m.debit_account || ' ' || m.credit_account as found
+    from movements m left join transactions t on t.id = m.transaction_id
+    where m.transaction_id is not null
+      and (t.id is null or (t.payer_account, t.provider_account)
+        not in ((m.debit_account, m.credit_account), (m.credit_account, m.debit_account)))`,
 
   // Each deposit, withdrawal and credit that was done moved its money once, and nothing else did.
   TRANSFER_MISMATCH: `
     with outside as (
-      select *, case kind when 'CREDIT' then '@issuer' else '@world' end as source,
-        kind = 'WITHDRAWAL' or amount < 0 as outward
-      from transfers where not burnt
+      select t.*, a.currency, source.id as source,
+        t.kind = 'WITHDRAWAL' or t.amount < 0 as outward
+      from transfers t
+      join accounts a on a.id = t.account
+      left join accounts source on source.currency = a.currency
+        and source.owner = case t.kind when 'CREDIT' then '@issuer' else '@world' end
+      where not t.burnt
     ),
     told as (
-      select id as reference, case when outward then owner else source end as debit,
-        case when outward then source else owner end as credit, currency, abs(amount) as amount,
+      select id as transfer, case when outward then account else source end as debit,
+        case when outward then source else account end as credit, abs(amount) as amount,
         count(*) as times
-      from outside group by 1, 2, 3, 4, 5
+      from outside group by 1, 2, 3, 4
     ),
     moved as (
-      select m.reference, debit.owner as debit, credit.owner as credit, debit.currency, m.amount,
-        count(*) as times
-      from movements m
-      join accounts debit on debit.id = m.debit_account
-      join accounts credit on credit.id = m.credit_account
-      where m.kind = 'TRANSFER' group by 1, 2, 3, 4, 5
+      select transfer, debit_account as debit, credit_account as credit, amount, count(*) as times
+      from movements where transfer is not null group by 1, 2, 3, 4
     )
-    select reference as subject,
-      coalesce(told.times, 0) || ' x ' || amount || ' ' || currency as expected,
-      coalesce(moved.times, 0) || ' x ' || amount || ' ' || currency as found
-    from told full join moved using (reference, debit, credit, currency, amount)
+    select transfer as subject, coalesce(told.times, 0) || ' x ' || amount as expected,
+      coalesce(moved.times, 0) || ' x ' || amount as found
+    from told full join moved using (transfer, debit, credit, amount)
     where told.times is distinct from moved.times`,
 
-  // What a transaction says is held is held, and nothing else is.
+  // What is held is what the movements hold, no more and no less; who waits for payment has a hold,
+  // and who was paid or refunded has none.
   TRANSACTION_HOLD_MISMATCH: `
     with open as (
-      select hold.id, hold.debit_account, hold.amount, hold.reference
+      select hold.id, hold.debit_account as account, hold.amount, hold.transaction_id
       from movements hold
       where hold.kind = 'HOLD'
         and not exists (select from movements part where part.hold_id = hold.id)
+    ),
+    told as (
+      select t.id as transaction_id, h.id, h.account, h.amount, t.state
+      from transactions t left join holds h on h.transaction_id = t.id
+      where h.id is not null or t.state = 'PENDING'
     )
-    select coalesce(t.id::text, open.reference) as subject,
-      coalesce(t.hold_id || ' ' || t.hold_amount, 'no hold') as expected,
-      coalesce(open.id || ' ' || open.amount, 'no hold') as found
-    from (select * from transactions where hold_id is not null) as t
-    full join open on open.id = t.hold_id
-      and open.debit_account = t.hold_account and open.amount = t.hold_amount
-      and open.reference = t.id::text
-    where t.id is null or open.id is null`,
+    select coalesce(told.transaction_id, open.transaction_id, lost.transaction_id)::text as subject,
+      coalesce(told.id || ' ' || told.amount, 'no hold') as expected,
+      coalesce(open.id || ' ' || open.amount, lost.id || ' ' || lost.amount, 'no hold') as found
+    from told
+    full join open on open.id = told.id and open.account = told.account
+      and open.amount = told.amount and open.transaction_id = told.transaction_id
+    full join (
+      select * from holds where not exists (select from transactions where id = transaction_id)
+    ) as lost on lost.id = open.id
+    where told.id is null or open.id is null or told.state in ('SETTLED', 'CANCELLED')`,
 };
 
 /**

@@ -6,15 +6,16 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_bourse_type_v1_money } from "../../type/v1/money_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bourse/ledger/v1/ledger.proto.
  */
 export const file_bourse_ledger_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSKMBAoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5In8KCEV2aWRlbmNlEhEKCXN1Ym1pdHRlchgBIAEoCRIMCgRub3RlGAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSLwoLc3VibWl0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsMBCgdBY2NvdW50Eg0KBW93bmVyGAEgASgJEhUKDWN1cnJlbmN5X2NvZGUYAiABKAkSFQoNcG9zdGVkX21pY3JvcxgDIAEoAxITCgtoZWxkX21pY3JvcxgEIAEoAxIbChNjcmVkaXRfbGltaXRfbWljcm9zGAUgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIvQBCghNb3ZlbWVudBITCgttb3ZlbWVudF9pZBgBIAEoCRIsCgRraW5kGAIgASgOMh4uYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudEtpbmQSEwoLZGViaXRfb3duZXIYAyABKAkSFAoMY3JlZGl0X293bmVyGAQgASgJEiUKBmFtb3VudBgFIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhEKCXJlZmVyZW5jZRgGIAEoCRIPCgdob2xkX2lkGAcgASgJEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCq0AQoQVHJhbnNhY3Rpb25TdGF0ZRIhCh1UUkFOU0FDVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGVRSQU5TQUNUSU9OX1NUQVRFX1BFTkRJTkcQARIdChlUUkFOU0FDVElPTl9TVEFURV9TRVRUTEVEEAISHwobVFJBTlNBQ1RJT05fU1RBVEVfQ0FOQ0VMTEVEEAMSHgoaVFJBTlNBQ1RJT05fU1RBVEVfRElTUFVURUQQBCqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEARCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_type_v1_money, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSLpBQoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhAKCGdyb3VwX2lkGA8gASgJEi8KDGhvbGRfdGltZW91dBgQIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghkdWVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoIZGVsaXZlcnkYEiABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YEyABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMilgEKDURlbGl2ZXJ5VGVybXMSKQoGd2l0aGluGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBnNoYTI1NhgCIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEjAKDXJldmlld193aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24izQEKEEFyYml0cmF0aW9uVGVybXMSOgoLYXJiaXRyYXRvcnMYASADKAlCJbpIIpIBHxAPGAEiGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFwoGcXVvcnVtGAIgASgFQge6SAQaAigAEjIKD2V2aWRlbmNlX3dpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1ydWxpbmdfd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIn8KCEV2aWRlbmNlEhEKCXN1Ym1pdHRlchgBIAEoCRIMCgRub3RlGAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSLwoLc3VibWl0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIuMCCgdBY2NvdW50Eg0KBW93bmVyGAEgASgJEhUKDWN1cnJlbmN5X2NvZGUYAiABKAkSFQoNcG9zdGVkX21pY3JvcxgDIAEoAxITCgtoZWxkX21pY3JvcxgEIAEoAxIbChNjcmVkaXRfbGltaXRfbWljcm9zGAUgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGRlYml0c19wb3N0ZWRfbWljcm9zGAggASgJEh0KFWNyZWRpdHNfcG9zdGVkX21pY3JvcxgJIAEoCRIbChNjcmVkaXRzX2hlbGRfbWljcm9zGAogASgJEhMKC293ZWRfbWljcm9zGAsgASgDEi8KBnN0YXR1cxgMIAEoDjIfLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudFN0YXR1cyL0AQoITW92ZW1lbnQSEwoLbW92ZW1lbnRfaWQYASABKAkSLAoEa2luZBgCIAEoDjIeLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnRLaW5kEhMKC2RlYml0X293bmVyGAMgASgJEhQKDGNyZWRpdF9vd25lchgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIRCglyZWZlcmVuY2UYBiABKAkSDwoHaG9sZF9pZBgHIAEoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqtAEKEFRyYW5zYWN0aW9uU3RhdGUSIQodVFJBTlNBQ1RJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlUUkFOU0FDVElPTl9TVEFURV9QRU5ESU5HEAESHQoZVFJBTlNBQ1RJT05fU1RBVEVfU0VUVExFRBACEh8KG1RSQU5TQUNUSU9OX1NUQVRFX0NBTkNFTExFRBADEh4KGlRSQU5TQUNUSU9OX1NUQVRFX0RJU1BVVEVEEAQqfgoNQWNjb3VudFN0YXR1cxIeChpBQ0NPVU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE0FDQ09VTlRfU1RBVFVTX09QRU4QARIZChVBQ0NPVU5UX1NUQVRVU19GUk9aRU4QAhIZChVBQ0NPVU5UX1NUQVRVU19DTE9TRUQQAyqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEAQqqAgKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpSRUZVU0FMX1JFQVNPTl9MRURHRVJfQlVTWRABEiUKIVJFRlVTQUxfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiQKIFJFRlVTQUxfUkVBU09OX1JFUVVFU1RfSURfUkVVU0VEEAMSIgoeUkVGVVNBTF9SRUFTT05fRVZFTlRfSURfUkVVU0VEEAQSHQoZUkVGVVNBTF9SRUFTT05fU0FNRV9QQVJUWRAFEigKJFJFRlVTQUxfUkVBU09OX1RSQU5TQUNUSU9OX0lEX1JFVVNFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0RFUE9TSVRfSURfUkVVU0VEEAcSJwojUkVGVVNBTF9SRUFTT05fV0lUSERSQVdBTF9JRF9SRVVTRUQQCBIjCh9SRUZVU0FMX1JFQVNPTl9DUkVESVRfSURfUkVVU0VEEAkSJwojUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fSURfQlVSTlQQChImCiJSRUZVU0FMX1JFQVNPTl9XSVRIRFJBV0FMX0lEX0JVUk5UEAsSIgoeUkVGVVNBTF9SRUFTT05fR1JPVVBfTk9UX0ZPVU5EEAwSKAokUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fTk9UX0ZPVU5EEA0SKAokUkVGVVNBTF9SRUFTT05fTk9UX1RSQU5TQUNUSU9OX1BBUlRZEA4SLAooUkVGVVNBTF9SRUFTT05fSU5WQUxJRF9UUkFOU0FDVElPTl9TVEFURRAPEiQKIFJFRlVTQUxfUkVBU09OX0NVUlJFTkNZX01JU01BVENIEBASJgoiUkVGVVNBTF9SRUFTT05fQU1PVU5UX0VYQ0VFRFNfSE9MRBAREi4KKlJFRlVTQUxfUkVBU09OX0FMUkVBRFlfU0VUVExFRF9ESUZGRVJFTlRMWRASEioKJlJFRlVTQUxfUkVBU09OX0RJU1BVVEVfQUxSRUFEWV9ERUNJREVEEBMSJAogUkVGVVNBTF9SRUFTT05fVE9PX01VQ0hfRVZJREVOQ0UQFBIkCiBSRUZVU0FMX1JFQVNPTl9BQ0NPVU5UX05PVF9FTVBUWRAVEiEKHVJFRlVTQUxfUkVBU09OX0FDQ09VTlRfQ0xPU0VEEBYSIQodUkVGVVNBTF9SRUFTT05fQUNDT1VOVF9GUk9aRU4QFxIlCiFSRUZVU0FMX1JFQVNPTl9JTlNVRkZJQ0lFTlRfRlVORFMQGBInCiNSRUZVU0FMX1JFQVNPTl9CQUxBTkNFX09VVF9PRl9SQU5HRRAZEiYKIlJFRlVTQUxfUkVBU09OX0xJTktFRF9FTlRSWV9GQUlMRUQQGkJCChBib3Vyc2UubGVkZ2VyLnYxUAFaLGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvbGVkZ2VyL3YxO2xlZGdlcnYxYgZwcm90bzM", [file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * An agreement that a payer pays a provider for a capability: held first, then settled, cancelled
@@ -118,11 +119,46 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
 
   /**
    * What a ruling gave back to the payer but that was no longer there at the provider, who had been
-   * paid before the dispute: the payer has not got it.
+   * paid before the dispute: the payer has not got it yet.
    *
    * @generated from field: bourse.type.v1.Money owed_amount = 14;
    */
   owedAmount?: Money | undefined;
+
+  /**
+   * What it was recorded with, all or none. Empty when it was recorded alone.
+   *
+   * @generated from field: string group_id = 15;
+   */
+  groupId: string;
+
+  /**
+   * How long the money is held when nothing is delivered.
+   *
+   * @generated from field: google.protobuf.Duration hold_timeout = 16;
+   */
+  holdTimeout?: Duration | undefined;
+
+  /**
+   * When a rule ends the hold. Absent while a dispute freezes it, and when there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 17;
+   */
+  dueTime?: Timestamp | undefined;
+
+  /**
+   * What was agreed on delivery. Absent when nothing was.
+   *
+   * @generated from field: bourse.ledger.v1.DeliveryTerms delivery = 18;
+   */
+  delivery?: DeliveryTerms | undefined;
+
+  /**
+   * What was agreed on disputes. Absent when nothing was.
+   *
+   * @generated from field: bourse.ledger.v1.ArbitrationTerms arbitration = 19;
+   */
+  arbitration?: ArbitrationTerms | undefined;
 };
 
 /**
@@ -131,6 +167,83 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
  */
 export const TransactionSchema: GenMessage<Transaction> = /*@__PURE__*/
   messageDesc(file_bourse_ledger_v1_ledger, 0);
+
+/**
+ * What the provider promised to deliver, and how long the payer may look at it.
+ *
+ * @generated from message bourse.ledger.v1.DeliveryTerms
+ */
+export type DeliveryTerms = Message<"bourse.ledger.v1.DeliveryTerms"> & {
+  /**
+   * How long after the hold the result is promised. Absent when no time was agreed.
+   *
+   * @generated from field: google.protobuf.Duration within = 1;
+   */
+  within?: Duration | undefined;
+
+  /**
+   * SHA-256 that the result must have, in hex. Empty when none was agreed.
+   *
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+
+  /**
+   * How long the payer may stay silent after delivery before silence accepts. Absent: three days.
+   *
+   * @generated from field: google.protobuf.Duration review_window = 3;
+   */
+  reviewWindow?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.DeliveryTerms.
+ * Use `create(DeliveryTermsSchema)` to create a new message.
+ */
+export const DeliveryTermsSchema: GenMessage<DeliveryTerms> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 1);
+
+/**
+ * Who decides a dispute and how long it may take.
+ *
+ * @generated from message bourse.ledger.v1.ArbitrationTerms
+ */
+export type ArbitrationTerms = Message<"bourse.ledger.v1.ArbitrationTerms"> & {
+  /**
+   * Agents that decide together, none of them a party.
+   *
+   * @generated from field: repeated string arbitrators = 1;
+   */
+  arbitrators: string[];
+
+  /**
+   * How many of them must name the same share; not more than there are.
+   *
+   * @generated from field: int32 quorum = 2;
+   */
+  quorum: number;
+
+  /**
+   * How long both sides may bring evidence. Absent: three days.
+   *
+   * @generated from field: google.protobuf.Duration evidence_window = 3;
+   */
+  evidenceWindow?: Duration | undefined;
+
+  /**
+   * How long after that a ruling may take. Absent: seven days.
+   *
+   * @generated from field: google.protobuf.Duration ruling_window = 4;
+   */
+  rulingWindow?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.ArbitrationTerms.
+ * Use `create(ArbitrationTermsSchema)` to create a new message.
+ */
+export const ArbitrationTermsSchema: GenMessage<ArbitrationTerms> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 2);
 
 /**
  * Something a party brought forward.
@@ -179,10 +292,10 @@ export type Evidence = Message<"bourse.ledger.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 1);
+  messageDesc(file_bourse_ledger_v1_ledger, 3);
 
 /**
- * The money of one owner in one currency. posted = what came in less what went out.
+ * The money of one owner in one currency. Turnovers are decimal texts, as they outgrow 64 bits.
  *
  * @generated from message bourse.ledger.v1.Account
  */
@@ -236,6 +349,41 @@ export type Account = Message<"bourse.ledger.v1.Account"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 7;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * All micros that ever went out.
+   *
+   * @generated from field: string debits_posted_micros = 8;
+   */
+  debitsPostedMicros: string;
+
+  /**
+   * All micros that ever came in; posted_micros is this less debits_posted_micros.
+   *
+   * @generated from field: string credits_posted_micros = 9;
+   */
+  creditsPostedMicros: string;
+
+  /**
+   * Micros that open holds of others have promised to the owner.
+   *
+   * @generated from field: string credits_held_micros = 10;
+   */
+  creditsHeldMicros: string;
+
+  /**
+   * What the owner has to give back by rulings; taken first from what comes in.
+   *
+   * @generated from field: int64 owed_micros = 11;
+   */
+  owedMicros: bigint;
+
+  /**
+   * Whether it may be used.
+   *
+   * @generated from field: bourse.ledger.v1.AccountStatus status = 12;
+   */
+  status: AccountStatus;
 };
 
 /**
@@ -243,7 +391,7 @@ export type Account = Message<"bourse.ledger.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 2);
+  messageDesc(file_bourse_ledger_v1_ledger, 4);
 
 /**
  * One immutable line of the books: an amount that leaves one account and enters another.
@@ -314,7 +462,7 @@ export type Movement = Message<"bourse.ledger.v1.Movement"> & {
  * Use `create(MovementSchema)` to create a new message.
  */
 export const MovementSchema: GenMessage<Movement> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 3);
+  messageDesc(file_bourse_ledger_v1_ledger, 5);
 
 /**
  * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED;
@@ -373,6 +521,52 @@ export const TransactionStateSchema: GenEnum<TransactionState> = /*@__PURE__*/
   enumDesc(file_bourse_ledger_v1_ledger, 0);
 
 /**
+ * Whether an account may be used.
+ *
+ * @generated from enum bourse.ledger.v1.AccountStatus
+ */
+export const AccountStatus = {
+  /**
+   * @generated from enum value: ACCOUNT_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * For all.
+   *
+   * @generated from enum value: ACCOUNT_STATUS_OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * Nothing new may be held or withdrawn; money still comes in, and open holds end as they would.
+   *
+   * @generated from enum value: ACCOUNT_STATUS_FROZEN = 2;
+   */
+  FROZEN: 2,
+
+  /**
+   * For nothing. Only an account without money, holds and debts is closed.
+   *
+   * @generated from enum value: ACCOUNT_STATUS_CLOSED = 3;
+   */
+  CLOSED: 3,
+} as const;
+
+/**
+ * Whether an account may be used.
+ *
+ * @generated from enum bourse.ledger.v1.AccountStatus
+ */
+export type AccountStatus = (typeof AccountStatus)[keyof typeof AccountStatus] | UnknownEnum;
+
+/**
+ * Describes the enum bourse.ledger.v1.AccountStatus.
+ */
+export const AccountStatusSchema: GenEnum<AccountStatus> = /*@__PURE__*/
+  enumDesc(file_bourse_ledger_v1_ledger, 1);
+
+/**
  * What a movement did.
  *
  * @generated from enum bourse.ledger.v1.MovementKind
@@ -423,5 +617,180 @@ export type MovementKind = (typeof MovementKind)[keyof typeof MovementKind] | Un
  * Describes the enum bourse.ledger.v1.MovementKind.
  */
 export const MovementKindSchema: GenEnum<MovementKind> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger, 1);
+  enumDesc(file_bourse_ledger_v1_ledger, 2);
+
+/**
+ * Every reason that the books and the record refuse with, in order of precedence: of those that
+ * hold for a request, it is refused with the first. `reason` of google.rpc.ErrorInfo has the same
+ * names without the prefix.
+ *
+ * @generated from enum bourse.ledger.v1.RefusalReason
+ */
+export const RefusalReason = {
+  /**
+   * @generated from enum value: REFUSAL_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Too many calls wait: none of this one was done. Come back after RetryInfo.
+   *
+   * @generated from enum value: REFUSAL_REASON_LEDGER_BUSY = 1;
+   */
+  LEDGER_BUSY: 1,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_INVALID_PAGE_TOKEN = 2;
+   */
+  INVALID_PAGE_TOKEN: 2,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_REQUEST_ID_REUSED = 3;
+   */
+  REQUEST_ID_REUSED: 3,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_EVENT_ID_REUSED = 4;
+   */
+  EVENT_ID_REUSED: 4,
+
+  /**
+   * Payer and provider are the same.
+   *
+   * @generated from enum value: REFUSAL_REASON_SAME_PARTY = 5;
+   */
+  SAME_PARTY: 5,
+
+  /**
+   * The id was used before with another content; metadata `field` names what differs.
+   *
+   * @generated from enum value: REFUSAL_REASON_TRANSACTION_ID_REUSED = 6;
+   */
+  TRANSACTION_ID_REUSED: 6,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_DEPOSIT_ID_REUSED = 7;
+   */
+  DEPOSIT_ID_REUSED: 7,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_WITHDRAWAL_ID_REUSED = 8;
+   */
+  WITHDRAWAL_ID_REUSED: 8,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_CREDIT_ID_REUSED = 9;
+   */
+  CREDIT_ID_REUSED: 9,
+
+  /**
+   * The id was refused before for a cause that may have passed: it never succeeds.
+   *
+   * @generated from enum value: REFUSAL_REASON_TRANSACTION_ID_BURNT = 10;
+   */
+  TRANSACTION_ID_BURNT: 10,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_WITHDRAWAL_ID_BURNT = 11;
+   */
+  WITHDRAWAL_ID_BURNT: 11,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_GROUP_NOT_FOUND = 12;
+   */
+  GROUP_NOT_FOUND: 12,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_TRANSACTION_NOT_FOUND = 13;
+   */
+  TRANSACTION_NOT_FOUND: 13,
+
+  /**
+   * The caller is no party that may do this.
+   *
+   * @generated from enum value: REFUSAL_REASON_NOT_TRANSACTION_PARTY = 14;
+   */
+  NOT_TRANSACTION_PARTY: 14,
+
+  /**
+   * The state does not allow it; metadata `state`.
+   *
+   * @generated from enum value: REFUSAL_REASON_INVALID_TRANSACTION_STATE = 15;
+   */
+  INVALID_TRANSACTION_STATE: 15,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_CURRENCY_MISMATCH = 16;
+   */
+  CURRENCY_MISMATCH: 16,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_AMOUNT_EXCEEDS_HOLD = 17;
+   */
+  AMOUNT_EXCEEDS_HOLD: 17,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_ALREADY_SETTLED_DIFFERENTLY = 18;
+   */
+  ALREADY_SETTLED_DIFFERENTLY: 18,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_DISPUTE_ALREADY_DECIDED = 19;
+   */
+  DISPUTE_ALREADY_DECIDED: 19,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_TOO_MUCH_EVIDENCE = 20;
+   */
+  TOO_MUCH_EVIDENCE: 20,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_ACCOUNT_NOT_EMPTY = 21;
+   */
+  ACCOUNT_NOT_EMPTY: 21,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_ACCOUNT_CLOSED = 22;
+   */
+  ACCOUNT_CLOSED: 22,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_ACCOUNT_FROZEN = 23;
+   */
+  ACCOUNT_FROZEN: 23,
+
+  /**
+   * @generated from enum value: REFUSAL_REASON_INSUFFICIENT_FUNDS = 24;
+   */
+  INSUFFICIENT_FUNDS: 24,
+
+  /**
+   * A balance would go beyond nine trillion units.
+   *
+   * @generated from enum value: REFUSAL_REASON_BALANCE_OUT_OF_RANGE = 25;
+   */
+  BALANCE_OUT_OF_RANGE: 25,
+
+  /**
+   * Another entry of the same group was refused; metadata `entry` and `reason`.
+   *
+   * @generated from enum value: REFUSAL_REASON_LINKED_ENTRY_FAILED = 26;
+   */
+  LINKED_ENTRY_FAILED: 26,
+} as const;
+
+/**
+ * Every reason that the books and the record refuse with, in order of precedence: of those that
+ * hold for a request, it is refused with the first. `reason` of google.rpc.ErrorInfo has the same
+ * names without the prefix.
+ *
+ * @generated from enum bourse.ledger.v1.RefusalReason
+ */
+export type RefusalReason = (typeof RefusalReason)[keyof typeof RefusalReason] | UnknownEnum;
+
+/**
+ * Describes the enum bourse.ledger.v1.RefusalReason.
+ */
+export const RefusalReasonSchema: GenEnum<RefusalReason> = /*@__PURE__*/
+  enumDesc(file_bourse_ledger_v1_ledger, 3);
 

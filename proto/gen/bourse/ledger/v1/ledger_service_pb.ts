@@ -5,20 +5,20 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bourse_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { Account, Movement, Transaction, TransactionState } from "./ledger_pb.ts";
+import type { Account, AccountStatus, ArbitrationTerms, DeliveryTerms, Movement, RefusalReason, Transaction, TransactionState } from "./ledger_pb.ts";
 import { file_bourse_ledger_v1_ledger } from "./ledger_pb.ts";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_bourse_type_v1_money } from "../../type/v1/money_pb.ts";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bourse/ledger/v1/ledger_service.proto.
  */
 export const file_bourse_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEhBib3Vyc2UubGVkZ2VyLnYxIs8CChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBEisKBXBheWVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEi4KCHByb3ZpZGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEh0KCmNhcGFiaWxpdHkYBCABKAlCCbpIBnIEEAEYZBJrCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQESKAoHY29udGV4dBgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24ipgEKGFNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESaAoGYW1vdW50GAIgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCQbpIProBOwoPYW1vdW50LnBvc2l0aXZlEhdhbW91bnQgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwIk8KGVNldHRsZVRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIjwKGENhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiTwoZQ2FuY2VsVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24icQoSRmxhZ0Rpc3B1dGVSZXF1ZXN0EiAKDnRyYW5zYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI5CghldmlkZW5jZRgCIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuTmV3RXZpZGVuY2VCCLpIBZIBAhAUIm4KC05ld0V2aWRlbmNlEhgKBG5vdGUYASABKAlCCrpIB3IFEAEYoB8SGwoJcmVmZXJlbmNlGAIgASgJQgi6SAVyAxjQDxIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCJJChNGbGFnRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiKxAQoVUmVzb2x2ZURpc3B1dGVSZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIgCg50cmFuc2FjdGlvbl9pZBgCIAEoCUIIukgFcgOwAQESJgoScHJvdmlkZXJfc2hhcmVfYnBzGAMgASgFQgq6SAcaBRiQTigAEhoKBnJlYXNvbhgEIAEoCUIKukgHcgUQARigHyJMChZSZXNvbHZlRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiI5ChVHZXRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBInsKFkdldFRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uEi0KCW1vdmVtZW50cxgCIAMoCzIaLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnQi8AIKF0xpc3RUcmFuc2FjdGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIuCghhZ2VudF9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIzCgRyb2xlGAQgASgOMhsuYm91cnNlLmxlZGdlci52MS5QYXJ0eVJvbGVCCLpIBYIBAhABEjsKBXN0YXRlGAUgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlQgi6SAWCAQIQARIbCgpjYXBhYmlsaXR5GAYgASgJQge6SARyAhhkEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJoChhMaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2USMwoMdHJhbnNhY3Rpb25zGAEgAygLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoSR2V0QmFsYW5jZXNSZXF1ZXN0EjwKBW93bmVyGAEgASgJQi26SCpyKDImXihAd29ybGR8QGlzc3VlcnxbQS1aYS16MC05Xy1dezEsNjR9KSQicgoTR2V0QmFsYW5jZXNSZXNwb25zZRIrCghhY2NvdW50cxgBIAMoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudBIuCgpvcGVuX2hvbGRzGAIgAygLMhouYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudCJ+ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxItCg1jdXJyZW5jeV9jb2RlGAMgASgJQha6SBNyETIPXihbQS1aXXszLDV9KT8kIlwKFExpc3RBY2NvdW50c1Jlc3BvbnNlEisKCGFjY291bnRzGAEgAygLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLeAQoORGVwb3NpdFJlcXVlc3QSMgoKZGVwb3NpdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MSw2NH0kEisKBW93bmVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEmsKBmFtb3VudBgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5QkS6SEG6ATsKD2Ftb3VudC5wb3NpdGl2ZRIXYW1vdW50IG11c3QgYmUgcG9zaXRpdmUaD3RoaXMubWljcm9zID4gMMgBASI9Cg9EZXBvc2l0UmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLiAQoPV2l0aGRyYXdSZXF1ZXN0EjUKDXdpdGhkcmF3YWxfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezEsNjR9JBIrCgVvd25lchgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJrCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQEiPgoQV2l0aGRyYXdSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50IqwCChJQb3N0Q3JlZGl0c1JlcXVlc3QSMgoJY3JlZGl0X2lkGAEgASgJQh+6SBxyGjIYXltBLVphLXowLTlfLjotXXsxLDEyOH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEpUBCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJuukhrugFlCg5hbW91bnQuY3JlZGl0cxIiYW1vdW50IG11c3QgYmUgaW4gQ1JEIGFuZCBub3QgemVybxovdGhpcy5taWNyb3MgIT0gMCAmJiB0aGlzLmN1cnJlbmN5X2NvZGUgPT0gJ0NSRCfIAQESGgoHdGFza19pZBgEIAEoCUIJukgGcgQQARhAIkEKE1Bvc3RDcmVkaXRzUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLNAQoVU2V0Q3JlZGl0TGltaXRSZXF1ZXN0EisKBW93bmVyGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEoYBCgxjcmVkaXRfbGltaXQYAiABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJZukhWugFQChljcmVkaXRfbGltaXQubm90X25lZ2F0aXZlEiFjcmVkaXQgbGltaXQgbXVzdCBub3QgYmUgbmVnYXRpdmUaEHRoaXMubWljcm9zID49IDDIAQEiRAoWU2V0Q3JlZGl0TGltaXRSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Ig8KDVZlcmlmeVJlcXVlc3QiigEKDlZlcmlmeVJlc3BvbnNlEgoKAm9rGAEgASgIEhAKCGFjY291bnRzGAIgASgDEhEKCW1vdmVtZW50cxgDIAEoAxIUCgx0cmFuc2FjdGlvbnMYBCABKAMSMQoLZGl2ZXJnZW5jZXMYBSADKAsyHC5ib3Vyc2UubGVkZ2VyLnYxLkRpdmVyZ2VuY2UiTQoKRGl2ZXJnZW5jZRINCgVjaGVjaxgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg0KBWZvdW5kGAQgASgJKlYKCVBhcnR5Um9sZRIaChZQQVJUWV9ST0xFX1VOU1BFQ0lGSUVEEAASFAoQUEFSVFlfUk9MRV9QQVlFUhABEhcKE1BBUlRZX1JPTEVfUFJPVklERVIQAjK0DAoNTGVkZ2VyU2VydmljZRKBAQoRUmVjb3JkVHJhbnNhY3Rpb24SKi5ib3Vyc2UubGVkZ2VyLnYxLlJlY29yZFRyYW5zYWN0aW9uUmVxdWVzdBorLmJvdXJzZS5sZWRnZXIudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZSITkAICqrsYDAoDAgMFEgVwYXllchJ6ChFTZXR0bGVUcmFuc2FjdGlvbhIqLmJvdXJzZS5sZWRnZXIudjEuU2V0dGxlVHJhbnNhY3Rpb25SZXF1ZXN0GisuYm91cnNlLmxlZGdlci52MS5TZXR0bGVUcmFuc2FjdGlvblJlc3BvbnNlIgyQAgKquxgFCgMCAwUSegoRQ2FuY2VsVHJhbnNhY3Rpb24SKi5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdBorLmJvdXJzZS5sZWRnZXIudjEuQ2FuY2VsVHJhbnNhY3Rpb25SZXNwb25zZSIMkAICqrsYBQoDAgMFEmgKC0ZsYWdEaXNwdXRlEiQuYm91cnNlLmxlZGdlci52MS5GbGFnRGlzcHV0ZVJlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLkZsYWdEaXNwdXRlUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJvCg5SZXNvbHZlRGlzcHV0ZRInLmJvdXJzZS5sZWRnZXIudjEuUmVzb2x2ZURpc3B1dGVSZXF1ZXN0GiguYm91cnNlLmxlZGdlci52MS5SZXNvbHZlRGlzcHV0ZVJlc3BvbnNlIgqQAgKquxgDCgEDEnIKDkdldFRyYW5zYWN0aW9uEicuYm91cnNlLmxlZGdlci52MS5HZXRUcmFuc2FjdGlvblJlcXVlc3QaKC5ib3Vyc2UubGVkZ2VyLnYxLkdldFRyYW5zYWN0aW9uUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSggEKEExpc3RUcmFuc2FjdGlvbnMSKS5ib3Vyc2UubGVkZ2VyLnYxLkxpc3RUcmFuc2FjdGlvbnNSZXF1ZXN0GiouYm91cnNlLmxlZGdlci52MS5MaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2UiF5ACAaq7GBAKBAIDBAUSCGFnZW50X2lkEnAKC0dldEJhbGFuY2VzEiQuYm91cnNlLmxlZGdlci52MS5HZXRCYWxhbmNlc1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLkdldEJhbGFuY2VzUmVzcG9uc2UiFJACAaq7GA0KBAIDBAUSBW93bmVyEmoKDExpc3RBY2NvdW50cxIlLmJvdXJzZS5sZWRnZXIudjEuTGlzdEFjY291bnRzUmVxdWVzdBomLmJvdXJzZS5sZWRnZXIudjEuTGlzdEFjY291bnRzUmVzcG9uc2UiC5ACAaq7GAQKAgMEEloKB0RlcG9zaXQSIC5ib3Vyc2UubGVkZ2VyLnYxLkRlcG9zaXRSZXF1ZXN0GiEuYm91cnNlLmxlZGdlci52MS5EZXBvc2l0UmVzcG9uc2UiCpACAqq7GAMKAQMSXQoIV2l0aGRyYXcSIS5ib3Vyc2UubGVkZ2VyLnYxLldpdGhkcmF3UmVxdWVzdBoiLmJvdXJzZS5sZWRnZXIudjEuV2l0aGRyYXdSZXNwb25zZSIKkAICqrsYAwoBAxJvCgtQb3N0Q3JlZGl0cxIkLmJvdXJzZS5sZWRnZXIudjEuUG9zdENyZWRpdHNSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5Qb3N0Q3JlZGl0c1Jlc3BvbnNlIhOQAgKquxgMCgEFGgdhdWN0aW9uEm8KDlNldENyZWRpdExpbWl0EicuYm91cnNlLmxlZGdlci52MS5TZXRDcmVkaXRMaW1pdFJlcXVlc3QaKC5ib3Vyc2UubGVkZ2VyLnYxLlNldENyZWRpdExpbWl0UmVzcG9uc2UiCpACAqq7GAMKAQMSWAoGVmVyaWZ5Eh8uYm91cnNlLmxlZGdlci52MS5WZXJpZnlSZXF1ZXN0GiAuYm91cnNlLmxlZGdlci52MS5WZXJpZnlSZXNwb25zZSILkAIBqrsYBAoCAwRCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_ledger_v1_ledger, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiVib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEhBib3Vyc2UubGVkZ2VyLnYxIv0DChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBEisKBXBheWVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEi4KCHByb3ZpZGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEh0KCmNhcGFiaWxpdHkYBCABKAlCCbpIBnIEEAEYZBJrCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQESKAoHY29udGV4dBgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQAoMaG9sZF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAiooPKgASMQoIZGVsaXZlcnkYCCABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YCSABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24ipgEKGFNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESaAoGYW1vdW50GAIgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCQbpIProBOwoPYW1vdW50LnBvc2l0aXZlEhdhbW91bnQgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwIk8KGVNldHRsZVRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIjwKGENhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiTwoZQ2FuY2VsVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iXAoeQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnNSZXF1ZXN0EjoKB2VudHJpZXMYASADKAsyHC5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoRW50cnlCC7pICJIBBQgBEMA+IqcCCgpCYXRjaEVudHJ5EjwKBnJlY29yZBgBIAEoCzIqLmJvdXJzZS5sZWRnZXIudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXF1ZXN0SAASPAoGc2V0dGxlGAIgASgLMiouYm91cnNlLmxlZGdlci52MS5TZXR0bGVUcmFuc2FjdGlvblJlcXVlc3RIABI8CgZjYW5jZWwYAyABKAsyKi5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdEgAElAKCGdyb3VwX2lkGAQgASgJQj66SDtyOTI3XihbMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSk/JEINCgRkZWVkEgW6SAIIASJRCh9CYXRjaFJlY29yZFRyYW5zYWN0aW9uc1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVzdWx0ImwKC0JhdGNoUmVzdWx0EjEKBXN0YXRlGAEgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlEioKB3JlZnVzYWwYAiABKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwitwEKB1JlZnVzYWwSLwoGcmVhc29uGAEgASgOMh8uYm91cnNlLmxlZGdlci52MS5SZWZ1c2FsUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSOQoIbWV0YWRhdGEYAyADKAsyJy5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMAoSU2V0dGxlR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNTZXR0bGVHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iMAoSQ2FuY2VsR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNDYW5jZWxHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24icQoSRmxhZ0Rpc3B1dGVSZXF1ZXN0EiAKDnRyYW5zYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI5CghldmlkZW5jZRgCIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuTmV3RXZpZGVuY2VCCLpIBZIBAhAUIm4KC05ld0V2aWRlbmNlEhgKBG5vdGUYASABKAlCCrpIB3IFEAEYoB8SGwoJcmVmZXJlbmNlGAIgASgJQgi6SAVyAxjQDxIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCJJChNGbGFnRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiKxAQoVUmVzb2x2ZURpc3B1dGVSZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIgCg50cmFuc2FjdGlvbl9pZBgCIAEoCUIIukgFcgOwAQESJgoScHJvdmlkZXJfc2hhcmVfYnBzGAMgASgFQgq6SAcaBRiQTigAEhoKBnJlYXNvbhgEIAEoCUIKukgHcgUQARigHyJMChZSZXNvbHZlRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiI5ChVHZXRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBInsKFkdldFRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uEi0KCW1vdmVtZW50cxgCIAMoCzIaLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnQi8AIKF0xpc3RUcmFuc2FjdGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIuCghhZ2VudF9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIzCgRyb2xlGAQgASgOMhsuYm91cnNlLmxlZGdlci52MS5QYXJ0eVJvbGVCCLpIBYIBAhABEjsKBXN0YXRlGAUgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlQgi6SAWCAQIQARIbCgpjYXBhYmlsaXR5GAYgASgJQge6SARyAhhkEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJoChhMaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2USMwoMdHJhbnNhY3Rpb25zGAEgAygLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoSR2V0QmFsYW5jZXNSZXF1ZXN0EjwKBW93bmVyGAEgASgJQi26SCpyKDImXihAd29ybGR8QGlzc3VlcnxbQS1aYS16MC05Xy1dezEsNjR9KSQicgoTR2V0QmFsYW5jZXNSZXNwb25zZRIrCghhY2NvdW50cxgBIAMoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudBIuCgpvcGVuX2hvbGRzGAIgAygLMhouYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudCJ+ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxItCg1jdXJyZW5jeV9jb2RlGAMgASgJQha6SBNyETIPXihbQS1aXXszLDV9KT8kIlwKFExpc3RBY2NvdW50c1Jlc3BvbnNlEisKCGFjY291bnRzGAEgAygLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLeAQoORGVwb3NpdFJlcXVlc3QSMgoKZGVwb3NpdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MSw2NH0kEisKBW93bmVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEmsKBmFtb3VudBgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5QkS6SEG6ATsKD2Ftb3VudC5wb3NpdGl2ZRIXYW1vdW50IG11c3QgYmUgcG9zaXRpdmUaD3RoaXMubWljcm9zID4gMMgBASI9Cg9EZXBvc2l0UmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLiAQoPV2l0aGRyYXdSZXF1ZXN0EjUKDXdpdGhkcmF3YWxfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezEsNjR9JBIrCgVvd25lchgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJrCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQEiPgoQV2l0aGRyYXdSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50IqwCChJQb3N0Q3JlZGl0c1JlcXVlc3QSMgoJY3JlZGl0X2lkGAEgASgJQh+6SBxyGjIYXltBLVphLXowLTlfLjotXXsxLDEyOH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEpUBCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJuukhrugFlCg5hbW91bnQuY3JlZGl0cxIiYW1vdW50IG11c3QgYmUgaW4gQ1JEIGFuZCBub3QgemVybxovdGhpcy5taWNyb3MgIT0gMCAmJiB0aGlzLmN1cnJlbmN5X2NvZGUgPT0gJ0NSRCfIAQESGgoHdGFza19pZBgEIAEoCUIJukgGcgQQARhAIkEKE1Bvc3RDcmVkaXRzUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLNAQoVU2V0Q3JlZGl0TGltaXRSZXF1ZXN0EisKBW93bmVyGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEoYBCgxjcmVkaXRfbGltaXQYAiABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJZukhWugFQChljcmVkaXRfbGltaXQubm90X25lZ2F0aXZlEiFjcmVkaXQgbGltaXQgbXVzdCBub3QgYmUgbmVnYXRpdmUaEHRoaXMubWljcm9zID49IDDIAQEiRAoWU2V0Q3JlZGl0TGltaXRSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Iq8BChdTZXRBY2NvdW50U3RhdHVzUmVxdWVzdBIrCgVvd25lchgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIqCg1jdXJyZW5jeV9jb2RlGAIgASgJQhO6SBByDjIMXltBLVpdezMsNX0kEjsKBnN0YXR1cxgDIAEoDjIfLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudFN0YXR1c0IKukgHggEEEAEgACJGChhTZXRBY2NvdW50U3RhdHVzUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCIPCg1WZXJpZnlSZXF1ZXN0IooBCg5WZXJpZnlSZXNwb25zZRIKCgJvaxgBIAEoCBIQCghhY2NvdW50cxgCIAEoAxIRCgltb3ZlbWVudHMYAyABKAMSFAoMdHJhbnNhY3Rpb25zGAQgASgDEjEKC2RpdmVyZ2VuY2VzGAUgAygLMhwuYm91cnNlLmxlZGdlci52MS5EaXZlcmdlbmNlIk0KCkRpdmVyZ2VuY2USDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRINCgVmb3VuZBgEIAEoCSpWCglQYXJ0eVJvbGUSGgoWUEFSVFlfUk9MRV9VTlNQRUNJRklFRBAAEhQKEFBBUlRZX1JPTEVfUEFZRVIQARIXChNQQVJUWV9ST0xFX1BST1ZJREVSEAIyjhAKDUxlZGdlclNlcnZpY2USgQEKEVJlY29yZFRyYW5zYWN0aW9uEiouYm91cnNlLmxlZGdlci52MS5SZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QaKy5ib3Vyc2UubGVkZ2VyLnYxLlJlY29yZFRyYW5zYWN0aW9uUmVzcG9uc2UiE5ACAqq7GAwKAwIDBRIFcGF5ZXISegoRU2V0dGxlVHJhbnNhY3Rpb24SKi5ib3Vyc2UubGVkZ2VyLnYxLlNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBorLmJvdXJzZS5sZWRnZXIudjEuU2V0dGxlVHJhbnNhY3Rpb25SZXNwb25zZSIMkAICqrsYBQoDAgMFEnoKEUNhbmNlbFRyYW5zYWN0aW9uEiouYm91cnNlLmxlZGdlci52MS5DYW5jZWxUcmFuc2FjdGlvblJlcXVlc3QaKy5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVzcG9uc2UiDJACAqq7GAUKAwIDBRKMAQoXQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnMSMC5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVjb3JkVHJhbnNhY3Rpb25zUmVxdWVzdBoxLmJvdXJzZS5sZWRnZXIudjEuQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnNSZXNwb25zZSIMkAICqrsYBQoDAgMFEmgKC1NldHRsZUdyb3VwEiQuYm91cnNlLmxlZGdlci52MS5TZXR0bGVHcm91cFJlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlNldHRsZUdyb3VwUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJoCgtDYW5jZWxHcm91cBIkLmJvdXJzZS5sZWRnZXIudjEuQ2FuY2VsR3JvdXBSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5DYW5jZWxHcm91cFJlc3BvbnNlIgyQAgKquxgFCgMCAwUSaAoLRmxhZ0Rpc3B1dGUSJC5ib3Vyc2UubGVkZ2VyLnYxLkZsYWdEaXNwdXRlUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuRmxhZ0Rpc3B1dGVSZXNwb25zZSIMkAICqrsYBQoDAgMFEm8KDlJlc29sdmVEaXNwdXRlEicuYm91cnNlLmxlZGdlci52MS5SZXNvbHZlRGlzcHV0ZVJlcXVlc3QaKC5ib3Vyc2UubGVkZ2VyLnYxLlJlc29sdmVEaXNwdXRlUmVzcG9uc2UiCpACAqq7GAMKAQMScgoOR2V0VHJhbnNhY3Rpb24SJy5ib3Vyc2UubGVkZ2VyLnYxLkdldFRyYW5zYWN0aW9uUmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuR2V0VHJhbnNhY3Rpb25SZXNwb25zZSINkAIBqrsYBgoEAgMEBRKCAQoQTGlzdFRyYW5zYWN0aW9ucxIpLmJvdXJzZS5sZWRnZXIudjEuTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QaKi5ib3Vyc2UubGVkZ2VyLnYxLkxpc3RUcmFuc2FjdGlvbnNSZXNwb25zZSIXkAIBqrsYEAoEAgMEBRIIYWdlbnRfaWQScAoLR2V0QmFsYW5jZXMSJC5ib3Vyc2UubGVkZ2VyLnYxLkdldEJhbGFuY2VzUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuR2V0QmFsYW5jZXNSZXNwb25zZSIUkAIBqrsYDQoEAgMEBRIFb3duZXISagoMTGlzdEFjY291bnRzEiUuYm91cnNlLmxlZGdlci52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5MaXN0QWNjb3VudHNSZXNwb25zZSILkAIBqrsYBAoCAwQSWgoHRGVwb3NpdBIgLmJvdXJzZS5sZWRnZXIudjEuRGVwb3NpdFJlcXVlc3QaIS5ib3Vyc2UubGVkZ2VyLnYxLkRlcG9zaXRSZXNwb25zZSIKkAICqrsYAwoBAxJdCghXaXRoZHJhdxIhLmJvdXJzZS5sZWRnZXIudjEuV2l0aGRyYXdSZXF1ZXN0GiIuYm91cnNlLmxlZGdlci52MS5XaXRoZHJhd1Jlc3BvbnNlIgqQAgKquxgDCgEDEm8KC1Bvc3RDcmVkaXRzEiQuYm91cnNlLmxlZGdlci52MS5Qb3N0Q3JlZGl0c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlBvc3RDcmVkaXRzUmVzcG9uc2UiE5ACAqq7GAwKAQUaB2F1Y3Rpb24SbwoOU2V0Q3JlZGl0TGltaXQSJy5ib3Vyc2UubGVkZ2VyLnYxLlNldENyZWRpdExpbWl0UmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuU2V0Q3JlZGl0TGltaXRSZXNwb25zZSIKkAICqrsYAwoBAxJ1ChBTZXRBY2NvdW50U3RhdHVzEikuYm91cnNlLmxlZGdlci52MS5TZXRBY2NvdW50U3RhdHVzUmVxdWVzdBoqLmJvdXJzZS5sZWRnZXIudjEuU2V0QWNjb3VudFN0YXR1c1Jlc3BvbnNlIgqQAgKquxgDCgEDElgKBlZlcmlmeRIfLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5UmVxdWVzdBogLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5UmVzcG9uc2UiC5ACAaq7GAQKAgMEQkIKEGJvdXJzZS5sZWRnZXIudjFQAVosYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9sZWRnZXIvdjE7bGVkZ2VydjFiBnByb3RvMw", [file_bourse_access_v1_access, file_bourse_ledger_v1_ledger, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Asks to hold an amount.
@@ -67,6 +67,28 @@ export type RecordTransactionRequest = Message<"bourse.ledger.v1.RecordTransacti
    * @generated from field: google.protobuf.Struct context = 6;
    */
   context?: JsonObject | undefined;
+
+  /**
+   * How long the money is held when nothing is delivered; an interval, so that no clock but the
+   * ledger's counts. Absent: the ledger's own, 30 days. At most 366 days.
+   *
+   * @generated from field: google.protobuf.Duration hold_timeout = 7;
+   */
+  holdTimeout?: Duration | undefined;
+
+  /**
+   * What was agreed on delivery.
+   *
+   * @generated from field: bourse.ledger.v1.DeliveryTerms delivery = 8;
+   */
+  delivery?: DeliveryTerms | undefined;
+
+  /**
+   * What was agreed on disputes.
+   *
+   * @generated from field: bourse.ledger.v1.ArbitrationTerms arbitration = 9;
+   */
+  arbitration?: ArbitrationTerms | undefined;
 };
 
 /**
@@ -189,6 +211,242 @@ export const CancelTransactionResponseSchema: GenMessage<CancelTransactionRespon
   messageDesc(file_bourse_ledger_v1_ledger_service, 5);
 
 /**
+ * Asks for many deeds at once.
+ *
+ * @generated from message bourse.ledger.v1.BatchRecordTransactionsRequest
+ */
+export type BatchRecordTransactionsRequest = Message<"bourse.ledger.v1.BatchRecordTransactionsRequest"> & {
+  /**
+   * In the order in which they are done.
+   *
+   * @generated from field: repeated bourse.ledger.v1.BatchEntry entries = 1;
+   */
+  entries: BatchEntry[];
+};
+
+/**
+ * Describes the message bourse.ledger.v1.BatchRecordTransactionsRequest.
+ * Use `create(BatchRecordTransactionsRequestSchema)` to create a new message.
+ */
+export const BatchRecordTransactionsRequestSchema: GenMessage<BatchRecordTransactionsRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 6);
+
+/**
+ * One deed of a batch.
+ *
+ * @generated from message bourse.ledger.v1.BatchEntry
+ */
+export type BatchEntry = Message<"bourse.ledger.v1.BatchEntry"> & {
+  /**
+   * What to do.
+   *
+   * @generated from oneof bourse.ledger.v1.BatchEntry.deed
+   */
+  deed: {
+    /**
+     * @generated from field: bourse.ledger.v1.RecordTransactionRequest record = 1;
+     */
+    value: RecordTransactionRequest;
+    case: "record";
+  } | {
+    /**
+     * @generated from field: bourse.ledger.v1.SettleTransactionRequest settle = 2;
+     */
+    value: SettleTransactionRequest;
+    case: "settle";
+  } | {
+    /**
+     * @generated from field: bourse.ledger.v1.CancelTransactionRequest cancel = 3;
+     */
+    value: CancelTransactionRequest;
+    case: "cancel";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * A UUID made by the caller. Entries next to each other with the same one succeed or fail as one,
+   * and what they record can be settled or cancelled by it as a whole. Empty: it stands alone.
+   *
+   * @generated from field: string group_id = 4;
+   */
+  groupId: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.BatchEntry.
+ * Use `create(BatchEntrySchema)` to create a new message.
+ */
+export const BatchEntrySchema: GenMessage<BatchEntry> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 7);
+
+/**
+ * What came of a batch.
+ *
+ * @generated from message bourse.ledger.v1.BatchRecordTransactionsResponse
+ */
+export type BatchRecordTransactionsResponse = Message<"bourse.ledger.v1.BatchRecordTransactionsResponse"> & {
+  /**
+   * One for each entry, in their order.
+   *
+   * @generated from field: repeated bourse.ledger.v1.BatchResult results = 1;
+   */
+  results: BatchResult[];
+};
+
+/**
+ * Describes the message bourse.ledger.v1.BatchRecordTransactionsResponse.
+ * Use `create(BatchRecordTransactionsResponseSchema)` to create a new message.
+ */
+export const BatchRecordTransactionsResponseSchema: GenMessage<BatchRecordTransactionsResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 8);
+
+/**
+ * What came of an entry.
+ *
+ * @generated from message bourse.ledger.v1.BatchResult
+ */
+export type BatchResult = Message<"bourse.ledger.v1.BatchResult"> & {
+  /**
+   * Where the transaction stands now. UNSPECIFIED when the entry was refused.
+   *
+   * @generated from field: bourse.ledger.v1.TransactionState state = 1;
+   */
+  state: TransactionState;
+
+  /**
+   * Why it was refused. Absent when it was done.
+   *
+   * @generated from field: bourse.ledger.v1.Refusal refusal = 2;
+   */
+  refusal?: Refusal | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.BatchResult.
+ * Use `create(BatchResultSchema)` to create a new message.
+ */
+export const BatchResultSchema: GenMessage<BatchResult> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 9);
+
+/**
+ * Why something was refused.
+ *
+ * @generated from message bourse.ledger.v1.Refusal
+ */
+export type Refusal = Message<"bourse.ledger.v1.Refusal"> & {
+  /**
+   * The reason.
+   *
+   * @generated from field: bourse.ledger.v1.RefusalReason reason = 1;
+   */
+  reason: RefusalReason;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The values that a caller needs to act on the reason.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 10);
+
+/**
+ * Asks to settle a group.
+ *
+ * @generated from message bourse.ledger.v1.SettleGroupRequest
+ */
+export type SettleGroupRequest = Message<"bourse.ledger.v1.SettleGroupRequest"> & {
+  /**
+   * Which group.
+   *
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SettleGroupRequest.
+ * Use `create(SettleGroupRequestSchema)` to create a new message.
+ */
+export const SettleGroupRequestSchema: GenMessage<SettleGroupRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 11);
+
+/**
+ * The settled group.
+ *
+ * @generated from message bourse.ledger.v1.SettleGroupResponse
+ */
+export type SettleGroupResponse = Message<"bourse.ledger.v1.SettleGroupResponse"> & {
+  /**
+   * All SETTLED, in the order of their ids.
+   *
+   * @generated from field: repeated bourse.ledger.v1.Transaction transactions = 1;
+   */
+  transactions: Transaction[];
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SettleGroupResponse.
+ * Use `create(SettleGroupResponseSchema)` to create a new message.
+ */
+export const SettleGroupResponseSchema: GenMessage<SettleGroupResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 12);
+
+/**
+ * Asks to cancel a group.
+ *
+ * @generated from message bourse.ledger.v1.CancelGroupRequest
+ */
+export type CancelGroupRequest = Message<"bourse.ledger.v1.CancelGroupRequest"> & {
+  /**
+   * Which group.
+   *
+   * @generated from field: string group_id = 1;
+   */
+  groupId: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.CancelGroupRequest.
+ * Use `create(CancelGroupRequestSchema)` to create a new message.
+ */
+export const CancelGroupRequestSchema: GenMessage<CancelGroupRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 13);
+
+/**
+ * The cancelled group.
+ *
+ * @generated from message bourse.ledger.v1.CancelGroupResponse
+ */
+export type CancelGroupResponse = Message<"bourse.ledger.v1.CancelGroupResponse"> & {
+  /**
+   * All CANCELLED, in the order of their ids.
+   *
+   * @generated from field: repeated bourse.ledger.v1.Transaction transactions = 1;
+   */
+  transactions: Transaction[];
+};
+
+/**
+ * Describes the message bourse.ledger.v1.CancelGroupResponse.
+ * Use `create(CancelGroupResponseSchema)` to create a new message.
+ */
+export const CancelGroupResponseSchema: GenMessage<CancelGroupResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 14);
+
+/**
  * Asks to freeze a transaction.
  *
  * @generated from message bourse.ledger.v1.FlagDisputeRequest
@@ -214,7 +472,7 @@ export type FlagDisputeRequest = Message<"bourse.ledger.v1.FlagDisputeRequest"> 
  * Use `create(FlagDisputeRequestSchema)` to create a new message.
  */
 export const FlagDisputeRequestSchema: GenMessage<FlagDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 6);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 15);
 
 /**
  * What a party brings forward.
@@ -249,7 +507,7 @@ export type NewEvidence = Message<"bourse.ledger.v1.NewEvidence"> & {
  * Use `create(NewEvidenceSchema)` to create a new message.
  */
 export const NewEvidenceSchema: GenMessage<NewEvidence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 7);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 16);
 
 /**
  * The disputed transaction.
@@ -270,7 +528,7 @@ export type FlagDisputeResponse = Message<"bourse.ledger.v1.FlagDisputeResponse"
  * Use `create(FlagDisputeResponseSchema)` to create a new message.
  */
 export const FlagDisputeResponseSchema: GenMessage<FlagDisputeResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 8);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 17);
 
 /**
  * A ruling.
@@ -312,7 +570,7 @@ export type ResolveDisputeRequest = Message<"bourse.ledger.v1.ResolveDisputeRequ
  * Use `create(ResolveDisputeRequestSchema)` to create a new message.
  */
 export const ResolveDisputeRequestSchema: GenMessage<ResolveDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 9);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 18);
 
 /**
  * The decided transaction.
@@ -333,7 +591,7 @@ export type ResolveDisputeResponse = Message<"bourse.ledger.v1.ResolveDisputeRes
  * Use `create(ResolveDisputeResponseSchema)` to create a new message.
  */
 export const ResolveDisputeResponseSchema: GenMessage<ResolveDisputeResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 10);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 19);
 
 /**
  * Asks for a transaction.
@@ -354,7 +612,7 @@ export type GetTransactionRequest = Message<"bourse.ledger.v1.GetTransactionRequ
  * Use `create(GetTransactionRequestSchema)` to create a new message.
  */
 export const GetTransactionRequestSchema: GenMessage<GetTransactionRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 11);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 20);
 
 /**
  * The transaction.
@@ -382,7 +640,7 @@ export type GetTransactionResponse = Message<"bourse.ledger.v1.GetTransactionRes
  * Use `create(GetTransactionResponseSchema)` to create a new message.
  */
 export const GetTransactionResponseSchema: GenMessage<GetTransactionResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 12);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 21);
 
 /**
  * Asks for a page of transactions.
@@ -452,7 +710,7 @@ export type ListTransactionsRequest = Message<"bourse.ledger.v1.ListTransactions
  * Use `create(ListTransactionsRequestSchema)` to create a new message.
  */
 export const ListTransactionsRequestSchema: GenMessage<ListTransactionsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 13);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 22);
 
 /**
  * A page of transactions.
@@ -480,7 +738,7 @@ export type ListTransactionsResponse = Message<"bourse.ledger.v1.ListTransaction
  * Use `create(ListTransactionsResponseSchema)` to create a new message.
  */
 export const ListTransactionsResponseSchema: GenMessage<ListTransactionsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 14);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 23);
 
 /**
  * Asks for an owner's money.
@@ -501,7 +759,7 @@ export type GetBalancesRequest = Message<"bourse.ledger.v1.GetBalancesRequest"> 
  * Use `create(GetBalancesRequestSchema)` to create a new message.
  */
 export const GetBalancesRequestSchema: GenMessage<GetBalancesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 15);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 24);
 
 /**
  * An owner's money.
@@ -529,7 +787,7 @@ export type GetBalancesResponse = Message<"bourse.ledger.v1.GetBalancesResponse"
  * Use `create(GetBalancesResponseSchema)` to create a new message.
  */
 export const GetBalancesResponseSchema: GenMessage<GetBalancesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 16);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 25);
 
 /**
  * Asks for a page of accounts.
@@ -564,7 +822,7 @@ export type ListAccountsRequest = Message<"bourse.ledger.v1.ListAccountsRequest"
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 17);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 26);
 
 /**
  * A page of accounts.
@@ -592,7 +850,7 @@ export type ListAccountsResponse = Message<"bourse.ledger.v1.ListAccountsRespons
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 18);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 27);
 
 /**
  * Asks to bring money in.
@@ -627,7 +885,7 @@ export type DepositRequest = Message<"bourse.ledger.v1.DepositRequest"> & {
  * Use `create(DepositRequestSchema)` to create a new message.
  */
 export const DepositRequestSchema: GenMessage<DepositRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 19);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 28);
 
 /**
  * The account after the deposit.
@@ -648,7 +906,7 @@ export type DepositResponse = Message<"bourse.ledger.v1.DepositResponse"> & {
  * Use `create(DepositResponseSchema)` to create a new message.
  */
 export const DepositResponseSchema: GenMessage<DepositResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 20);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 29);
 
 /**
  * Asks to take money out.
@@ -683,7 +941,7 @@ export type WithdrawRequest = Message<"bourse.ledger.v1.WithdrawRequest"> & {
  * Use `create(WithdrawRequestSchema)` to create a new message.
  */
 export const WithdrawRequestSchema: GenMessage<WithdrawRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 21);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 30);
 
 /**
  * The account after the withdrawal.
@@ -704,7 +962,7 @@ export type WithdrawResponse = Message<"bourse.ledger.v1.WithdrawResponse"> & {
  * Use `create(WithdrawResponseSchema)` to create a new message.
  */
 export const WithdrawResponseSchema: GenMessage<WithdrawResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 22);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 31);
 
 /**
  * Asks to issue credits.
@@ -746,7 +1004,7 @@ export type PostCreditsRequest = Message<"bourse.ledger.v1.PostCreditsRequest"> 
  * Use `create(PostCreditsRequestSchema)` to create a new message.
  */
 export const PostCreditsRequestSchema: GenMessage<PostCreditsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 23);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 32);
 
 /**
  * The account after the credits.
@@ -767,7 +1025,7 @@ export type PostCreditsResponse = Message<"bourse.ledger.v1.PostCreditsResponse"
  * Use `create(PostCreditsResponseSchema)` to create a new message.
  */
 export const PostCreditsResponseSchema: GenMessage<PostCreditsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 24);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 33);
 
 /**
  * Asks to set a credit limit.
@@ -795,7 +1053,7 @@ export type SetCreditLimitRequest = Message<"bourse.ledger.v1.SetCreditLimitRequ
  * Use `create(SetCreditLimitRequestSchema)` to create a new message.
  */
 export const SetCreditLimitRequestSchema: GenMessage<SetCreditLimitRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 25);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 34);
 
 /**
  * The account with its new limit.
@@ -816,7 +1074,63 @@ export type SetCreditLimitResponse = Message<"bourse.ledger.v1.SetCreditLimitRes
  * Use `create(SetCreditLimitResponseSchema)` to create a new message.
  */
 export const SetCreditLimitResponseSchema: GenMessage<SetCreditLimitResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 26);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 35);
+
+/**
+ * Asks to open, freeze or close an account.
+ *
+ * @generated from message bourse.ledger.v1.SetAccountStatusRequest
+ */
+export type SetAccountStatusRequest = Message<"bourse.ledger.v1.SetAccountStatusRequest"> & {
+  /**
+   * Whose account. It is opened when it is not there yet.
+   *
+   * @generated from field: string owner = 1;
+   */
+  owner: string;
+
+  /**
+   * In which currency.
+   *
+   * @generated from field: string currency_code = 2;
+   */
+  currencyCode: string;
+
+  /**
+   * What it shall be.
+   *
+   * @generated from field: bourse.ledger.v1.AccountStatus status = 3;
+   */
+  status: AccountStatus;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SetAccountStatusRequest.
+ * Use `create(SetAccountStatusRequestSchema)` to create a new message.
+ */
+export const SetAccountStatusRequestSchema: GenMessage<SetAccountStatusRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 36);
+
+/**
+ * The account with its new status.
+ *
+ * @generated from message bourse.ledger.v1.SetAccountStatusResponse
+ */
+export type SetAccountStatusResponse = Message<"bourse.ledger.v1.SetAccountStatusResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: bourse.ledger.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SetAccountStatusResponse.
+ * Use `create(SetAccountStatusResponseSchema)` to create a new message.
+ */
+export const SetAccountStatusResponseSchema: GenMessage<SetAccountStatusResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 37);
 
 /**
  * Asks to prove the books.
@@ -831,7 +1145,7 @@ export type VerifyRequest = Message<"bourse.ledger.v1.VerifyRequest"> & {
  * Use `create(VerifyRequestSchema)` to create a new message.
  */
 export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 27);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 38);
 
 /**
  * The proof.
@@ -880,7 +1194,7 @@ export type VerifyResponse = Message<"bourse.ledger.v1.VerifyResponse"> & {
  * Use `create(VerifyResponseSchema)` to create a new message.
  */
 export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 28);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 39);
 
 /**
  * A place where the books contradict themselves.
@@ -922,7 +1236,7 @@ export type Divergence = Message<"bourse.ledger.v1.Divergence"> & {
  * Use `create(DivergenceSchema)` to create a new message.
  */
 export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 29);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 40);
 
 /**
  * Which side of a transaction an agent is on.
@@ -969,10 +1283,10 @@ export const PartyRoleSchema: GenEnum<PartyRole> = /*@__PURE__*/
  * caller's, made before the first call: the same id and content are answered with the first answer,
  * and a difference is refused with the name of the field. Every method may also refuse with
  * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED; those come before what a method names. And
- * with LEDGER_BUSY (too many calls wait; come back after RetryInfo) and LEDGER_UNAVAILABLE (the
- * database is away): no money was moved by the former; after the latter ask again with the same id.
- * A method that moves money also refuses with BALANCE_OUT_OF_RANGE, last of all, when a balance
- * would go beyond nine trillion units.
+ * with LEDGER_BUSY (too many calls wait; come back after RetryInfo) and DATABASE_UNAVAILABLE: no
+ * money was moved by the former; after the latter ask again with the same id. A method that moves
+ * money also refuses with BALANCE_OUT_OF_RANGE, last of all, when a balance would go beyond nine
+ * trillion units. RefusalReason lists all reasons in order of precedence.
  *
  * Who may act on a transaction: an operator always; a service on what it recorded itself; of what
  * the payer recorded itself, the payer settles and the provider cancels; either party disputes.
@@ -984,11 +1298,12 @@ export const PartyRoleSchema: GenEnum<PartyRole> = /*@__PURE__*/
 export const LedgerService: GenService<{
   /**
    * Holds an amount at the payer for the provider. Answers when it is durable. Idempotent by
-   * transaction_id; an id that was refused for want of funds is burnt, so that a late retry cannot
-   * succeed unexpectedly. The caller belongs to the content: what one recorded, another cannot
-   * record again.
+   * transaction_id; an id that was refused for a cause that may pass (a closed or frozen account,
+   * want of funds) is burnt, so that a late retry cannot succeed unexpectedly. The caller belongs to
+   * the content: what one recorded, another cannot record again.
    * Refuses with: SAME_PARTY (payer is provider), TRANSACTION_ID_REUSED (other content; metadata
-   * `field`), TRANSACTION_ID_BURNT, INSUFFICIENT_FUNDS (metadata `available`, `currency`).
+   * `field`), TRANSACTION_ID_BURNT, ACCOUNT_CLOSED, ACCOUNT_FROZEN (the payer's), INSUFFICIENT_FUNDS
+   * (metadata `available`, `currency`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.RecordTransaction
    */
@@ -1024,6 +1339,51 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof CancelTransactionRequestSchema;
     output: typeof CancelTransactionResponseSchema;
+  },
+  /**
+   * Does up to 8,000 deeds in order, in one database transaction, and answers each: refused ones do
+   * not keep the others from being done. Entries that stand next to each other with the same
+   * group_id succeed or fail as one; when one is refused it has its own reason and the others of the
+   * group LINKED_ENTRY_FAILED. Idempotent entry by entry, as the calls for one are: after a lost
+   * answer send the same again. The same id twice in one call is answered twice. An agent records
+   * only what it pays itself.
+   * Refuses an entry with: SAME_PARTY, TRANSACTION_ID_REUSED, TRANSACTION_ID_BURNT,
+   * TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH,
+   * AMOUNT_EXCEEDS_HOLD, ALREADY_SETTLED_DIFFERENTLY, ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+   * INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE, LINKED_ENTRY_FAILED.
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.BatchRecordTransactions
+   */
+  batchRecordTransactions: {
+    methodKind: "unary";
+    input: typeof BatchRecordTransactionsRequestSchema;
+    output: typeof BatchRecordTransactionsResponseSchema;
+  },
+  /**
+   * Settles every transaction that was recorded with this group_id, each whole, or none. Naturally
+   * idempotent. Who may settle each of them may settle all.
+   * Refuses with: GROUP_NOT_FOUND, TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY,
+   * INVALID_TRANSACTION_STATE (metadata `state`), ALREADY_SETTLED_DIFFERENTLY.
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.SettleGroup
+   */
+  settleGroup: {
+    methodKind: "unary";
+    input: typeof SettleGroupRequestSchema;
+    output: typeof SettleGroupResponseSchema;
+  },
+  /**
+   * Cancels every transaction that was recorded with this group_id, or none. Naturally idempotent.
+   * Who may cancel each of them may cancel all.
+   * Refuses with: GROUP_NOT_FOUND, TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY,
+   * INVALID_TRANSACTION_STATE (metadata `state`).
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.CancelGroup
+   */
+  cancelGroup: {
+    methodKind: "unary";
+    input: typeof CancelGroupRequestSchema;
+    output: typeof CancelGroupResponseSchema;
   },
   /**
    * Freezes a transaction until a ruling: a pending one keeps its hold; of a settled one, what was
@@ -1101,7 +1461,7 @@ export const LedgerService: GenService<{
   },
   /**
    * Brings money in from `@world`. Idempotent by deposit_id.
-   * Refuses with: DEPOSIT_ID_REUSED (metadata `field`).
+   * Refuses with: DEPOSIT_ID_REUSED (metadata `field`), ACCOUNT_CLOSED.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Deposit
    */
@@ -1112,7 +1472,8 @@ export const LedgerService: GenService<{
   },
   /**
    * Takes money out to `@world`; credit cannot be withdrawn. Idempotent by withdrawal_id.
-   * Refuses with: WITHDRAWAL_ID_REUSED (metadata `field`), WITHDRAWAL_ID_BURNT, INSUFFICIENT_FUNDS.
+   * Refuses with: WITHDRAWAL_ID_REUSED (metadata `field`), WITHDRAWAL_ID_BURNT, ACCOUNT_CLOSED,
+   * ACCOUNT_FROZEN, INSUFFICIENT_FUNDS.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Withdraw
    */
@@ -1124,7 +1485,7 @@ export const LedgerService: GenService<{
   /**
    * Issues credits (CRD) for a task, or takes them back: a negative amount. The balance may become
    * negative. Idempotent by credit_id.
-   * Refuses with: CREDIT_ID_REUSED (metadata `field`).
+   * Refuses with: CREDIT_ID_REUSED (metadata `field`), ACCOUNT_CLOSED.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.PostCredits
    */
@@ -1143,6 +1504,17 @@ export const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof SetCreditLimitRequestSchema;
     output: typeof SetCreditLimitResponseSchema;
+  },
+  /**
+   * Opens, freezes or closes an account, and opens it again. Naturally idempotent.
+   * Refuses with: ACCOUNT_NOT_EMPTY (to be closed while money, holds or debts are there).
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.SetAccountStatus
+   */
+  setAccountStatus: {
+    methodKind: "unary";
+    input: typeof SetAccountStatusRequestSchema;
+    output: typeof SetAccountStatusResponseSchema;
   },
   /**
    * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero,

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file bourse/ledger/v1/lineage_service.proto.
  */
 export const file_bourse_ledger_v1_lineage_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi9AIKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhUKDXByZXZpb3VzX2hhc2gYCiABKAkSDAoEaGFzaBgLIAEoCRovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTgoTQXBwZW5kRXZlbnRzUmVxdWVzdBI3CgZldmVudHMYASADKAsyGi5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50Qgu6SAiSAQUIARD0AyJAChRBcHBlbmRFdmVudHNSZXNwb25zZRIVCg1oZWFkX3NlcXVlbmNlGAEgASgDEhEKCWhlYWRfaGFzaBgCIAEoCSKnAgoSUXVlcnlFdmVudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIXCgV0eXBlcxgDIAMoCUIIukgFkgECEDISLQoHc3ViamVjdBgEIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIYCgd0YXNrX2lkGAUgASgJQge6SARyAhhAEhcKBnNvdXJjZRgGIAEoCUIHukgEcgIYQBIuCgpzdGFydF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVwoTUXVlcnlFdmVudHNSZXNwb25zZRInCgZldmVudHMYASADKAsyFy5ib3Vyc2UubGVkZ2VyLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIUChJWZXJpZnlDaGFpblJlcXVlc3QibAoTVmVyaWZ5Q2hhaW5SZXNwb25zZRIKCgJvaxgBIAEoCBIOCgZldmVudHMYAiABKAMSEQoJaGVhZF9oYXNoGAMgASgJEhcKD2Jyb2tlbl9zZXF1ZW5jZRgEIAEoAxINCgVmYXVsdBgFIAEoCTLOAgoOTGluZWFnZVNlcnZpY2USaQoMQXBwZW5kRXZlbnRzEiUuYm91cnNlLmxlZGdlci52MS5BcHBlbmRFdmVudHNSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5BcHBlbmRFdmVudHNSZXNwb25zZSIKkAICqrsYAwoBBRJoCgtRdWVyeUV2ZW50cxIkLmJvdXJzZS5sZWRnZXIudjEuUXVlcnlFdmVudHNSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1Jlc3BvbnNlIgyQAgGquxgFCgMDBAUSZwoLVmVyaWZ5Q2hhaW4SJC5ib3Vyc2UubGVkZ2VyLnYxLlZlcmlmeUNoYWluUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXNwb25zZSILkAIBqrsYBAoCAwRCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQMKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJhdGNoGAwgASgDEgwKBGhhc2gYCyABKAkaLwoNU3ViamVjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALUg1wcmV2aW91c19oYXNoIk4KE0FwcGVuZEV2ZW50c1JlcXVlc3QSNwoGZXZlbnRzGAEgAygLMhouYm91cnNlLmxlZGdlci52MS5OZXdFdmVudEILukgIkgEFCAEQ9AMiQAoUQXBwZW5kRXZlbnRzUmVzcG9uc2USFQoNaGVhZF9zZXF1ZW5jZRgBIAEoAxIRCgloZWFkX2hhc2gYAiABKAkipwIKElF1ZXJ5RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFwoFdHlwZXMYAyADKAlCCLpIBZIBAhAyEi0KB3N1YmplY3QYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIXCgZzb3VyY2UYBiABKAlCB7pIBHICGEASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKE1F1ZXJ5RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYm91cnNlLmxlZGdlci52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSVmVyaWZ5Q2hhaW5SZXF1ZXN0InwKE1ZlcmlmeUNoYWluUmVzcG9uc2USCgoCb2sYASABKAgSDwoHZW50cmllcxgCIAEoAxIRCgloZWFkX2hhc2gYAyABKAkSFwoPYnJva2VuX3NlcXVlbmNlGAQgASgDEg0KBWZhdWx0GAUgASgJEg0KBWVudHJ5GAYgASgJMs4CCg5MaW5lYWdlU2VydmljZRJpCgxBcHBlbmRFdmVudHMSJS5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1JlcXVlc3QaJi5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEFEmgKC1F1ZXJ5RXZlbnRzEiQuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlF1ZXJ5RXZlbnRzUmVzcG9uc2UiDJACAaq7GAUKAwMEBRJnCgtWZXJpZnlDaGFpbhIkLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5WZXJpZnlDaGFpblJlc3BvbnNlIguQAgGquxgECgIDBEJCChBib3Vyc2UubGVkZ2VyLnYxUAFaLGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvbGVkZ2VyL3YxO2xlZGdlcnYxYgZwcm90bzM", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Something that happened, as a service tells it.
@@ -144,17 +144,17 @@ export type Event = Message<"bourse.ledger.v1.Event"> & {
   payload?: JsonObject | undefined;
 
   /**
-   * SHA-256 of the event before, in hex; 64 zeros for the first.
+   * The batch of the journal that it was written with.
    *
-   * @generated from field: string previous_hash = 10;
+   * @generated from field: int64 batch = 12;
    */
-  previousHash: string;
+  batch: bigint;
 
   /**
-   * SHA-256, in hex, of the UTF-8 bytes of one JSON object in canonical form (RFC 8785) with the
-   * members event_id, event_time, payload (null when absent), previous_hash, record_time, sequence
-   * (a string), source, subjects, task_id and type. Times are written in UTC with three decimals:
-   * 2026-11-21T10:00:00.000Z.
+   * Its hash as an entry of that batch: SHA-256, in hex, of a zero byte and the UTF-8 bytes of one
+   * JSON object in canonical form (RFC 8785) with the members event_id, event_time, payload (null
+   * when absent), record_time, sequence (a string), source, subjects, task_id and type. Times are
+   * written in UTC with three decimals: 2026-11-21T10:00:00.000Z.
    *
    * @generated from field: string hash = 11;
    */
@@ -190,20 +190,20 @@ export const AppendEventsRequestSchema: GenMessage<AppendEventsRequest> = /*@__P
   messageDesc(file_bourse_ledger_v1_lineage_service, 2);
 
 /**
- * The head of the chain.
+ * Where the journal ends now.
  *
  * @generated from message bourse.ledger.v1.AppendEventsResponse
  */
 export type AppendEventsResponse = Message<"bourse.ledger.v1.AppendEventsResponse"> & {
   /**
-   * The sequence of the newest event.
+   * The sequence of the newest batch.
    *
    * @generated from field: int64 head_sequence = 1;
    */
   headSequence: bigint;
 
   /**
-   * Its hash.
+   * Its hash, in hex.
    *
    * @generated from field: string head_hash = 2;
    */
@@ -344,32 +344,41 @@ export type VerifyChainResponse = Message<"bourse.ledger.v1.VerifyChainResponse"
   ok: boolean;
 
   /**
-   * Events looked at.
+   * Movements and events looked at.
    *
-   * @generated from field: int64 events = 2;
+   * @generated from field: int64 entries = 2;
    */
-  events: bigint;
+  entries: bigint;
 
   /**
-   * The hash of the last one that holds.
+   * The hash of the last batch that holds, in hex.
    *
    * @generated from field: string head_hash = 3;
    */
   headHash: string;
 
   /**
-   * The first sequence at which it does not hold; 0 when it holds.
+   * The first batch at which it does not hold; 0 when it holds.
    *
    * @generated from field: int64 broken_sequence = 4;
    */
   brokenSequence: bigint;
 
   /**
-   * What is wrong there, such as HASH_MISMATCH, LINK_MISMATCH, SEQUENCE_GAP, HEAD_MISMATCH.
+   * What is wrong there: SEQUENCE_GAP (a batch is missing or moved), ENTRY_CHANGED, ENTRY_MISPLACED,
+   * ENTRY_MISSING, ROOT_MISMATCH (entries and their hashes were changed together), HASH_MISMATCH
+   * (the batch was changed) or HEAD_MISMATCH (the tail is missing).
    *
    * @generated from field: string fault = 5;
    */
   fault: string;
+
+  /**
+   * The movement or event at fault, where one is known.
+   *
+   * @generated from field: string entry = 6;
+   */
+  entry: string;
 };
 
 /**
@@ -380,8 +389,17 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
   messageDesc(file_bourse_ledger_v1_lineage_service, 7);
 
 /**
- * The record of what happened on the market: events chained by SHA-256, so that none can be
- * changed, dropped, inserted or moved unseen. Subjects stand in it as pseudonyms.
+ * The record of what happened on the market. What is written together, movements of money and then
+ * events, is one batch of the journal; a batch bears the hash of the one before it, so that nothing
+ * can be changed, dropped, inserted or moved unseen. Subjects stand in it as pseudonyms.
+ *
+ * The hash of a batch is SHA-256 of the UTF-8 bytes of one JSON object in canonical form (RFC 8785)
+ * with the members entries (a number), previous_hash (64 zeros before the first), recorded_at, root
+ * and sequence (a decimal text). Its root is the Merkle tree hash (RFC 6962, 2.1) over the hashes of
+ * its entries. The hash of a movement is SHA-256 of a zero byte and the UTF-8 bytes of one such
+ * object with the members amount, created_at, credit_account, debit_account, hold_id, kind,
+ * movement_id, transaction_id and transfer; amounts and account numbers are decimal texts, and what
+ * is absent is null. Hashes are in hex, times in UTC with three decimals.
  *
  * @generated from service bourse.ledger.v1.LineageService
  */
@@ -413,7 +431,7 @@ export const LineageService: GenService<{
     output: typeof QueryEventsResponseSchema;
   },
   /**
-   * Recomputes the chain from its first event, on one snapshot, and reports where it first breaks.
+   * Recomputes the chain from its first batch, on one snapshot, and reports where it first breaks.
    * Who wants to be sure that the whole chain was not made anew keeps a head_hash of before and
    * looks for it.
    *

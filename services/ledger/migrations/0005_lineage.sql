@@ -1,8 +1,9 @@
--- The record of what happened. Each row bears the hash of the row before it; the head row is locked
--- to append and tells where the chain ends, so that a missing tail is seen. How a hash is made:
--- src/lineage.ts.
+-- The record of what happened: each event is an entry of a batch of the journal, behind the
+-- movements that were written with it.
 create table lineage_events (
   sequence bigint not null,
+  batch bigint not null,
+  nth integer not null,
   event_id text not null,
   type text not null,
   event_time timestamptz(3) not null,
@@ -13,12 +14,13 @@ create table lineage_events (
   task_id text not null,
   -- Canonical JSON (RFC 8785); text order and all.
   payload json,
-  previous_hash bytea not null,
+  -- SHA-256 of what it says, by which the batch vouches for it.
   hash bytea not null,
   constraint lineage_events_pkey primary key (sequence),
   constraint lineage_events_event_id_key unique (event_id)
 );
 
+create index lineage_events_batch on lineage_events (batch, nth);
 create index lineage_events_time on lineage_events (event_time, sequence);
 create index lineage_events_task on lineage_events (task_id, sequence) where task_id <> '';
 create index lineage_events_subjects on lineage_events
@@ -26,16 +28,6 @@ create index lineage_events_subjects on lineage_events
 
 create trigger lineage_events_immutable before update or delete or truncate on lineage_events
   for each statement execute function refuse_change();
-
-create table lineage_head (
-  lock boolean not null default true,
-  sequence bigint not null,
-  hash bytea not null,
-  constraint lineage_head_pkey primary key (lock),
-  constraint lineage_head_one_row check (lock)
-);
-
-insert into lineage_head (sequence, hash) values (0, decode(repeat('00', 32), 'hex'));
 
 -- Who stands behind a pseudonym. It is drawn at random, so deleting the row destroys the link for
 -- good.

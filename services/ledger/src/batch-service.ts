@@ -1,0 +1,112 @@
+import { RefusalReason, TransactionState } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
+import type {
+  BatchEntry,
+  BatchResultSchema,
+  LedgerService,
+} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { principalKey } from "@bourse/rpc";
+import { type Fault, Rejection } from "@bourse/rpc/rejection";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { Answer } from "./books.ts";
+import { type Caller, callerName } from "./caller.ts";
+import { decodeId, decodeMoney, decodeTerms, termsFaults } from "./codec.ts";
+import type { Command } from "./command.ts";
+import { rejectFaults } from "./limit.ts";
+import type { Queue } from "./queue.ts";
+import type { Reason } from "./refusal.ts";
+
+/** Serves many deeds in one call. */
+export function batches({ submit }: Pick<Queue, "submit">) {
+  return {
+    async batchRecordTransactions({ entries }, ctx) {
+      const caller = ctx.values.get(principalKey);
+      rejectFaults(entries.flatMap((entry, nth) => entryFaults(entries, entry, nth, caller)));
+      rejectOthers(entries, caller);
+      const commands = linkGroups(entries, caller);
+      const answers = await submit(commands, ctx);
+      return { results: answers.flatMap(flatten).map(encodeResult) };
+    },
+  } satisfies Partial<ServiceImpl<typeof LedgerService>>;
+}
+
+function entryFaults(
+  entries: readonly BatchEntry[],
+  { deed, groupId }: BatchEntry,
+  nth: number,
+  caller: Caller,
+): readonly (Fault | undefined)[] {
+  const path = `entries[${nth}].`;
+  const faults = deed.case === "record" ? termsFaults(`${path}record.`, deed.value, caller) : [];
+  return [...faults, splitFault(entries, groupId, nth)];
+}
+
+/** What belongs together stands together: else its order among the others would be a riddle. */
+function splitFault(
+  entries: readonly BatchEntry[],
+  groupId: string,
+  nth: number,
+): Fault | undefined {
+  if (groupId === "" || nth === 0 || entries[nth - 1]?.groupId === groupId) return undefined;
+  const first = entries.findIndex((entry) => entry.groupId === groupId);
+  if (first === nth) return undefined;
+  const description = `must stand next to entries[${first}], which has the same`;
+  return { field: `entries[${nth}].group_id`, reason: "GROUP_SPLIT", description };
+}
+
+function rejectOthers(entries: readonly BatchEntry[], caller: Caller): void {
+  if (caller.kind !== "agent") return;
+  const nth = entries.findIndex(
+    ({ deed }) => deed.case === "record" && deed.value.payer !== caller.id,
+  );
+  if (nth === -1) return;
+  const field = `entries[${nth}].record.payer`;
+  throw new Rejection("PERMISSION_DENIED", `${field} is not ${callerName(caller)}`, {
+    metadata: { field },
+  });
+}
+
+function linkGroups(entries: readonly BatchEntry[], caller: Caller): readonly Command[] {
+  const linked: Command[] = [];
+  let group: Command[] = [];
+  entries.forEach((entry, nth) => {
+    const command = decodeEntry(entry, caller);
+    if (entry.groupId === "") {
+      linked.push(command);
+      return;
+    }
+    if (entries[nth - 1]?.groupId !== entry.groupId) {
+      group = [];
+      linked.push({ kind: "linked", commands: group });
+    }
+    group.push(command);
+  });
+  return linked;
+}
+
+function decodeEntry({ deed, groupId }: BatchEntry, caller: Caller): Command {
+  switch (deed.case) {
+    case "record":
+      return { kind: "record", terms: decodeTerms(deed.value, caller, groupId) };
+    case "settle": {
+      const { transactionId, amount } = deed.value;
+      const id = decodeId(transactionId);
+      return { kind: "settle", id, amount: amount && decodeMoney(amount), caller };
+    }
+    case "cancel":
+      return { kind: "cancel", id: decodeId(deed.value.transactionId), caller };
+    default:
+      throw new TypeError("an entry has no deed");
+  }
+}
+
+function flatten(answer: Answer): readonly Answer[] {
+  return answer.kind === "group" ? answer.answers : [answer];
+}
+
+function encodeResult(answer: Answer): MessageInitShape<typeof BatchResultSchema> {
+  if (answer.kind === "transaction") return { state: TransactionState[answer.transaction.state] };
+  if (answer.kind !== "refused") throw new TypeError("an entry was answered with another thing");
+  const { reason, message, metadata } = answer.refusal;
+  return { refusal: { reason: RefusalReason[reason as Reason], message, metadata } };
+}

@@ -1,0 +1,87 @@
+import {
+  type Answer,
+  type Books,
+  type Changes,
+  type Decision,
+  type Draft,
+  draftOn,
+  refused,
+  type Stamp,
+} from "./books.ts";
+import type { Command, GroupCommand, LinkedCommand } from "./command.ts";
+import { refuse } from "./refusal.ts";
+
+/** How one command is decided. */
+export type Decide = (books: Books, command: Command, stamp: Stamp) => Decision;
+
+/**
+ * Decides commands that succeed or fail as one, each on what the ones before it left. When one is
+ * refused, it bears its own reason, the others LINKED_ENTRY_FAILED, and nothing is written but the
+ * id that it burnt.
+ */
+export function linked(
+  books: Books,
+  { commands }: LinkedCommand,
+  stamp: Stamp,
+  decide: Decide,
+): Decision {
+  const draft = draftOn(books);
+  const answers: Answer[] = [];
+  for (const [index, command] of commands.entries()) {
+    const { answer, changes } = decide(draft, command, stamp);
+    if (answer.kind === "refused") {
+      const message = `entry ${index} of its group was refused with ${answer.refusal.reason}`;
+      const metadata = { entry: String(index), reason: answer.refusal.reason };
+      const failed = refused(refuse("LINKED_ENTRY_FAILED", message, { metadata })).answer;
+      return {
+        answer: {
+          kind: "group",
+          answers: commands.map((_, nth) => (nth === index ? answer : failed)),
+        },
+        changes,
+      };
+    }
+    answers.push(answer);
+    draft.apply(changes);
+  }
+  return { answer: { kind: "group", answers }, changes: changesOf(draft) };
+}
+
+/**
+ * Settles or cancels all transactions of a group, or none. Refuses with GROUP_NOT_FOUND and with
+ * what settling or cancelling one of them is refused with.
+ */
+export function resolveGroup(
+  books: Books,
+  { deed, id, caller }: GroupCommand,
+  stamp: Stamp,
+  decide: Decide,
+): Decision {
+  const members = books.group(id);
+  if (members.length === 0) {
+    return refused(
+      refuse("GROUP_NOT_FOUND", `there is no group ${id}`, { metadata: { groupId: id } }),
+    );
+  }
+  const commands = members.map(
+    (member): Command =>
+      deed === "settle"
+        ? { kind: "settle", id: member, amount: undefined, caller }
+        : { kind: "cancel", id: member, caller },
+  );
+  const decision = linked(books, { kind: "linked", commands }, stamp, decide);
+  const { answer } = decision;
+  if (answer.kind !== "group") return decision;
+  const refusal = answer.answers.find(
+    (each) => each.kind === "refused" && each.refusal.reason !== "LINKED_ENTRY_FAILED",
+  );
+  return refusal === undefined ? decision : { answer: refusal, changes: decision.changes };
+}
+
+function changesOf({ changed }: Draft): Changes {
+  return {
+    ...changed,
+    accounts: [...changed.accounts.values()],
+    transactions: [...changed.transactions.values()],
+  };
+}
