@@ -43,6 +43,7 @@ await run({
         tell,
         batchMax: config.BOURSE_LEDGER_BATCH_MAX,
         queueMax: config.BOURSE_LEDGER_QUEUE_MAX,
+        lanes: config.BOURSE_LEDGER_LANES,
         onBatch: (size) => measures.countBatch(size),
       }),
     );

@@ -28,6 +28,8 @@ export function createQueue(options: {
   readonly store: Pick<LedgerStore, "commit">;
   readonly batchMax: number;
   readonly queueMax: number;
+  /** How many batches may be under way at once, so that one is decided while another is written. */
+  readonly lanes: number;
   /** Is told what a batch made durable, before its callers are answered. */
   readonly tell: (happenings: readonly Happening[]) => void;
   readonly onBatch?: (size: number) => void;
@@ -35,6 +37,7 @@ export function createQueue(options: {
   const { store, tell, ...limits } = options;
   return createGroupCommit<readonly Command[], readonly Answer[]>({
     ...limits,
+    weigh: (commands) => Math.max(1, countOf(commands)),
     async commit(parcels) {
       const { answers, happenings } = await store.commit(parcels.flat());
       tell(happenings);
@@ -52,4 +55,12 @@ export function createQueue(options: {
         retryAfterMs: 200,
       }),
   });
+}
+
+/** How many deeds these commands are. */
+function countOf(commands: readonly Command[]): number {
+  return commands.reduce(
+    (count, command) => count + (command.kind === "linked" ? command.commands.length : 1),
+    0,
+  );
 }

@@ -42,7 +42,7 @@ export async function startLedger(
   const tell = (told: readonly Happening[]) => {
     happenings.push(...told);
   };
-  const queue = createQueue({ store, tell, batchMax: 500, queueMax });
+  const queue = createQueue({ store, tell, batchMax: 500, queueMax, lanes: 2 });
   const submit = queue.submit.bind(queue);
   const server = await serve({
     listen: "127.0.0.1:0",

@@ -132,7 +132,13 @@ describe("a batch", () => {
 
   test("that cannot be written does not take its neighbours in the queue with it", async () => {
     const owner = aName();
-    await using queue = createQueue({ store, tell: () => {}, batchMax: 10, queueMax: 10 });
+    await using queue = createQueue({
+      store,
+      tell: () => {},
+      batchMax: 10,
+      queueMax: 10,
+      lanes: 1,
+    });
     const broken = recordOf({ payer: owner, capability: "nul \0 is no text to Postgres" });
 
     const [before, failed, after] = await Promise.allSettled([
@@ -208,7 +214,7 @@ describe("many callers at once", () => {
       processes.defer(() => pool.end());
       const { ledger } = openStores({ ...database, pool });
       return processes.use(
-        createQueue({ store: ledger, tell: () => {}, batchMax: 16, queueMax: 1_000 }),
+        createQueue({ store: ledger, tell: () => {}, batchMax: 16, queueMax: 1_000, lanes: 1 }),
       );
     });
     const name = (nth: number) => names[nth % names.length] ?? "";
@@ -238,7 +244,13 @@ describe("an answer", () => {
     await store.commit([depositOf({ owner })]);
     const pool = createPool(database.url, { schema: "ledger", max: 1, applicationName: "victim" });
     const { ledger } = openStores({ ...database, pool });
-    await using queue = createQueue({ store: ledger, tell: () => {}, batchMax: 9, queueMax: 9 });
+    await using queue = createQueue({
+      store: ledger,
+      tell: () => {},
+      batchMax: 9,
+      queueMax: 9,
+      lanes: 1,
+    });
     await using blocker = await lockAccount(owner);
     const deposit = depositOf({ owner });
     const answered = vi.fn();
@@ -264,7 +276,13 @@ describe("an answer", () => {
     await using proxy = await cutAfterCommit(new URL(database.url));
     const pool = createPool(proxy.url, { schema: "ledger", max: 1 });
     const { ledger } = openStores({ ...database, pool });
-    await using queue = createQueue({ store: ledger, tell: () => {}, batchMax: 9, queueMax: 9 });
+    await using queue = createQueue({
+      store: ledger,
+      tell: () => {},
+      batchMax: 9,
+      queueMax: 9,
+      lanes: 1,
+    });
     const commands = [
       recordOf({ payer: owner, provider }),
       depositOf({ owner }),
@@ -308,7 +326,7 @@ describe("an answer", () => {
   test("says that the ledger is busy when too many wait, and nothing was done for it", async () => {
     const owner = aName();
     await store.commit([depositOf({ owner })]);
-    await using queue = createQueue({ store, tell: () => {}, batchMax: 1, queueMax: 2 });
+    await using queue = createQueue({ store, tell: () => {}, batchMax: 1, queueMax: 2, lanes: 1 });
     const blocker = await lockAccount(owner);
     const first = queue.submit([depositOf({ owner })]);
     await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));

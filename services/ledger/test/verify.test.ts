@@ -127,12 +127,7 @@ describe("verification", () => {
       "a payment out of a hold to someone else",
       `update movements set credit_account = ${accountOf("@world")}
        where kind = 'POST' and transaction_id = '${SETTLED}'`,
-      [
-        "BALANCE_NOT_FOLD",
-        "HELD_NOT_OPEN_HOLDS",
-        "HOLD_MISSING",
-        "TRANSACTION_PARTY_MISMATCH",
-      ],
+      ["BALANCE_NOT_FOLD", "HELD_NOT_OPEN_HOLDS", "HOLD_MISSING", "TRANSACTION_PARTY_MISMATCH"],
     ],
     [
       "a movement to an account that is not there",

@@ -11,7 +11,8 @@ const REFUSED_BID = [
   "auction.refusals",
   "auction.outbox",
   "ledger.lineage_events",
-  "ledger.lineage_head",
+  "ledger.batches",
+  "ledger.journal_head",
   "ledger.pseudonyms",
 ];
 

@@ -34,7 +34,7 @@ export async function tracesOf({ operator }: Stage): Promise<string> {
   const chain = await operator.lineage.verifyChain({});
   const { totalAgents } = await operator.registry.summarizeCapabilities({});
   const { tasks } = await operator.auction.listTasks({ pageSize: 1 });
-  const figures = [books.accounts, books.movements, books.transactions, chain.events, totalAgents];
+  const figures = [books.accounts, books.movements, books.transactions, chain.entries, totalAgents];
   return [...figures, tasks[0]?.taskId ?? ""].join(" ");
 }
 

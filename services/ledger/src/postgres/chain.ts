@@ -1,6 +1,6 @@
 import type { Tx } from "@bourse/postgres";
+import { merkleRoot } from "@bourse/proof";
 import { type Batch, batchHash, eventHash, GENESIS_HASH, movementHash } from "../journal.ts";
-import { merkleRoot } from "../merkle.ts";
 import type { MovementKind } from "../movement.ts";
 import type { ChainReport } from "../store.ts";
 import { readHead } from "./journal.ts";

@@ -1,7 +1,7 @@
 import type { Tx } from "@bourse/postgres";
+import { merkleRoot } from "@bourse/proof";
 import { type Batch, batchHash, type Head, movementHash } from "../journal.ts";
 import type { NewEvent } from "../lineage.ts";
-import { merkleRoot } from "../merkle.ts";
 import type { Movement } from "../movement.ts";
 import { type AppendStamp, insertEvents, placeEvents } from "./lineage.ts";
 import { insertMovements } from "./movements.ts";
