@@ -1,4 +1,11 @@
-import { commonVariables, listenAddress, postgresUrl, wholeNumber } from "@bourse/service";
+import {
+  type ConfigOf,
+  commonVariables,
+  listenAddress,
+  postgresUrl,
+  wholeNumber,
+} from "@bourse/service";
+import { railsVariable } from "./x402/config.ts";
 
 /** The environment variables of the ledger. */
 export const variables = {
@@ -14,4 +21,22 @@ export const variables = {
   BOURSE_LEDGER_QUEUE_MAX: wholeNumber({ min: 1, max: 1_000_000 })
     .default(20_000)
     .describe("most commands that wait for their batch; beyond it callers are told to come back"),
+  BOURSE_X402_LISTEN: listenAddress
+    .optional()
+    .describe("host:port of the x402 facilitator over HTTP; unset means no such port"),
+  BOURSE_X402_RAILS: railsVariable.describe(
+    "rails of x402 payments: a JSON array, or the path of a file with one",
+  ),
+  BOURSE_X402_THREADS: wholeNumber({ min: 1, max: 64 })
+    .default(1)
+    .describe("threads that check the signatures of x402 payments"),
 } as const;
+
+/** The limits of the queue in front of the books. */
+export function limitsOf(config: ConfigOf<typeof variables>) {
+  return {
+    batchMax: config.BOURSE_LEDGER_BATCH_MAX,
+    queueMax: config.BOURSE_LEDGER_QUEUE_MAX,
+    lanes: config.BOURSE_LEDGER_LANES,
+  };
+}

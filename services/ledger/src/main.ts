@@ -5,7 +5,7 @@ import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_p
 import { bind } from "@bourse/rpc";
 import { readConfig, run } from "@bourse/service";
 import type { Happening } from "./books.ts";
-import { variables } from "./config.ts";
+import { limitsOf, variables } from "./config.ts";
 import { ledgerEvents } from "./events.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
@@ -13,10 +13,10 @@ import { createLedgerStore, createLineageStore } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
+import { openFacilitator } from "./x402/open.ts";
 
 const config = readConfig(variables, process.env);
 const schema = "ledger";
-const directory = new URL("../migrations/", import.meta.url);
 const pool = createPool(config.DATABASE_URL, { schema });
 
 await run({
@@ -24,8 +24,9 @@ await run({
   domain: "bourse.ledger",
   config,
   services: [LedgerService, LineageService],
-  migrate: () => migrate(pool, { schema, directory }),
-  async build({ logger, metrics, now, defer }) {
+  migrate: () => migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) }),
+  async build(context) {
+    const { logger, metrics, now, defer } = context;
     const onFault = (err: unknown) => logger.warn({ event: "fault", err }, "requests stay for now");
     defer(keepTidy({ pool, onFault }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
@@ -37,16 +38,9 @@ await run({
       happenings.forEach(log);
       happenings.forEach(measures.count);
     };
-    const queue = defer(
-      createQueue({
-        store,
-        tell,
-        batchMax: config.BOURSE_LEDGER_BATCH_MAX,
-        queueMax: config.BOURSE_LEDGER_QUEUE_MAX,
-        lanes: config.BOURSE_LEDGER_LANES,
-        onBatch: (size) => measures.countBatch(size),
-      }),
-    );
+    const limits = { ...limitsOf(config), onBatch: measures.countBatch };
+    const queue = defer(createQueue({ store, tell, ...limits }));
+    await openFacilitator(context, config, { store, submit: queue.submit });
     return {
       bindings: [
         bind(LedgerService, ledgerService({ store, submit: queue.submit, tell })),

@@ -1,6 +1,7 @@
 import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
+import { findBurnt } from "./postgres/burnt.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
@@ -42,6 +43,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
         if (transaction === undefined) return undefined;
         return { transaction, movements: await movementsOf(tx, id) };
       }),
+    isBurnt: (id, query) => snapshot(query, async (tx) => (await findBurnt(tx, [id])).length > 0),
     listTransactions: (filter, after, limit, query) =>
       snapshot(query, (tx) => listTransactions(tx, filter, after, limit)),
     balances: (owner, query) =>

@@ -1,0 +1,154 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { refuse } from "../../src/refusal.ts";
+import type { Facilitator } from "../../src/x402/facilitator.ts";
+import { type FinishedRequest, serveFacilitator } from "../../src/x402/http.ts";
+import { startPort, type TestPort } from "./port.ts";
+import { requestOf, walletOf } from "./vectors.ts";
+
+let port: TestPort;
+beforeAll(async () => {
+  port = await startPort();
+});
+afterAll(() => port[Symbol.asyncDispose]());
+
+const NOTHING = { success: false, transaction: "", network: "" };
+
+test.each([
+  ["/verify", "no JSON", { isValid: false, invalidReason: "invalid_payload" }],
+  ["/verify", "", { isValid: false, invalidReason: "invalid_payload" }],
+  ["/verify", [], { isValid: false, invalidReason: "invalid_payload" }],
+  ["/verify", null, { isValid: false, invalidReason: "invalid_payload" }],
+  ["/verify", {}, { isValid: false, invalidReason: "invalid_x402_version" }],
+  ["/settle", "{", { ...NOTHING, errorReason: "invalid_payload" }],
+  ["/settle", { x402Version: 2 }, { ...NOTHING, errorReason: "invalid_x402_version" }],
+  [
+    "/settle",
+    { x402Version: 2, paymentPayload: { x402Version: 2 }, paymentRequirements: {} },
+    { ...NOTHING, errorReason: "invalid_payment_requirements" },
+  ],
+])("POST %s of what is no request is 400: %j", async (path, body, answered) => {
+  const { status, body: found } = await port.post(path, body);
+
+  expect(status).toBe(400);
+  expect(found).toMatchObject(answered);
+});
+
+test("each fault of a misshapen request is named by its member", async () => {
+  const request = requestOf(walletOf());
+  Object.assign(request.paymentRequirements, { amount: "1.5", payTo: "bob" });
+
+  const { body } = await port.post("/verify", request);
+
+  expect(body["invalidMessage"]).toBe(
+    "paymentRequirements.amount: must be a decimal number; " +
+      "paymentRequirements.payTo: must be an address: 0x and 40 hex digits",
+  );
+});
+
+test("a verdict is 200, also when it is no", async () => {
+  const { status, body } = await port.post("/verify", requestOf(walletOf("0a".repeat(32))));
+
+  expect([status, body["invalidReason"]]).toEqual([200, "insufficient_funds"]);
+});
+
+test("more than 64 KiB is 413, however it is sent", async () => {
+  const long = JSON.stringify({ text: "x".repeat(64 * 1_024) });
+  const { status, body } = await port.post("/settle", long);
+  expect([status, body["errorReason"]]).toEqual([413, "invalid_payload"]);
+
+  const chunks = new ReadableStream({
+    start(controller) {
+      for (let sent = 0; sent < 8; sent++) controller.enqueue(new Uint8Array(16 * 1_024));
+      controller.close();
+    },
+  });
+  const options = { method: "POST", body: chunks, duplex: "half" } as RequestInit;
+  expect((await fetch(`${port.url}/verify`, options)).status).toBe(413);
+});
+
+test.each([
+  ["GET", "/verify", 405, "POST"],
+  ["PUT", "/settle", 405, "POST"],
+  ["POST", "/supported", 405, "GET"],
+  ["GET", "/", 404, null],
+  ["POST", "/settle/", 404, null],
+  ["POST", "/VERIFY", 404, null],
+])("%s %s is %i", async (method, path, status, allowed) => {
+  const response = await fetch(`${port.url}${path}`, { method });
+
+  expect([response.status, response.headers.get("allow")]).toEqual([status, allowed]);
+  expect(response.headers.get("content-type")).toMatch(/^application\/json/);
+});
+
+test("a query after the path changes nothing", async () => {
+  expect((await fetch(`${port.url}/supported?since=yesterday`)).status).toBe(200);
+});
+
+test("a caller who goes away in the middle is no error of ours", async () => {
+  const { hostname, port: number } = new URL(port.url);
+  const before = port.finished.length;
+  const socket = connect(Number(number), hostname);
+  await once(socket, "connect");
+  socket.write("POST /settle HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+  await once(socket.resetAndDestroy(), "close");
+
+  await expect.poll(() => port.finished.length).toBe(before + 1);
+  expect(port.finished.at(-1)).toMatchObject({ operation: "settle", outcome: "aborted" });
+  expect(port.finished.at(-1)).not.toHaveProperty("error");
+});
+
+test("each request is told of once, by its operation and what was answered", async () => {
+  const before = port.finished.length;
+  await port.post("/verify", requestOf(walletOf("0b".repeat(32))));
+  await port.post("/settle", {});
+  await fetch(`${port.url}/supported`);
+  await fetch(`${port.url}/secret`);
+
+  await expect.poll(() => port.finished.length).toBe(before + 4);
+  expect(port.finished.slice(before).map(({ operation, outcome }) => [operation, outcome])).toEqual(
+    [
+      ["verify", "insufficient_funds"],
+      ["settle", "invalid_x402_version"],
+      ["supported", "ok"],
+      ["other", "404"],
+    ],
+  );
+});
+
+test("a ledger that is busy is 503 to try again, and a bug 500 that tells nothing", async () => {
+  const busy = refuse("LEDGER_BUSY", "the ledger has too much to do", { retryAfterMs: 200 });
+  const bug = new Error("secret");
+  const facilitator: Facilitator = {
+    verify: () => Promise.reject(bug),
+    settle: () => Promise.reject(busy),
+    supported: () => ({ kinds: [], extensions: [], signers: {} }),
+  };
+  const finished: FinishedRequest[] = [];
+  const onFinished = (request: FinishedRequest) => finished.push(request);
+  await using failing = await serveFacilitator({ listen: "127.0.0.1:0", facilitator, onFinished });
+  const ask = (path: string) =>
+    fetch(`http://${failing.address}${path}`, { method: "POST", body: "{}" });
+
+  const settled = await ask("/settle");
+  expect([settled.status, settled.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(await settled.json()).toEqual({ ...NOTHING, errorReason: "unexpected_settle_error" });
+
+  const verified = await ask("/verify");
+  expect(verified.status).toBe(500);
+  expect(await verified.json()).toEqual({
+    isValid: false,
+    invalidReason: "unexpected_verify_error",
+  });
+  expect(finished.map(({ error }) => error)).toEqual([undefined, bug]);
+});
+
+test("a port that is taken is said to be", async () => {
+  const listen = new URL(port.url).host;
+  const facilitator = {} as Facilitator;
+
+  await expect(serveFacilitator({ listen, facilitator, onFinished: () => {} })).rejects.toThrow(
+    `cannot serve x402 on ${listen}: the port is taken`,
+  );
+});
