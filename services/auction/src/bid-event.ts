@@ -21,16 +21,19 @@ export function bidSubmitted(task: Told, bid: Bid): FollowUp {
   });
 }
 
-/** Tells of the first bid of an agent that was refused. */
-export function bidRefused(task: Told, refusal: Refusal): FollowUp {
+/**
+ * Tells of the first bid of an agent that was refused. `nth` is drawn for it: an event's id that named the agent would
+ * stay on the record when the agent is erased.
+ */
+export function bidRefused(task: Told, refusal: Refusal, nth: string): FollowUp {
   return tell(task, refusal.submitTime, "bid_refused", {
-    nth: refusal.agentId,
+    nth,
     subjects: { agent: refusal.agentId },
     payload: { reasons: refusal.faults.map((fault) => fault.reason).join(" ") },
   });
 }
 
 /** Tells that an agent will not bid. What it said stays with the task: it may be anything. */
-export function bidDeclined(task: Told, agentId: string, now: Date): FollowUp {
-  return tell(task, now, "bid_declined", { nth: agentId, subjects: { agent: agentId } });
+export function bidDeclined(task: Told, agentId: string, nth: string, now: Date): FollowUp {
+  return tell(task, now, "bid_declined", { nth, subjects: { agent: agentId } });
 }

@@ -11,6 +11,7 @@ import { createCourier, isFinal, type Peers } from "./courier.ts";
 import { startDueLoop } from "./due-loop.ts";
 import { createJournal } from "./journal.ts";
 import { createMover } from "./mover.ts";
+import { createEraser } from "./postgres/erasure.ts";
 import { createStore, readChanges, type Written } from "./postgres.ts";
 import { auctionService } from "./service.ts";
 
@@ -85,7 +86,20 @@ export function openMarket(options: MarketOptions): Market {
   const book = createAgentBook(roster, peers.registry);
   const newSuffix = () => randomBytes(4).toString("hex");
   const idleMs = options.idleMs ?? 5_000;
-  const parts = { store, mover, award, book, journal, feed, readChanges, now, newId, newSuffix };
+  const eraser = createEraser(pool, () => feed.touch());
+  const parts = {
+    eraser,
+    store,
+    mover,
+    award,
+    book,
+    journal,
+    feed,
+    readChanges,
+    now,
+    newId,
+    newSuffix,
+  };
   return {
     binding: bind(AuctionService, auctionService({ ...parts, idleMs })),
     async [Symbol.asyncDispose]() {

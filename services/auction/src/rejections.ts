@@ -33,6 +33,8 @@ export const CODES = {
   ROSTER_NOT_READY: Code.Unavailable,
   REGISTRY_UNAVAILABLE: Code.Unavailable,
   LEDGER_UNAVAILABLE: Code.Unavailable,
+  AGENT_HAS_LIVE_TASKS: Code.FailedPrecondition,
+  AGENT_HAS_UNTOLD_MESSAGES: Code.FailedPrecondition,
   INVALID_RESUME_TOKEN: Code.InvalidArgument,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   REQUEST_ID_REUSED: Code.AlreadyExists,

@@ -2,6 +2,7 @@ import type { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_ser
 import type { ServiceImpl } from "@connectrpc/connect";
 import { awardMethods } from "./service/awards.ts";
 import { bidMethods } from "./service/bids.ts";
+import { erasureMethods } from "./service/erasure.ts";
 import { insightMethods } from "./service/insight.ts";
 import type { Parts } from "./service/parts.ts";
 import { taskMethods } from "./service/tasks.ts";
@@ -15,5 +16,6 @@ export function auctionService(parts: Parts): ServiceImpl<typeof AuctionService>
     ...awardMethods(parts),
     ...insightMethods(parts),
     ...watchMethods(parts),
+    ...erasureMethods(parts),
   };
 }

@@ -25,6 +25,9 @@ export const variables = {
     .describe(
       "Redis that the replicas share leases through; unset means memory, which is right for one replica",
     ),
+  BOURSE_AUCTION_ADDRESS: peerAddress
+    .optional()
+    .describe("auction that erasures go through; unset means that they wait in the outbox"),
   BOURSE_LEDGER_ADDRESS: peerAddress
     .optional()
     .describe("ledger that the lineage is told to; unset means that it waits in the outbox"),

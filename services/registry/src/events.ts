@@ -13,6 +13,9 @@ export type Events = {
     readonly lease_ms: number | undefined;
   };
   readonly agent_unregistered: { readonly agent_id: string };
+  /** Never with the agent's id beside it. */
+  readonly erasure_requested: { readonly erasure_id: string };
+  readonly agent_erased: { readonly erasure_id: string };
   readonly outcome_recorded: {
     readonly outcome_id: string;
     readonly agent_id: string;

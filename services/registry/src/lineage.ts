@@ -10,17 +10,36 @@ export type LineageType =
   | "agent_unregistered"
   | "reputation_adjusted";
 
-/** The event that made `agent` what it is: its version, which no other change of it shares, is part of the id. */
+/**
+ * What happened to an agent at `at`. `newId` is drawn for it: an id that said of whom would stay on the record when the
+ * agent is erased. It is written with the change, so a repetition of the delivery bears the same.
+ */
 export function lineageOf(
   type: LineageType,
-  agent: Agent,
+  agent: Pick<Agent, "id">,
+  at: Date,
+  newId: string,
   payload: Readonly<Record<string, string | number | boolean | string[]>>,
 ): OutboxMessage {
   return lineageMessage(agent.id, {
-    eventId: `${type}/${agent.id}/${agent.version}`,
+    eventId: `${type}/${newId}`,
     type,
-    eventTime: timestampFromDate(agent.updatedAt),
+    eventTime: timestampFromDate(at),
     subjects: { agent: agent.id },
     payload,
+  });
+}
+
+/** What happened to an erasure. It has no subject. */
+export function erasureEvent(
+  type: "erasure_requested" | "agent_erased",
+  erasureId: string,
+  at: Date,
+): OutboxMessage {
+  return lineageMessage(`erasure/${erasureId}`, {
+    eventId: `${type}/${erasureId}`,
+    type,
+    eventTime: timestampFromDate(at),
+    payload: { erasure_id: erasureId },
   });
 }

@@ -9,6 +9,14 @@ import {
   updateAgent,
 } from "./postgres/agent.ts";
 import { selectCapabilityCounts, selectCensus, selectLeased } from "./postgres/census.ts";
+import {
+  insertErasure,
+  selectErased,
+  selectErasure,
+  selectErasures,
+  selectPendingErasure,
+  selectRemovals,
+} from "./postgres/erasure.ts";
 import { insertAdjustment, insertOutcome } from "./postgres/outcome.ts";
 import type { RegistryStore, RegistryUnit } from "./store.ts";
 
@@ -22,6 +30,10 @@ export function createPostgresStore(pool: Pool): RegistryStore {
     countCapabilities: () => selectCapabilityCounts(pool),
     readChanges: (range, since) => selectChanges(pool, range, since),
     listLeased: (after, limit) => selectLeased(pool, after, limit),
+    readRemovals: () => selectRemovals(pool),
+    readErased: (agentIds) => selectErased(pool, agentIds),
+    readErasure: (erasureId) => selectErasure(pool, erasureId),
+    listErasures: (filter, after, limit) => selectErasures(pool, filter, after, limit),
     summarize: () => selectCensus(pool),
   };
 }
@@ -35,6 +47,9 @@ function unitOf(tx: Tx): RegistryUnit {
     updateAgent: (agent) => updateAgent(tx, agent),
     insertOutcome: (outcome, kept) => insertOutcome(tx, outcome, kept),
     insertAdjustment: (adjustment) => insertAdjustment(tx, adjustment),
+    readErased: (agentIds) => selectErased(tx, agentIds),
+    pendingErasure: (agentId) => selectPendingErasure(tx, agentId),
+    insertErasure: (erasure, order) => insertErasure(tx, erasure, order),
     enqueue: (messages, now) => enqueue(tx, messages, now),
   };
 }

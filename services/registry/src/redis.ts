@@ -111,7 +111,11 @@ export async function createRedisAvailability(
     async forget(agentId) {
       known.delete(agentId);
       const shard = shardOf(agentId);
-      const forgotten = [redis.del(key.presence(agentId)), redis.zrem(key.leases(shard), agentId)];
+      const forgotten = [
+        redis.del(key.presence(agentId)),
+        redis.zrem(key.leases(shard), agentId),
+        redis.zrem(key.changes(shard), agentId),
+      ];
       await Promise.allSettled(forgotten);
     },
     async changesSince(since) {

@@ -1,33 +1,80 @@
-import { type Pool, type Relay, startRelay } from "@bourse/postgres";
+import { type Pool, type Relay, startRelay, withTransaction } from "@bourse/postgres";
+import { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { client, dial } from "@bourse/rpc";
 import type { ServiceContext } from "@bourse/service";
 import { deliverLineage, permanent } from "@bourse/service/lineage";
 import { measureOutbox } from "@bourse/service/outbox";
+import type { AvailabilityStore } from "./availability-store.ts";
+import type { Config } from "./config.ts";
+import { deliverErasure, ERASE, type Erase } from "./eraser.ts";
+import type { Tell } from "./events.ts";
+import { renameAgent } from "./postgres/erasure.ts";
 
-/** Keys (agents) whose events are told at once; they share calls. */
+/** Keys (agents) whose messages are told at once; events share calls. */
 const CONCURRENCY = 64;
+/** How long a service may take to erase an agent that did a great deal. */
+const ERASE_MS = 600_000;
 
-/** Tells the outbox to the ledger at `address`; without one it waits, and undefined is returned. */
-export function relayLineage(
-  { logger, metrics, token, now, defer }: ServiceContext,
-  pool: Pool,
-  address: string | undefined,
+/** Where the registry's peers are. */
+export type PeerAddresses = Pick<Config, "BOURSE_AUCTION_ADDRESS" | "BOURSE_LEDGER_ADDRESS">;
+
+/** What the relay works with, beside the addresses. */
+export interface RelayParts {
+  readonly pool: Pool;
+  readonly availability: Pick<AvailabilityStore, "forget">;
+  readonly tell: Tell;
+}
+
+/** Tells the outbox to the peers; without a ledger it waits, and undefined is returned. */
+export function relayOutbox(
+  context: ServiceContext,
+  addresses: PeerAddresses,
+  parts: RelayParts,
 ): Relay | undefined {
-  if (address === undefined) return undefined;
-  const deliver = deliverLineage(client(LineageService, defer(dial({ address, token }))));
+  const { BOURSE_LEDGER_ADDRESS: ledger, BOURSE_AUCTION_ADDRESS: address } = addresses;
+  if (ledger === undefined) return undefined;
+  const { logger, metrics, token, now, defer } = context;
+  const { pool, tell } = parts;
+  const tellLineage = deliverLineage(
+    client(LineageService, defer(dial({ address: ledger, token }))),
+  );
+  const auction = address && client(AuctionService, defer(dial({ address, token })));
+  const erase = deliverErasure({
+    pool,
+    now,
+    services: {
+      auction: auction
+        ? async ({ agentId, alias }) => {
+            await auction.eraseAgent({ agentId, alias }, { timeoutMs: ERASE_MS });
+          }
+        : undefined,
+      registry: eraseHere(parts),
+    },
+    onComplete: (erasureId) => tell("agent_erased", { erasure_id: erasureId }),
+  });
   const relay = defer(
     startRelay({
       pool,
-      deliver,
+      deliver: (message, signal) =>
+        message.kind === ERASE ? erase(message) : tellLineage(message, signal),
       permanent,
       now,
       concurrency: CONCURRENCY,
-      onError: ({ id }, err) =>
-        logger.warn({ event: "delivery_failed", message_id: id, err }, "an event must wait"),
+      onError: ({ id, kind }, err) =>
+        logger.warn({ event: "delivery_failed", message_id: id, kind, err }, "it must wait"),
       onFault: (err) => logger.warn({ event: "fault", err }, "the outbox cannot be read"),
     }),
   );
   measureOutbox(metrics, relay);
   return relay;
+}
+
+/** The registry's own part, the last. */
+export function eraseHere({ pool, availability }: Omit<RelayParts, "tell">): Erase {
+  return async (order) => {
+    await withTransaction(pool, (tx) => renameAgent(tx, order));
+    // A heartbeat may have come while the agent was being unregistered.
+    await availability.forget(order.agentId);
+  };
 }

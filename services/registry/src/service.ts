@@ -1,5 +1,6 @@
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { erasing } from "./service/erasure.ts";
 import { beating } from "./service/heartbeat.ts";
 import type { Parts } from "./service/parts.ts";
 import { updating } from "./service/profile.ts";
@@ -16,6 +17,7 @@ export function registryService(parts: Parts): ServiceImpl<typeof RegistryServic
     ...reading(parts),
     ...beating(parts),
     ...judging(parts),
+    ...erasing(parts),
     ...watching(parts),
   };
 }

@@ -2,6 +2,7 @@ import type { OutboxMessage, Tx } from "@bourse/postgres";
 import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
 import type { Agent, Profile } from "./agent.ts";
 import type { Declaration, State } from "./availability.ts";
+import type { Erasure, ErasureOrder, Removals } from "./erasure.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What the registry keeps for good. */
@@ -20,6 +21,17 @@ export interface RegistryStore {
   countCapabilities(): Promise<CapabilityCounts>;
   /** The agents that changed, for a feed; the first reading of all leaves out tombstones older than `since`. */
   readChanges(range: FeedRange, since: Date): Promise<readonly FeedRow<Agent>[]>;
+  /** What was taken away from those who follow the agents. */
+  readRemovals(): Promise<Removals>;
+  /** Those of the ids that were erased, and those that are aliases. */
+  readErased(agentIds: readonly string[]): Promise<ReadonlySet<string>>;
+  readErasure(erasureId: string): Promise<Erasure | undefined>;
+  /** At most `limit`, the newest first, those behind `after`. */
+  listErasures(
+    filter: { readonly pendingOnly: boolean },
+    after: { readonly requestedAt: Date; readonly id: string } | undefined,
+    limit: number,
+  ): Promise<readonly Erasure[]>;
   /** The registered agents that have a lease, at most `limit`, those behind `after`, by id. */
   listLeased(after: string, limit: number): Promise<readonly string[]>;
   summarize(): Promise<Census>;
@@ -43,6 +55,12 @@ export interface RegistryUnit {
     kept: KeptOutcome & { readonly counted: boolean; readonly now: Date },
   ): Promise<KeptOutcome | undefined>;
   insertAdjustment(adjustment: Adjustment): Promise<void>;
+  /** Those of the ids that were erased, and those that are aliases. */
+  readErased(agentIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** The erasure of an agent that is under way. */
+  pendingErasure(agentId: string): Promise<Erasure | undefined>;
+  /** Writes an erasure down, blanks what the agent said of itself and forgets what it was answered. */
+  insertErasure(erasure: Erasure, order: ErasureOrder): Promise<void>;
   enqueue(messages: readonly OutboxMessage[], now: Date): Promise<void>;
 }
 

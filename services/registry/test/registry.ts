@@ -1,3 +1,4 @@
+import { randomBytes, randomUUIDv7 } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -61,6 +62,8 @@ export async function openRegistry(options: {
     availability,
     feed,
     now,
+    newId: randomUUIDv7,
+    newAlias: () => `erased-${randomBytes(12).toString("hex")}`,
     tell: tellLog(createLogger({ service: "registry", level: "silent" })),
     metrics: createRegistryMetrics(metrics, { store, availability, now }),
     committed: feed.touch,

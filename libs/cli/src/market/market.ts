@@ -182,9 +182,10 @@ function environmentOf(
   };
   const registry = { BOURSE_REGISTRY_ADDRESS: addressOf(ports.registry.rpc) };
   const ledger = { BOURSE_LEDGER_ADDRESS: addressOf(ports.ledger.rpc) };
+  const auction = { BOURSE_AUCTION_ADDRESS: addressOf(ports.auction.rpc) };
   const database = { DATABASE_URL: given.databaseUrl };
   const own: Record<ServiceName, Record<string, string>> = {
-    registry: { ...database, ...ledger, ...redis },
+    registry: { ...database, ...auction, ...ledger, ...redis },
     auction: { ...database, ...registry, ...ledger },
     ledger: database,
     discovery: { ...registry, ...redis },

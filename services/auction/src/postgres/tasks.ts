@@ -94,7 +94,7 @@ function changing(task: Task): readonly unknown[] {
     formatDocument(task.awards),
     task.epoch,
     lastAward(task)?.agentId ?? null,
-    task.awards.filter((award) => award.awardTime !== undefined).map((award) => award.agentId),
+    winnersOf(task),
     task.result === undefined ? null : formatDocument(task.result),
     task.outcome === undefined ? null : formatDocument(task.outcome),
     task.endReason ?? null,
@@ -104,6 +104,11 @@ function changing(task: Task): readonly unknown[] {
     task.endTime ?? null,
     task.dueTime ?? null,
   ];
+}
+
+/** All agents that were ever told of an award. */
+export function winnersOf(task: Task): readonly string[] {
+  return task.awards.filter((award) => award.awardTime !== undefined).map((award) => award.agentId);
 }
 
 /** Writes when the market acts next, which is no change that a watcher sees. */
@@ -138,6 +143,16 @@ export async function lockDueTask(tx: Tx, taskId: string, at: Date): Promise<Tas
     values: [taskId, at],
   });
   return rows.map(toTask)[0];
+}
+
+/** Those of the tasks that have ended, with a lock. */
+export async function lockEndedTasks(tx: Tx, taskIds: readonly string[]): Promise<readonly Task[]> {
+  const { rows } = await tx.query<TaskRow>(
+    `select ${COLUMNS} from tasks where id = any($1) and ended_at is not null order by id
+     for update`,
+    [taskIds],
+  );
+  return rows.map(toTask);
 }
 
 /** Tasks, newest first. */

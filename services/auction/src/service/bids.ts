@@ -124,7 +124,7 @@ export function bidMethods(parts: Parts): BidMethods {
   async function remember({ task, refusal }: NonNullable<Taken["refused"]>): Promise<void> {
     await store.write(async (tx) => {
       const first = await tx.putRefusals(task.taskId, [refusal]);
-      const followUps = first.length === 0 ? [] : [bidRefused(task, refusal)];
+      const followUps = first.length === 0 ? [] : [bidRefused(task, refusal, parts.newId())];
       await tx.enqueue(writeFollowUps(task.taskId, followUps), refusal.submitTime);
     });
     journal.bid("refused");
@@ -165,7 +165,8 @@ export function bidMethods(parts: Parts): BidMethods {
         if (!said.isFirst) return said;
         if (task.state !== "OPEN" || at >= task.biddingCloseTime) throw notOpen(task);
         if (await tx.hasBid(taskId, agentId)) throw alreadyBid(task, agentId);
-        await tx.enqueue(writeFollowUps(taskId, [bidDeclined(task, agentId, at)]), at);
+        const declined = bidDeclined(task, agentId, parts.newId(), at);
+        await tx.enqueue(writeFollowUps(taskId, [declined]), at);
         return said;
       }, ctx.signal);
       if (isFirst) journal.bid("declined");

@@ -3,6 +3,7 @@ import { type Principal, principalKey } from "@bourse/rpc";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { AgentBook } from "../agent-book.ts";
 import type { Awarder } from "../awarder.ts";
+import type { Eraser } from "../erasure.ts";
 import type { Journal } from "../journal.ts";
 import type { Mover } from "../mover.ts";
 import type { AuctionStore, ReadChanges } from "../store.ts";
@@ -10,6 +11,7 @@ import type { AuctionStore, ReadChanges } from "../store.ts";
 /** What the handlers are made of. */
 export interface Parts {
   readonly store: AuctionStore;
+  readonly eraser: Eraser;
   readonly mover: Mover;
   readonly award: Awarder;
   readonly book: AgentBook;

@@ -59,7 +59,7 @@ export function taskMethods(parts: Parts): TaskMethods {
       followUps: [
         ...posted.followUps,
         ...automatic.bids.map((bid) => bidSubmitted(task, bid)),
-        ...automatic.refusals.map((refusal) => bidRefused(task, refusal)),
+        ...automatic.refusals.map((refusal) => bidRefused(task, refusal, parts.newId())),
       ],
     };
     if (!(await tx.insertTask(step.task))) throw alreadyThere(taskId);

@@ -10,6 +10,10 @@ export interface Parts {
   readonly availability: AvailabilityStore;
   readonly feed: Feed;
   readonly now: () => Date;
+  /** A UUID that sorts by time. */
+  readonly newId: () => string;
+  /** `erased-` and 24 random letters and digits. */
+  readonly newAlias: () => string;
   readonly tell: Tell;
   readonly metrics: RegistryMetrics;
   /** Called after each commit that changed an agent: wakes watchers and the relay. */

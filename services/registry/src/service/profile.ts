@@ -19,7 +19,7 @@ type Updating = Pick<ServiceImpl<typeof RegistryService>, "updateAgent" | "unreg
 
 /** UpdateAgent and UnregisterAgent. */
 export function updating(parts: Parts): Updating {
-  const { store, availability, now } = parts;
+  const { store, availability, now, newId } = parts;
 
   return {
     async updateAgent(request, ctx) {
@@ -42,7 +42,7 @@ export function updating(parts: Parts): Updating {
             if (after === undefined) return { agent: encodeAgent(before, presence, at) };
             await unit.replaceAgents([after]);
             const fields = request.updateMask?.paths ?? [];
-            await unit.enqueue([lineageOf("agent_updated", after, { fields })], at);
+            await unit.enqueue([lineageOf("agent_updated", after, at, newId(), { fields })], at);
             return { agent: encodeAgent(after, presence, at) };
           }),
         ctx,
@@ -71,7 +71,7 @@ export function updating(parts: Parts): Updating {
             const version = before.version + 1n;
             const after = { ...before, version, updatedAt: at, unregisteredAt: at };
             await unit.updateAgent(after);
-            await unit.enqueue([lineageOf("agent_unregistered", after, {})], at);
+            await unit.enqueue([lineageOf("agent_unregistered", after, at, newId(), {})], at);
             changed = true;
             return { agent: encodeAgent(after, undefined, at) };
           }),

@@ -22,6 +22,7 @@ import {
 } from "../agent.ts";
 import type { Presence } from "../availability.ts";
 import { decodeRegistration, encodeAgent } from "../codec.ts";
+import { refuseErased } from "../erasure.ts";
 import { lineageOf } from "../lineage.ts";
 import type { RegistryUnit } from "../store.ts";
 import type { Parts } from "./parts.ts";
@@ -39,7 +40,7 @@ interface Registered {
 
 /** RegisterAgent and BatchRegisterAgents: the same rules for one and for many. */
 export function registering(parts: Parts): Registering {
-  const { store, availability, now } = parts;
+  const { store, availability, now, newId } = parts;
 
   async function answer(
     registered: readonly Registered[],
@@ -54,6 +55,7 @@ export function registering(parts: Parts): Registering {
     const ids = registrations.map(({ agentId }) => agentId);
     refuseDuplicates(ids);
     const known = await store.readAgents(ids);
+    refuseErased(ids, await store.readErased(ids), fieldOf(registrations));
     refuseTaken(registrations, known);
     const at = now();
     return answer(planned(registrations, known, at), await availability.read(ids), at);
@@ -69,7 +71,7 @@ export function registering(parts: Parts): Registering {
     refuseDuplicates(registrations.map(({ agentId }) => agentId));
     const registered = await write(unit, registrations, at);
     const events = registered.map(({ agent, arrival }) =>
-      lineageOf("agent_registered", agent, {
+      lineageOf("agent_registered", agent, at, newId(), {
         arrival,
         capabilities: [...agent.profile.capabilities],
       }),
@@ -147,6 +149,10 @@ export function registering(parts: Parts): Registering {
   };
 }
 
+function fieldOf(registrations: readonly Registration[]): (index: number) => string {
+  return (index) => (registrations.length === 1 ? "agent_id" : `requests[${index}].agent_id`);
+}
+
 function planned(
   registrations: readonly Registration[],
   known: ReadonlyMap<string, Agent>,
@@ -164,7 +170,13 @@ async function write(
   registrations: readonly Registration[],
   at: Date,
 ): Promise<readonly Registered[]> {
-  const known = new Map(await unit.lockAgents(registrations.map(({ agentId }) => agentId)));
+  const ids = registrations.map(({ agentId }) => agentId);
+  const known = new Map(await unit.lockAgents(ids));
+  // One that is registered was not erased.
+  const absent = ids.filter((id) => known.get(id)?.unregisteredAt !== undefined || !known.has(id));
+  if (absent.length > 0) {
+    refuseErased(ids, await unit.readErased(absent), fieldOf(registrations));
+  }
   refuseTaken(registrations, known);
   const fresh = planned(registrations, known, at).filter(({ arrival }) => arrival === "new");
   const inserted =

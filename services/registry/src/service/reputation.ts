@@ -84,7 +84,7 @@ export function judging(parts: Parts): Judging {
             await unit.updateAgent(after);
             const madeBy = formatPrincipal(ctx.values.get(principalKey));
             await unit.insertAdjustment({ agentId, version, deltaPpm, reason, madeBy, madeAt: at });
-            const event = lineageOf("reputation_adjusted", after, {
+            const event = lineageOf("reputation_adjusted", after, at, parts.newId(), {
               score_before: fromPpm(before.reputation.scorePpm),
               score_after: fromPpm(reputation.scorePpm),
             });

@@ -4,11 +4,14 @@ import type {
   RegistryService,
   WatchAgentsResponseSchema,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { Rejection } from "@bourse/rpc/rejection";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
 import { encodeAgent } from "../codec.ts";
 import { createConcerns } from "../concerns.ts";
+import { hasMissed } from "../erasure.ts";
+import type { Reason } from "../reasons.ts";
 import { formatResumeToken, parseResumeToken } from "../resume-token.ts";
 import type { Parts } from "./parts.ts";
 
@@ -36,6 +39,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
     async *watchAgents({ resumeToken }, ctx) {
       const since = now();
       const resumed = parseResumeToken(resumeToken, since);
+      const removed = resumed === undefined ? (await store.readRemovals()).rows : undefined;
       const concerns = createConcerns({
         store,
         atOnce: AT_ONCE,
@@ -56,6 +60,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
           idleMs: IDLE_MS,
           read: async (_pool, range: FeedRange) => {
             const rows = await store.readChanges(range, oldest);
+            if (hasMissed(await store.readRemovals(), range.from, removed)) throw missed();
             const messages = await encodeAll(rows.map((row) => row.value));
             return rows.map(({ changedIn, id }, index) => {
               return { changedIn, id, value: messages[index] as AgentMessage };
@@ -81,6 +86,11 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
       }
     },
   };
+}
+
+function missed(): Rejection {
+  const reason: Reason = "INVALID_RESUME_TOKEN";
+  return new Rejection(reason, "an agent was erased that you may still know: watch anew");
 }
 
 type Event =

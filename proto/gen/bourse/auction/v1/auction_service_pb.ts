@@ -20,7 +20,50 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bourse/auction/v1/auction_service.proto.
  */
 export const file_bourse_auction_v1_auction_service: GenFile = /*@__PURE__*/
-  fileDesc("Cidib3Vyc2UvYXVjdGlvbi92MS9hdWN0aW9uX3NlcnZpY2UucHJvdG8SEWJvdXJzZS5hdWN0aW9uLnYxIoECCg9Qb3N0VGFza1JlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEj8KB3Rhc2tfaWQYAiABKAlCLrpIK3IpMideKHRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0pPyQSLwoJcmVxdWVzdGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjEKBHNwZWMYBCABKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrU3BlY0IGukgDyAEBEhUKDXZhbGlkYXRlX29ubHkYBSABKAgiOQoQUG9zdFRhc2tSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzayJOCg5HZXRUYXNrUmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kIjgKD0dldFRhc2tSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzayKJAgoQTGlzdFRhc2tzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSPwoGc3RhdGVzGAMgAygOMhwuYm91cnNlLmF1Y3Rpb24udjEuVGFza1N0YXRlQhG6SA6SAQsQCCIHggEEEAEgABIvCglyZXF1ZXN0ZXIYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSLAoGd2lubmVyGAUgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kEhsKCmNhcGFiaWxpdHkYBiABKAlCB7pIBHICGGQiVAoRTGlzdFRhc2tzUmVzcG9uc2USJgoFdGFza3MYASADKAsyFy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJRChFDYW5jZWxUYXNrUmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kIjsKEkNhbmNlbFRhc2tSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzayL/AQoQU3VibWl0QmlkUmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSPAoHdGFza19pZBgCIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JBIuCghhZ2VudF9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIyCgV0ZXJtcxgEIAEoCzIbLmJvdXJzZS5hdWN0aW9uLnYxLkJpZFRlcm1zQga6SAPIAQESFQoNdmFsaWRhdGVfb25seRgFIAEoCCJfChFTdWJtaXRCaWRSZXNwb25zZRIjCgNiaWQYASABKAsyFi5ib3Vyc2UuYXVjdGlvbi52MS5CaWQSJQoEdGFzaxgCIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2sinQEKE0RlY2xpbmVUb0JpZFJlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JBIuCghhZ2VudF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIYCgZyZWFzb24YAyABKAlCCLpIBXIDGOgHIkgKFERlY2xpbmVUb0JpZFJlc3BvbnNlEjAKDGRlY2xpbmVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoPTGlzdEJpZHNSZXF1ZXN0EjwKB3Rhc2tfaWQYASABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQiOAoQTGlzdEJpZHNSZXNwb25zZRIkCgRiaWRzGAEgAygLMhYuYm91cnNlLmF1Y3Rpb24udjEuQmlkIlAKEEF3YXJkVGFza1JlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JCJnChFBd2FyZFRhc2tSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzaxIrCgt3aW5uaW5nX2JpZBgCIAEoCzIWLmJvdXJzZS5hdWN0aW9uLnYxLkJpZCLMAQoTU3VibWl0UmVzdWx0UmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhwKC2F3YXJkX2Vwb2NoGAMgASgDQge6SAQiAiAAEikKBnJlc3VsdBgEIAEoCzIZLmJvdXJzZS5hdWN0aW9uLnYxLlJlc3VsdCI9ChRTdWJtaXRSZXN1bHRSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzayJxChNBY2NlcHRSZXN1bHRSZXF1ZXN0EjwKB3Rhc2tfaWQYASABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQSHAoKZXZhbHVhdGlvbhgCIAEoCUIIukgFcgMYoB8iPQoUQWNjZXB0UmVzdWx0UmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2sicwoTUmVqZWN0UmVzdWx0UmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kEh4KCmV2YWx1YXRpb24YAiABKAlCCrpIB3IFEAEYoB8iPQoUUmVqZWN0UmVzdWx0UmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2siyQIKE0NvbXBsZXRlVGFza1JlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JBIPCgdzdWNjZXNzGAIgASgIEkIKDmFjdHVhbF9sYXRlbmN5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiA54QPKgASgAEKC2FjdHVhbF9jb3N0GAQgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCVLpIUboBTgoYYWN0dWFsX2Nvc3Qubm90X25lZ2F0aXZlEiBhY3R1YWxfY29zdCBtdXN0IG5vdCBiZSBuZWdhdGl2ZRoQdGhpcy5taWNyb3MgPj0gMBIcCgpldmFsdWF0aW9uGAUgASgJQgi6SAVyAxigHyI9ChRDb21wbGV0ZVRhc2tSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzayL7AQoRV2F0Y2hUYXNrc1JlcXVlc3QSJgoMY2FwYWJpbGl0aWVzGAEgAygJQhC6SA2SAQoQZCIGcgQQARhkEj8KBnN0YXRlcxgCIAMoDjIcLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2tTdGF0ZUIRukgOkgELEAgiB4IBBBABIAASLwoJcmVxdWVzdGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kEiwKBndpbm5lchgEIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIeCgxyZXN1bWVfdG9rZW4YBSABKAlCCLpIBXIDGMgBIn4KEldhdGNoVGFza3NSZXNwb25zZRInCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFza0gAEhAKBnN5bmNlZBgCIAEoCEgAEg4KBGlkbGUYAyABKAhIABIUCgxyZXN1bWVfdG9rZW4YBCABKAlCBwoFZXZlbnQiUwoTRXhwbGFpbkF3YXJkUmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kIoYCChRFeHBsYWluQXdhcmRSZXNwb25zZRIlCgR0YXNrGAEgASgLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzaxInCgdyYW5raW5nGAIgAygLMhYuYm91cnNlLmF1Y3Rpb24udjEuQmlkEi8KCHJlZnVzYWxzGAMgAygLMh0uYm91cnNlLmF1Y3Rpb24udjEuUmVmdXNlZEJpZBIsCghkZWNsaW5lcxgEIAMoCzIaLmJvdXJzZS5hdWN0aW9uLnYxLkRlY2xpbmUSKAoGYXdhcmRzGAUgAygLMhguYm91cnNlLmF1Y3Rpb24udjEuQXdhcmQSFQoNbWFyZ2luX21pY3JvcxgGIAEoAyJdCgdEZWNsaW5lEhAKCGFnZW50X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIwCgxkZWNsaW5lX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIogDChZTaW11bGF0ZUF1Y3Rpb25SZXF1ZXN0Ei8KCXJlcXVlc3RlchgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIxCgRzcGVjGAIgASgLMhsuYm91cnNlLmF1Y3Rpb24udjEuVGFza1NwZWNCBrpIA8gBARJLCgRiaWRzGAMgAygLMjIuYm91cnNlLmF1Y3Rpb24udjEuU2ltdWxhdGVBdWN0aW9uUmVxdWVzdC5QYXBlckJpZEIJukgGkgEDEOgHEhkKEWluY2x1ZGVfYXV0b21hdGljGAQgASgIGqEBCghQYXBlckJpZBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIyCgV0ZXJtcxgCIAEoCzIbLmJvdXJzZS5hdWN0aW9uLnYxLkJpZFRlcm1zQga6SAPIAQESMQoHcHJvZmlsZRgDIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGUisAEKF1NpbXVsYXRlQXVjdGlvblJlc3BvbnNlEicKB3JhbmtpbmcYASADKAsyFi5ib3Vyc2UuYXVjdGlvbi52MS5CaWQSLwoIcmVmdXNhbHMYAiADKAsyHS5ib3Vyc2UuYXVjdGlvbi52MS5SZWZ1c2VkQmlkEiQKBXByaWNlGAMgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXkSFQoNbWFyZ2luX21pY3JvcxgEIAEoAzL3DAoOQXVjdGlvblNlcnZpY2USbAoIUG9zdFRhc2sSIi5ib3Vyc2UuYXVjdGlvbi52MS5Qb3N0VGFza1JlcXVlc3QaIy5ib3Vyc2UuYXVjdGlvbi52MS5Qb3N0VGFza1Jlc3BvbnNlIheQAgKquxgQCgMCAwUSCXJlcXVlc3RlchJfCgdHZXRUYXNrEiEuYm91cnNlLmF1Y3Rpb24udjEuR2V0VGFza1JlcXVlc3QaIi5ib3Vyc2UuYXVjdGlvbi52MS5HZXRUYXNrUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSZQoJTGlzdFRhc2tzEiMuYm91cnNlLmF1Y3Rpb24udjEuTGlzdFRhc2tzUmVxdWVzdBokLmJvdXJzZS5hdWN0aW9uLnYxLkxpc3RUYXNrc1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEmcKCkNhbmNlbFRhc2sSJC5ib3Vyc2UuYXVjdGlvbi52MS5DYW5jZWxUYXNrUmVxdWVzdBolLmJvdXJzZS5hdWN0aW9uLnYxLkNhbmNlbFRhc2tSZXNwb25zZSIMkAICqrsYBQoDAgMFEm0KCVN1Ym1pdEJpZBIjLmJvdXJzZS5hdWN0aW9uLnYxLlN1Ym1pdEJpZFJlcXVlc3QaJC5ib3Vyc2UuYXVjdGlvbi52MS5TdWJtaXRCaWRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEnYKDERlY2xpbmVUb0JpZBImLmJvdXJzZS5hdWN0aW9uLnYxLkRlY2xpbmVUb0JpZFJlcXVlc3QaJy5ib3Vyc2UuYXVjdGlvbi52MS5EZWNsaW5lVG9CaWRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEmIKCExpc3RCaWRzEiIuYm91cnNlLmF1Y3Rpb24udjEuTGlzdEJpZHNSZXF1ZXN0GiMuYm91cnNlLmF1Y3Rpb24udjEuTGlzdEJpZHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJkCglBd2FyZFRhc2sSIy5ib3Vyc2UuYXVjdGlvbi52MS5Bd2FyZFRhc2tSZXF1ZXN0GiQuYm91cnNlLmF1Y3Rpb24udjEuQXdhcmRUYXNrUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJ2CgxTdWJtaXRSZXN1bHQSJi5ib3Vyc2UuYXVjdGlvbi52MS5TdWJtaXRSZXN1bHRSZXF1ZXN0GicuYm91cnNlLmF1Y3Rpb24udjEuU3VibWl0UmVzdWx0UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJsCgxBY2NlcHRSZXN1bHQSJi5ib3Vyc2UuYXVjdGlvbi52MS5BY2NlcHRSZXN1bHRSZXF1ZXN0GicuYm91cnNlLmF1Y3Rpb24udjEuQWNjZXB0UmVzdWx0UmVzcG9uc2UiC5ACAqq7GAQKAgIDEmwKDFJlamVjdFJlc3VsdBImLmJvdXJzZS5hdWN0aW9uLnYxLlJlamVjdFJlc3VsdFJlcXVlc3QaJy5ib3Vyc2UuYXVjdGlvbi52MS5SZWplY3RSZXN1bHRSZXNwb25zZSILkAICqrsYBAoCAgMSbAoMQ29tcGxldGVUYXNrEiYuYm91cnNlLmF1Y3Rpb24udjEuQ29tcGxldGVUYXNrUmVxdWVzdBonLmJvdXJzZS5hdWN0aW9uLnYxLkNvbXBsZXRlVGFza1Jlc3BvbnNlIguQAgKquxgECgICAxJqCgpXYXRjaFRhc2tzEiQuYm91cnNlLmF1Y3Rpb24udjEuV2F0Y2hUYXNrc1JlcXVlc3QaJS5ib3Vyc2UuYXVjdGlvbi52MS5XYXRjaFRhc2tzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUwARJuCgxFeHBsYWluQXdhcmQSJi5ib3Vyc2UuYXVjdGlvbi52MS5FeHBsYWluQXdhcmRSZXF1ZXN0GicuYm91cnNlLmF1Y3Rpb24udjEuRXhwbGFpbkF3YXJkUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSdwoPU2ltdWxhdGVBdWN0aW9uEikuYm91cnNlLmF1Y3Rpb24udjEuU2ltdWxhdGVBdWN0aW9uUmVxdWVzdBoqLmJvdXJzZS5hdWN0aW9uLnYxLlNpbXVsYXRlQXVjdGlvblJlc3BvbnNlIg2QAgGquxgGCgQCAwQFQkUKEWJvdXJzZS5hdWN0aW9uLnYxUAFaLmJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvYXVjdGlvbi92MTthdWN0aW9udjFiBnByb3RvMw", [file_bourse_access_v1_access, file_bourse_auction_v1_task, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Cidib3Vyc2UvYXVjdGlvbi92MS9hdWN0aW9uX3NlcnZpY2UucHJvdG8SEWJvdXJzZS5hdWN0aW9uLnYxInAKEUVyYXNlQWdlbnRSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEisKBWFsaWFzGAIgASgJQhy6SBlyFzIVXmVyYXNlZC1bYS16MC05XXsyNH0kIhQKEkVyYXNlQWdlbnRSZXNwb25zZSKBAgoPUG9zdFRhc2tSZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBI/Cgd0YXNrX2lkGAIgASgJQi66SCtyKTInXih0YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9KT8kEi8KCXJlcXVlc3RlchgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIxCgRzcGVjGAQgASgLMhsuYm91cnNlLmF1Y3Rpb24udjEuVGFza1NwZWNCBrpIA8gBARIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIjkKEFBvc3RUYXNrUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2siTgoOR2V0VGFza1JlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JCI4Cg9HZXRUYXNrUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2siiQIKEExpc3RUYXNrc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEj8KBnN0YXRlcxgDIAMoDjIcLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2tTdGF0ZUIRukgOkgELEAgiB4IBBBABIAASLwoJcmVxdWVzdGVyGAQgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kEiwKBndpbm5lchgFIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIbCgpjYXBhYmlsaXR5GAYgASgJQge6SARyAhhkIlQKEUxpc3RUYXNrc1Jlc3BvbnNlEiYKBXRhc2tzGAEgAygLMhcuYm91cnNlLmF1Y3Rpb24udjEuVGFzaxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUQoRQ2FuY2VsVGFza1JlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JCI7ChJDYW5jZWxUYXNrUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2si/wEKEFN1Ym1pdEJpZFJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEjwKB3Rhc2tfaWQYAiABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQSLgoIYWdlbnRfaWQYAyABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSMgoFdGVybXMYBCABKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5CaWRUZXJtc0IGukgDyAEBEhUKDXZhbGlkYXRlX29ubHkYBSABKAgiXwoRU3VibWl0QmlkUmVzcG9uc2USIwoDYmlkGAEgASgLMhYuYm91cnNlLmF1Y3Rpb24udjEuQmlkEiUKBHRhc2sYAiABKAsyFy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrIp0BChNEZWNsaW5lVG9CaWRSZXF1ZXN0EjwKB3Rhc2tfaWQYASABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoGcmVhc29uGAMgASgJQgi6SAVyAxjoByJIChREZWNsaW5lVG9CaWRSZXNwb25zZRIwCgxkZWNsaW5lX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIk8KD0xpc3RCaWRzUmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kIjgKEExpc3RCaWRzUmVzcG9uc2USJAoEYmlkcxgBIAMoCzIWLmJvdXJzZS5hdWN0aW9uLnYxLkJpZCJQChBBd2FyZFRhc2tSZXF1ZXN0EjwKB3Rhc2tfaWQYASABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQiZwoRQXdhcmRUYXNrUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2sSKwoLd2lubmluZ19iaWQYAiABKAsyFi5ib3Vyc2UuYXVjdGlvbi52MS5CaWQizAEKE1N1Ym1pdFJlc3VsdFJlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JBIuCghhZ2VudF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIcCgthd2FyZF9lcG9jaBgDIAEoA0IHukgEIgIgABIpCgZyZXN1bHQYBCABKAsyGS5ib3Vyc2UuYXVjdGlvbi52MS5SZXN1bHQiPQoUU3VibWl0UmVzdWx0UmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2sicQoTQWNjZXB0UmVzdWx0UmVxdWVzdBI8Cgd0YXNrX2lkGAEgASgJQiu6SChyJjIkXnRhc2stWzAtOV17OH0tWzAtOV17Nn0tWzAtOWEtZl17OH0kEhwKCmV2YWx1YXRpb24YAiABKAlCCLpIBXIDGKAfIj0KFEFjY2VwdFJlc3VsdFJlc3BvbnNlEiUKBHRhc2sYASABKAsyFy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrInMKE1JlamVjdFJlc3VsdFJlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JBIeCgpldmFsdWF0aW9uGAIgASgJQgq6SAdyBRABGKAfIj0KFFJlamVjdFJlc3VsdFJlc3BvbnNlEiUKBHRhc2sYASABKAsyFy5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrIskCChNDb21wbGV0ZVRhc2tSZXF1ZXN0EjwKB3Rhc2tfaWQYASABKAlCK7pIKHImMiRedGFzay1bMC05XXs4fS1bMC05XXs2fS1bMC05YS1mXXs4fSQSDwoHc3VjY2VzcxgCIAEoCBJCCg5hY3R1YWxfbGF0ZW5jeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgOeEDyoAEoABCgthY3R1YWxfY29zdBgEIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5QlS6SFG6AU4KGGFjdHVhbF9jb3N0Lm5vdF9uZWdhdGl2ZRIgYWN0dWFsX2Nvc3QgbXVzdCBub3QgYmUgbmVnYXRpdmUaEHRoaXMubWljcm9zID49IDASHAoKZXZhbHVhdGlvbhgFIAEoCUIIukgFcgMYoB8iPQoUQ29tcGxldGVUYXNrUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2si+wEKEVdhdGNoVGFza3NSZXF1ZXN0EiYKDGNhcGFiaWxpdGllcxgBIAMoCUIQukgNkgEKEGQiBnIEEAEYZBI/CgZzdGF0ZXMYAiADKA4yHC5ib3Vyc2UuYXVjdGlvbi52MS5UYXNrU3RhdGVCEbpIDpIBCxAIIgeCAQQQASAAEi8KCXJlcXVlc3RlchgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIsCgZ3aW5uZXIYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSHgoMcmVzdW1lX3Rva2VuGAUgASgJQgi6SAVyAxjIASJ+ChJXYXRjaFRhc2tzUmVzcG9uc2USJwoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2tIABIQCgZzeW5jZWQYAiABKAhIABIOCgRpZGxlGAMgASgISAASFAoMcmVzdW1lX3Rva2VuGAQgASgJQgcKBWV2ZW50IlMKE0V4cGxhaW5Bd2FyZFJlcXVlc3QSPAoHdGFza19pZBgBIAEoCUIrukgociYyJF50YXNrLVswLTldezh9LVswLTldezZ9LVswLTlhLWZdezh9JCKGAgoURXhwbGFpbkF3YXJkUmVzcG9uc2USJQoEdGFzaxgBIAEoCzIXLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2sSJwoHcmFua2luZxgCIAMoCzIWLmJvdXJzZS5hdWN0aW9uLnYxLkJpZBIvCghyZWZ1c2FscxgDIAMoCzIdLmJvdXJzZS5hdWN0aW9uLnYxLlJlZnVzZWRCaWQSLAoIZGVjbGluZXMYBCADKAsyGi5ib3Vyc2UuYXVjdGlvbi52MS5EZWNsaW5lEigKBmF3YXJkcxgFIAMoCzIYLmJvdXJzZS5hdWN0aW9uLnYxLkF3YXJkEhUKDW1hcmdpbl9taWNyb3MYBiABKAMiXQoHRGVjbGluZRIQCghhZ2VudF9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkSMAoMZGVjbGluZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKIAwoWU2ltdWxhdGVBdWN0aW9uUmVxdWVzdBIvCglyZXF1ZXN0ZXIYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSMQoEc3BlYxgCIAEoCzIbLmJvdXJzZS5hdWN0aW9uLnYxLlRhc2tTcGVjQga6SAPIAQESSwoEYmlkcxgDIAMoCzIyLmJvdXJzZS5hdWN0aW9uLnYxLlNpbXVsYXRlQXVjdGlvblJlcXVlc3QuUGFwZXJCaWRCCbpIBpIBAxDoBxIZChFpbmNsdWRlX2F1dG9tYXRpYxgEIAEoCBqhAQoIUGFwZXJCaWQSLgoIYWdlbnRfaWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSMgoFdGVybXMYAiABKAsyGy5ib3Vyc2UuYXVjdGlvbi52MS5CaWRUZXJtc0IGukgDyAEBEjEKB3Byb2ZpbGUYAyABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlIrABChdTaW11bGF0ZUF1Y3Rpb25SZXNwb25zZRInCgdyYW5raW5nGAEgAygLMhYuYm91cnNlLmF1Y3Rpb24udjEuQmlkEi8KCHJlZnVzYWxzGAIgAygLMh0uYm91cnNlLmF1Y3Rpb24udjEuUmVmdXNlZEJpZBIkCgVwcmljZRgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhUKDW1hcmdpbl9taWNyb3MYBCABKAMy6A0KDkF1Y3Rpb25TZXJ2aWNlEmwKCFBvc3RUYXNrEiIuYm91cnNlLmF1Y3Rpb24udjEuUG9zdFRhc2tSZXF1ZXN0GiMuYm91cnNlLmF1Y3Rpb24udjEuUG9zdFRhc2tSZXNwb25zZSIXkAICqrsYEAoDAgMFEglyZXF1ZXN0ZXISXwoHR2V0VGFzaxIhLmJvdXJzZS5hdWN0aW9uLnYxLkdldFRhc2tSZXF1ZXN0GiIuYm91cnNlLmF1Y3Rpb24udjEuR2V0VGFza1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEmUKCUxpc3RUYXNrcxIjLmJvdXJzZS5hdWN0aW9uLnYxLkxpc3RUYXNrc1JlcXVlc3QaJC5ib3Vyc2UuYXVjdGlvbi52MS5MaXN0VGFza3NSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJnCgpDYW5jZWxUYXNrEiQuYm91cnNlLmF1Y3Rpb24udjEuQ2FuY2VsVGFza1JlcXVlc3QaJS5ib3Vyc2UuYXVjdGlvbi52MS5DYW5jZWxUYXNrUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJtCglTdWJtaXRCaWQSIy5ib3Vyc2UuYXVjdGlvbi52MS5TdWJtaXRCaWRSZXF1ZXN0GiQuYm91cnNlLmF1Y3Rpb24udjEuU3VibWl0QmlkUmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJ2CgxEZWNsaW5lVG9CaWQSJi5ib3Vyc2UuYXVjdGlvbi52MS5EZWNsaW5lVG9CaWRSZXF1ZXN0GicuYm91cnNlLmF1Y3Rpb24udjEuRGVjbGluZVRvQmlkUmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJiCghMaXN0QmlkcxIiLmJvdXJzZS5hdWN0aW9uLnYxLkxpc3RCaWRzUmVxdWVzdBojLmJvdXJzZS5hdWN0aW9uLnYxLkxpc3RCaWRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSZAoJQXdhcmRUYXNrEiMuYm91cnNlLmF1Y3Rpb24udjEuQXdhcmRUYXNrUmVxdWVzdBokLmJvdXJzZS5hdWN0aW9uLnYxLkF3YXJkVGFza1Jlc3BvbnNlIgyQAgKquxgFCgMCAwUSdgoMU3VibWl0UmVzdWx0EiYuYm91cnNlLmF1Y3Rpb24udjEuU3VibWl0UmVzdWx0UmVxdWVzdBonLmJvdXJzZS5hdWN0aW9uLnYxLlN1Ym1pdFJlc3VsdFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQSbAoMQWNjZXB0UmVzdWx0EiYuYm91cnNlLmF1Y3Rpb24udjEuQWNjZXB0UmVzdWx0UmVxdWVzdBonLmJvdXJzZS5hdWN0aW9uLnYxLkFjY2VwdFJlc3VsdFJlc3BvbnNlIguQAgKquxgECgICAxJsCgxSZWplY3RSZXN1bHQSJi5ib3Vyc2UuYXVjdGlvbi52MS5SZWplY3RSZXN1bHRSZXF1ZXN0GicuYm91cnNlLmF1Y3Rpb24udjEuUmVqZWN0UmVzdWx0UmVzcG9uc2UiC5ACAqq7GAQKAgIDEmwKDENvbXBsZXRlVGFzaxImLmJvdXJzZS5hdWN0aW9uLnYxLkNvbXBsZXRlVGFza1JlcXVlc3QaJy5ib3Vyc2UuYXVjdGlvbi52MS5Db21wbGV0ZVRhc2tSZXNwb25zZSILkAICqrsYBAoCAgMSagoKV2F0Y2hUYXNrcxIkLmJvdXJzZS5hdWN0aW9uLnYxLldhdGNoVGFza3NSZXF1ZXN0GiUuYm91cnNlLmF1Y3Rpb24udjEuV2F0Y2hUYXNrc1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFMAESbgoMRXhwbGFpbkF3YXJkEiYuYm91cnNlLmF1Y3Rpb24udjEuRXhwbGFpbkF3YXJkUmVxdWVzdBonLmJvdXJzZS5hdWN0aW9uLnYxLkV4cGxhaW5Bd2FyZFJlc3BvbnNlIg2QAgGquxgGCgQCAwQFEm8KCkVyYXNlQWdlbnQSJC5ib3Vyc2UuYXVjdGlvbi52MS5FcmFzZUFnZW50UmVxdWVzdBolLmJvdXJzZS5hdWN0aW9uLnYxLkVyYXNlQWdlbnRSZXNwb25zZSIUkAICqrsYDQoBBRoIcmVnaXN0cnkSdwoPU2ltdWxhdGVBdWN0aW9uEikuYm91cnNlLmF1Y3Rpb24udjEuU2ltdWxhdGVBdWN0aW9uUmVxdWVzdBoqLmJvdXJzZS5hdWN0aW9uLnYxLlNpbXVsYXRlQXVjdGlvblJlc3BvbnNlIg2QAgGquxgGCgQCAwQFQkUKEWJvdXJzZS5hdWN0aW9uLnYxUAFaLmJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvYXVjdGlvbi92MTthdWN0aW9udjFiBnByb3RvMw", [file_bourse_access_v1_access, file_bourse_auction_v1_task, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+
+/**
+ * Asks to erase an agent.
+ *
+ * @generated from message bourse.auction.v1.EraseAgentRequest
+ */
+export type EraseAgentRequest = Message<"bourse.auction.v1.EraseAgentRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * What stands in its place.
+   *
+   * @generated from field: string alias = 2;
+   */
+  alias: string;
+};
+
+/**
+ * Describes the message bourse.auction.v1.EraseAgentRequest.
+ * Use `create(EraseAgentRequestSchema)` to create a new message.
+ */
+export const EraseAgentRequestSchema: GenMessage<EraseAgentRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_auction_v1_auction_service, 0);
+
+/**
+ * The agent is erased.
+ *
+ * @generated from message bourse.auction.v1.EraseAgentResponse
+ */
+export type EraseAgentResponse = Message<"bourse.auction.v1.EraseAgentResponse"> & {
+};
+
+/**
+ * Describes the message bourse.auction.v1.EraseAgentResponse.
+ * Use `create(EraseAgentResponseSchema)` to create a new message.
+ */
+export const EraseAgentResponseSchema: GenMessage<EraseAgentResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_auction_v1_auction_service, 1);
 
 /**
  * Asks to put a task up for auction.
@@ -69,7 +112,7 @@ export type PostTaskRequest = Message<"bourse.auction.v1.PostTaskRequest"> & {
  * Use `create(PostTaskRequestSchema)` to create a new message.
  */
 export const PostTaskRequestSchema: GenMessage<PostTaskRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 0);
+  messageDesc(file_bourse_auction_v1_auction_service, 2);
 
 /**
  * The posted task.
@@ -91,7 +134,7 @@ export type PostTaskResponse = Message<"bourse.auction.v1.PostTaskResponse"> & {
  * Use `create(PostTaskResponseSchema)` to create a new message.
  */
 export const PostTaskResponseSchema: GenMessage<PostTaskResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 1);
+  messageDesc(file_bourse_auction_v1_auction_service, 3);
 
 /**
  * Asks for a task.
@@ -112,7 +155,7 @@ export type GetTaskRequest = Message<"bourse.auction.v1.GetTaskRequest"> & {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 2);
+  messageDesc(file_bourse_auction_v1_auction_service, 4);
 
 /**
  * The task.
@@ -133,7 +176,7 @@ export type GetTaskResponse = Message<"bourse.auction.v1.GetTaskResponse"> & {
  * Use `create(GetTaskResponseSchema)` to create a new message.
  */
 export const GetTaskResponseSchema: GenMessage<GetTaskResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 3);
+  messageDesc(file_bourse_auction_v1_auction_service, 5);
 
 /**
  * Asks for a page of tasks.
@@ -189,7 +232,7 @@ export type ListTasksRequest = Message<"bourse.auction.v1.ListTasksRequest"> & {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 4);
+  messageDesc(file_bourse_auction_v1_auction_service, 6);
 
 /**
  * A page of tasks.
@@ -217,7 +260,7 @@ export type ListTasksResponse = Message<"bourse.auction.v1.ListTasksResponse"> &
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 5);
+  messageDesc(file_bourse_auction_v1_auction_service, 7);
 
 /**
  * Asks to call a task off.
@@ -238,7 +281,7 @@ export type CancelTaskRequest = Message<"bourse.auction.v1.CancelTaskRequest"> &
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 6);
+  messageDesc(file_bourse_auction_v1_auction_service, 8);
 
 /**
  * The cancelled task.
@@ -259,7 +302,7 @@ export type CancelTaskResponse = Message<"bourse.auction.v1.CancelTaskResponse">
  * Use `create(CancelTaskResponseSchema)` to create a new message.
  */
 export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 7);
+  messageDesc(file_bourse_auction_v1_auction_service, 9);
 
 /**
  * A bid.
@@ -308,7 +351,7 @@ export type SubmitBidRequest = Message<"bourse.auction.v1.SubmitBidRequest"> & {
  * Use `create(SubmitBidRequestSchema)` to create a new message.
  */
 export const SubmitBidRequestSchema: GenMessage<SubmitBidRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 8);
+  messageDesc(file_bourse_auction_v1_auction_service, 10);
 
 /**
  * The bid as it stands.
@@ -337,7 +380,7 @@ export type SubmitBidResponse = Message<"bourse.auction.v1.SubmitBidResponse"> &
  * Use `create(SubmitBidResponseSchema)` to create a new message.
  */
 export const SubmitBidResponseSchema: GenMessage<SubmitBidResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 9);
+  messageDesc(file_bourse_auction_v1_auction_service, 11);
 
 /**
  * Says no.
@@ -372,7 +415,7 @@ export type DeclineToBidRequest = Message<"bourse.auction.v1.DeclineToBidRequest
  * Use `create(DeclineToBidRequestSchema)` to create a new message.
  */
 export const DeclineToBidRequestSchema: GenMessage<DeclineToBidRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 10);
+  messageDesc(file_bourse_auction_v1_auction_service, 12);
 
 /**
  * Noted.
@@ -393,7 +436,7 @@ export type DeclineToBidResponse = Message<"bourse.auction.v1.DeclineToBidRespon
  * Use `create(DeclineToBidResponseSchema)` to create a new message.
  */
 export const DeclineToBidResponseSchema: GenMessage<DeclineToBidResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 11);
+  messageDesc(file_bourse_auction_v1_auction_service, 13);
 
 /**
  * Asks for a task's bids.
@@ -414,7 +457,7 @@ export type ListBidsRequest = Message<"bourse.auction.v1.ListBidsRequest"> & {
  * Use `create(ListBidsRequestSchema)` to create a new message.
  */
 export const ListBidsRequestSchema: GenMessage<ListBidsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 12);
+  messageDesc(file_bourse_auction_v1_auction_service, 14);
 
 /**
  * A task's bids.
@@ -435,7 +478,7 @@ export type ListBidsResponse = Message<"bourse.auction.v1.ListBidsResponse"> & {
  * Use `create(ListBidsResponseSchema)` to create a new message.
  */
 export const ListBidsResponseSchema: GenMessage<ListBidsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 13);
+  messageDesc(file_bourse_auction_v1_auction_service, 15);
 
 /**
  * Asks to award a task now.
@@ -456,7 +499,7 @@ export type AwardTaskRequest = Message<"bourse.auction.v1.AwardTaskRequest"> & {
  * Use `create(AwardTaskRequestSchema)` to create a new message.
  */
 export const AwardTaskRequestSchema: GenMessage<AwardTaskRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 14);
+  messageDesc(file_bourse_auction_v1_auction_service, 16);
 
 /**
  * The awarded task.
@@ -484,7 +527,7 @@ export type AwardTaskResponse = Message<"bourse.auction.v1.AwardTaskResponse"> &
  * Use `create(AwardTaskResponseSchema)` to create a new message.
  */
 export const AwardTaskResponseSchema: GenMessage<AwardTaskResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 15);
+  messageDesc(file_bourse_auction_v1_auction_service, 17);
 
 /**
  * A delivery.
@@ -526,7 +569,7 @@ export type SubmitResultRequest = Message<"bourse.auction.v1.SubmitResultRequest
  * Use `create(SubmitResultRequestSchema)` to create a new message.
  */
 export const SubmitResultRequestSchema: GenMessage<SubmitResultRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 16);
+  messageDesc(file_bourse_auction_v1_auction_service, 18);
 
 /**
  * The delivered task.
@@ -547,7 +590,7 @@ export type SubmitResultResponse = Message<"bourse.auction.v1.SubmitResultRespon
  * Use `create(SubmitResultResponseSchema)` to create a new message.
  */
 export const SubmitResultResponseSchema: GenMessage<SubmitResultResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 17);
+  messageDesc(file_bourse_auction_v1_auction_service, 19);
 
 /**
  * Accepts a delivery.
@@ -575,7 +618,7 @@ export type AcceptResultRequest = Message<"bourse.auction.v1.AcceptResultRequest
  * Use `create(AcceptResultRequestSchema)` to create a new message.
  */
 export const AcceptResultRequestSchema: GenMessage<AcceptResultRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 18);
+  messageDesc(file_bourse_auction_v1_auction_service, 20);
 
 /**
  * The accepted task.
@@ -596,7 +639,7 @@ export type AcceptResultResponse = Message<"bourse.auction.v1.AcceptResultRespon
  * Use `create(AcceptResultResponseSchema)` to create a new message.
  */
 export const AcceptResultResponseSchema: GenMessage<AcceptResultResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 19);
+  messageDesc(file_bourse_auction_v1_auction_service, 21);
 
 /**
  * Rejects a delivery.
@@ -624,7 +667,7 @@ export type RejectResultRequest = Message<"bourse.auction.v1.RejectResultRequest
  * Use `create(RejectResultRequestSchema)` to create a new message.
  */
 export const RejectResultRequestSchema: GenMessage<RejectResultRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 20);
+  messageDesc(file_bourse_auction_v1_auction_service, 22);
 
 /**
  * The rejected task.
@@ -645,7 +688,7 @@ export type RejectResultResponse = Message<"bourse.auction.v1.RejectResultRespon
  * Use `create(RejectResultResponseSchema)` to create a new message.
  */
 export const RejectResultResponseSchema: GenMessage<RejectResultResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 21);
+  messageDesc(file_bourse_auction_v1_auction_service, 23);
 
 /**
  * Reports how an awarded task went.
@@ -694,7 +737,7 @@ export type CompleteTaskRequest = Message<"bourse.auction.v1.CompleteTaskRequest
  * Use `create(CompleteTaskRequestSchema)` to create a new message.
  */
 export const CompleteTaskRequestSchema: GenMessage<CompleteTaskRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 22);
+  messageDesc(file_bourse_auction_v1_auction_service, 24);
 
 /**
  * The completed task.
@@ -715,7 +758,7 @@ export type CompleteTaskResponse = Message<"bourse.auction.v1.CompleteTaskRespon
  * Use `create(CompleteTaskResponseSchema)` to create a new message.
  */
 export const CompleteTaskResponseSchema: GenMessage<CompleteTaskResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 23);
+  messageDesc(file_bourse_auction_v1_auction_service, 25);
 
 /**
  * Asks to follow tasks.
@@ -765,7 +808,7 @@ export type WatchTasksRequest = Message<"bourse.auction.v1.WatchTasksRequest"> &
  * Use `create(WatchTasksRequestSchema)` to create a new message.
  */
 export const WatchTasksRequestSchema: GenMessage<WatchTasksRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 24);
+  messageDesc(file_bourse_auction_v1_auction_service, 26);
 
 /**
  * One thing that the watcher should know.
@@ -817,7 +860,7 @@ export type WatchTasksResponse = Message<"bourse.auction.v1.WatchTasksResponse">
  * Use `create(WatchTasksResponseSchema)` to create a new message.
  */
 export const WatchTasksResponseSchema: GenMessage<WatchTasksResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 25);
+  messageDesc(file_bourse_auction_v1_auction_service, 27);
 
 /**
  * Asks why.
@@ -838,7 +881,7 @@ export type ExplainAwardRequest = Message<"bourse.auction.v1.ExplainAwardRequest
  * Use `create(ExplainAwardRequestSchema)` to create a new message.
  */
 export const ExplainAwardRequestSchema: GenMessage<ExplainAwardRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 26);
+  messageDesc(file_bourse_auction_v1_auction_service, 28);
 
 /**
  * Why.
@@ -895,7 +938,7 @@ export type ExplainAwardResponse = Message<"bourse.auction.v1.ExplainAwardRespon
  * Use `create(ExplainAwardResponseSchema)` to create a new message.
  */
 export const ExplainAwardResponseSchema: GenMessage<ExplainAwardResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 27);
+  messageDesc(file_bourse_auction_v1_auction_service, 29);
 
 /**
  * An agent that would not bid.
@@ -930,7 +973,7 @@ export type Decline = Message<"bourse.auction.v1.Decline"> & {
  * Use `create(DeclineSchema)` to create a new message.
  */
 export const DeclineSchema: GenMessage<Decline> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 28);
+  messageDesc(file_bourse_auction_v1_auction_service, 30);
 
 /**
  * Asks to run an auction on paper.
@@ -972,7 +1015,7 @@ export type SimulateAuctionRequest = Message<"bourse.auction.v1.SimulateAuctionR
  * Use `create(SimulateAuctionRequestSchema)` to create a new message.
  */
 export const SimulateAuctionRequestSchema: GenMessage<SimulateAuctionRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 29);
+  messageDesc(file_bourse_auction_v1_auction_service, 31);
 
 /**
  * A bid on paper.
@@ -1008,7 +1051,7 @@ export type SimulateAuctionRequest_PaperBid = Message<"bourse.auction.v1.Simulat
  * Use `create(SimulateAuctionRequest_PaperBidSchema)` to create a new message.
  */
 export const SimulateAuctionRequest_PaperBidSchema: GenMessage<SimulateAuctionRequest_PaperBid> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 29, 0);
+  messageDesc(file_bourse_auction_v1_auction_service, 31, 0);
 
 /**
  * The auction on paper.
@@ -1050,7 +1093,7 @@ export type SimulateAuctionResponse = Message<"bourse.auction.v1.SimulateAuction
  * Use `create(SimulateAuctionResponseSchema)` to create a new message.
  */
 export const SimulateAuctionResponseSchema: GenMessage<SimulateAuctionResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_auction_v1_auction_service, 30);
+  messageDesc(file_bourse_auction_v1_auction_service, 32);
 
 /**
  * A task's life: posted, bid for, awarded, delivered, judged.
@@ -1248,6 +1291,21 @@ export const AuctionService: GenService<{
     methodKind: "unary";
     input: typeof ExplainAwardRequestSchema;
     output: typeof ExplainAwardResponseSchema;
+  },
+  /**
+   * Puts `alias` in the place of an agent's id in every task and bid, and destroys its texts: the
+   * payloads it posted and what was delivered for them, what it delivered, its words as evaluator,
+   * its refused bids, its reasons to decline. States, prices, times, digests and rankings stay.
+   * Tasks under way keep their names, so all must have ended. Naturally idempotent.
+   * Refuses with: AGENT_HAS_LIVE_TASKS (metadata `tasks`, `task_id`), AGENT_HAS_UNTOLD_MESSAGES
+   * (what it did is not yet told to other services; metadata `messages`, `parked`).
+   *
+   * @generated from rpc bourse.auction.v1.AuctionService.EraseAgent
+   */
+  eraseAgent: {
+    methodKind: "unary";
+    input: typeof EraseAgentRequestSchema;
+    output: typeof EraseAgentResponseSchema;
   },
   /**
    * Runs an auction on paper: checks and ranks the bids given by the rules of a real one, and

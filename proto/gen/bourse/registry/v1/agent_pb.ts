@@ -24,7 +24,8 @@ export const file_bourse_registry_v1_agent: GenFile = /*@__PURE__*/
  */
 export type Agent = Message<"bourse.registry.v1.Agent"> & {
   /**
-   * Letters, digits, `_` and `-`; at most 64. Chosen by its author, never reused.
+   * Letters, digits, `_` and `-`; at most 64. Chosen by its author, never reused. An alias when
+   * the agent was erased.
    *
    * @generated from field: string agent_id = 1;
    */

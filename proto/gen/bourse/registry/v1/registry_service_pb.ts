@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bourse/registry/v1/registry_service.proto.
  */
 export const file_bourse_registry_v1_registry_service: GenFile = /*@__PURE__*/
-  fileDesc("Cilib3Vyc2UvcmVnaXN0cnkvdjEvcmVnaXN0cnlfc2VydmljZS5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIusCChRSZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSOQoHcHJvZmlsZRgDIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGVCBrpIA8gBARJHCg5kZWNsYXJlZF9zdGF0ZRgEIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESOgoFbGVhc2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESGAoQcmVwbGFjZV9leGlzdGluZxgGIAEoCBIVCg12YWxpZGF0ZV9vbmx5GAcgASgIIkEKFVJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKwAQoaQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEkcKCHJlcXVlc3RzGAIgAygLMiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlZ2lzdGVyQWdlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoBxIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkgKG0JhdGNoUmVnaXN0ZXJBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiXwoPR2V0QWdlbnRSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhwKFGluY2x1ZGVfdW5yZWdpc3RlcmVkGAIgASgIIjwKEEdldEFnZW50UmVzcG9uc2USKAoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiUgoVQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0EjkKCWFnZW50X2lkcxgBIAMoCUImukgjkgEgCAEQ6AciGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiXgoWQmF0Y2hHZXRBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSGQoRbWlzc2luZ19hZ2VudF9pZHMYAiADKAki8gIKEUxpc3RBZ2VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIqCgxjYXBhYmlsaXRpZXMYAyADKAlCFLpIEZIBDhAUIgpyCBABGGS6AQEAEkcKDmRlY2xhcmVkX3N0YXRlGAQgASgOMiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eVN0YXRlQgi6SAWCAQIQARJfCghtZXRhZGF0YRgFIAMoCzIzLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qhi6SBWaARIQCiIGcgS6AQEAKgZyBLoBAQASHAoUaW5jbHVkZV91bnJlZ2lzdGVyZWQYBiABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKEkxpc3RBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIosDChJVcGRhdGVBZ2VudFJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjkKB3Byb2ZpbGUYAyABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlQga6SAPYAQMSpwEKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0J2ukhzugFtChF1cGRhdGVfbWFzay5wYXRocxIkdXBkYXRlX21hc2sgbXVzdCBuYW1lIDEgdG8gMTAwIHBhdGhzGjJ0aGlzLnBhdGhzLnNpemUoKSA+PSAxICYmIHRoaXMucGF0aHMuc2l6ZSgpIDw9IDEwMMgBARIVCgRldGFnGAUgASgJQge6SARyAhhkEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiPwoTVXBkYXRlQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKTAQoWVW5yZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFQoEZXRhZxgDIAEoCUIHukgEcgIYZCJDChdVbnJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCL6AQoQSGVhcnRiZWF0UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJHCg5kZWNsYXJlZF9zdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESIwoJaW5fZmxpZ2h0GAMgASgFQgu6SAgaBhjAhD0oAEgAiAEBEjoKBWxlYXNlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBQgwKCl9pbl9mbGlnaHQigQEKEUhlYXJ0YmVhdFJlc3BvbnNlEjYKDGF2YWlsYWJpbGl0eRgBIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHkSNAoRbmV4dF9oZWFydGJlYXRfaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i4gIKFFJlY29yZE91dGNvbWVSZXF1ZXN0EiIKCm91dGNvbWVfaWQYASABKAlCDrpIC3IJEAEYgAG6AQEAEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjIKDHJlcXVlc3Rlcl9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIhCgpjYXBhYmlsaXR5GAQgASgJQg26SApyCBABGGS6AQEAEjAKB291dGNvbWUYBSABKAsyFy5ib3Vyc2UudHlwZS52MS5PdXRjb21lQga6SAPIAQESNAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoGd2VpZ2h0GAcgASgBQhe6SBQSEhkAAAAAAAAUQCEAAAAAAAAAAEgAiAEBQgkKB193ZWlnaHQidgoVUmVjb3JkT3V0Y29tZVJlc3BvbnNlEi4KBmJlZm9yZRgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uEi0KBWFmdGVyGAIgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24ixQEKF0FkanVzdFJlcHV0YXRpb25SZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIuCghhZ2VudF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBImCgVkZWx0YRgDIAEoAUIXukgUEhIZAAAAAAAAFEApAAAAAAAAFMASHgoGcmVhc29uGAQgASgJQg66SAtyCRABGOgHugEBACJOChhBZGp1c3RSZXB1dGF0aW9uUmVzcG9uc2USMgoKcmVwdXRhdGlvbhgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uIh4KHFN1bW1hcml6ZUNhcGFiaWxpdGllc1JlcXVlc3QisQEKHVN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlEk0KDGNhcGFiaWxpdGllcxgBIAMoCzI3LmJvdXJzZS5yZWdpc3RyeS52MS5TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZS5Db3VudBIUCgx0b3RhbF9hZ2VudHMYAiABKAMaKwoFQ291bnQSEgoKY2FwYWJpbGl0eRgBIAEoCRIOCgZhZ2VudHMYAiABKAMiNAoSV2F0Y2hBZ2VudHNSZXF1ZXN0Eh4KDHJlc3VtZV90b2tlbhgBIAEoCUIIukgFcgMYyAEiggEKE1dhdGNoQWdlbnRzUmVzcG9uc2USKgoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRIABIQCgZzeW5jZWQYAiABKAhIABIOCgRpZGxlGAMgASgISAASFAoMcmVzdW1lX3Rva2VuGAQgASgJQgcKBWV2ZW50Mr4LCg9SZWdpc3RyeVNlcnZpY2USewoNUmVnaXN0ZXJBZ2VudBIoLmJvdXJzZS5yZWdpc3RyeS52MS5SZWdpc3RlckFnZW50UmVxdWVzdBopLmJvdXJzZS5yZWdpc3RyeS52MS5SZWdpc3RlckFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBKCAQoTQmF0Y2hSZWdpc3RlckFnZW50cxIuLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaFJlZ2lzdGVyQWdlbnRzUmVxdWVzdBovLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaFJlZ2lzdGVyQWdlbnRzUmVzcG9uc2UiCpACAqq7GAMKAQMSZAoIR2V0QWdlbnQSIy5ib3Vyc2UucmVnaXN0cnkudjEuR2V0QWdlbnRSZXF1ZXN0GiQuYm91cnNlLnJlZ2lzdHJ5LnYxLkdldEFnZW50UmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSdgoOQmF0Y2hHZXRBZ2VudHMSKS5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0GiouYm91cnNlLnJlZ2lzdHJ5LnYxLkJhdGNoR2V0QWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSagoKTGlzdEFnZW50cxIlLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdBomLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSdQoLVXBkYXRlQWdlbnQSJi5ib3Vyc2UucmVnaXN0cnkudjEuVXBkYXRlQWdlbnRSZXF1ZXN0GicuYm91cnNlLnJlZ2lzdHJ5LnYxLlVwZGF0ZUFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBKBAQoPVW5yZWdpc3RlckFnZW50EiouYm91cnNlLnJlZ2lzdHJ5LnYxLlVucmVnaXN0ZXJBZ2VudFJlcXVlc3QaKy5ib3Vyc2UucmVnaXN0cnkudjEuVW5yZWdpc3RlckFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJvCglIZWFydGJlYXQSJC5ib3Vyc2UucmVnaXN0cnkudjEuSGVhcnRiZWF0UmVxdWVzdBolLmJvdXJzZS5yZWdpc3RyeS52MS5IZWFydGJlYXRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEnkKDVJlY29yZE91dGNvbWUSKC5ib3Vyc2UucmVnaXN0cnkudjEuUmVjb3JkT3V0Y29tZVJlcXVlc3QaKS5ib3Vyc2UucmVnaXN0cnkudjEuUmVjb3JkT3V0Y29tZVJlc3BvbnNlIhOQAgKquxgMCgEFGgdhdWN0aW9uEnkKEEFkanVzdFJlcHV0YXRpb24SKy5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlcXVlc3QaLC5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlc3BvbnNlIgqQAgKquxgDCgEDEosBChVTdW1tYXJpemVDYXBhYmlsaXRpZXMSMC5ib3Vyc2UucmVnaXN0cnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVxdWVzdBoxLmJvdXJzZS5yZWdpc3RyeS52MS5TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJvCgtXYXRjaEFnZW50cxImLmJvdXJzZS5yZWdpc3RyeS52MS5XYXRjaEFnZW50c1JlcXVlc3QaJy5ib3Vyc2UucmVnaXN0cnkudjEuV2F0Y2hBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBTABQkgKEmJvdXJzZS5yZWdpc3RyeS52MVABWjBib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL3JlZ2lzdHJ5L3YxO3JlZ2lzdHJ5djFiBnByb3RvMw", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_outcome, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Cilib3Vyc2UvcmVnaXN0cnkvdjEvcmVnaXN0cnlfc2VydmljZS5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIusCChRSZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSOQoHcHJvZmlsZRgDIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGVCBrpIA8gBARJHCg5kZWNsYXJlZF9zdGF0ZRgEIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESOgoFbGVhc2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESGAoQcmVwbGFjZV9leGlzdGluZxgGIAEoCBIVCg12YWxpZGF0ZV9vbmx5GAcgASgIIkEKFVJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKwAQoaQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEkcKCHJlcXVlc3RzGAIgAygLMiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlZ2lzdGVyQWdlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoBxIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkgKG0JhdGNoUmVnaXN0ZXJBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiXwoPR2V0QWdlbnRSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhwKFGluY2x1ZGVfdW5yZWdpc3RlcmVkGAIgASgIIjwKEEdldEFnZW50UmVzcG9uc2USKAoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiUgoVQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0EjkKCWFnZW50X2lkcxgBIAMoCUImukgjkgEgCAEQ6AciGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiXgoWQmF0Y2hHZXRBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSGQoRbWlzc2luZ19hZ2VudF9pZHMYAiADKAki8gIKEUxpc3RBZ2VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIqCgxjYXBhYmlsaXRpZXMYAyADKAlCFLpIEZIBDhAUIgpyCBABGGS6AQEAEkcKDmRlY2xhcmVkX3N0YXRlGAQgASgOMiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eVN0YXRlQgi6SAWCAQIQARJfCghtZXRhZGF0YRgFIAMoCzIzLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qhi6SBWaARIQCiIGcgS6AQEAKgZyBLoBAQASHAoUaW5jbHVkZV91bnJlZ2lzdGVyZWQYBiABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKEkxpc3RBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIosDChJVcGRhdGVBZ2VudFJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjkKB3Byb2ZpbGUYAyABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlQga6SAPYAQMSpwEKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0J2ukhzugFtChF1cGRhdGVfbWFzay5wYXRocxIkdXBkYXRlX21hc2sgbXVzdCBuYW1lIDEgdG8gMTAwIHBhdGhzGjJ0aGlzLnBhdGhzLnNpemUoKSA+PSAxICYmIHRoaXMucGF0aHMuc2l6ZSgpIDw9IDEwMMgBARIVCgRldGFnGAUgASgJQge6SARyAhhkEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiPwoTVXBkYXRlQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKTAQoWVW5yZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFQoEZXRhZxgDIAEoCUIHukgEcgIYZCJDChdVbnJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCL6AQoQSGVhcnRiZWF0UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJHCg5kZWNsYXJlZF9zdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESIwoJaW5fZmxpZ2h0GAMgASgFQgu6SAgaBhjAhD0oAEgAiAEBEjoKBWxlYXNlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBQgwKCl9pbl9mbGlnaHQigQEKEUhlYXJ0YmVhdFJlc3BvbnNlEjYKDGF2YWlsYWJpbGl0eRgBIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHkSNAoRbmV4dF9oZWFydGJlYXRfaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i4gIKFFJlY29yZE91dGNvbWVSZXF1ZXN0EiIKCm91dGNvbWVfaWQYASABKAlCDrpIC3IJEAEYgAG6AQEAEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjIKDHJlcXVlc3Rlcl9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIhCgpjYXBhYmlsaXR5GAQgASgJQg26SApyCBABGGS6AQEAEjAKB291dGNvbWUYBSABKAsyFy5ib3Vyc2UudHlwZS52MS5PdXRjb21lQga6SAPIAQESNAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoGd2VpZ2h0GAcgASgBQhe6SBQSEhkAAAAAAAAUQCEAAAAAAAAAAEgAiAEBQgkKB193ZWlnaHQidgoVUmVjb3JkT3V0Y29tZVJlc3BvbnNlEi4KBmJlZm9yZRgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uEi0KBWFmdGVyGAIgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24ixQEKF0FkanVzdFJlcHV0YXRpb25SZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIuCghhZ2VudF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBImCgVkZWx0YRgDIAEoAUIXukgUEhIZAAAAAAAAFEApAAAAAAAAFMASHgoGcmVhc29uGAQgASgJQg66SAtyCRABGOgHugEBACJOChhBZGp1c3RSZXB1dGF0aW9uUmVzcG9uc2USMgoKcmVwdXRhdGlvbhgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uIncKEUVyYXNlQWdlbnRSZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIuCghhZ2VudF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JCJCChJFcmFzZUFnZW50UmVzcG9uc2USLAoHZXJhc3VyZRgBIAEoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlIjEKEUdldEVyYXN1cmVSZXF1ZXN0EhwKCmVyYXN1cmVfaWQYASABKAlCCLpIBXIDsAEBIkIKEkdldEVyYXN1cmVSZXNwb25zZRIsCgdlcmFzdXJlGAEgASgLMhsuYm91cnNlLnJlZ2lzdHJ5LnYxLkVyYXN1cmUiZQoTTGlzdEVyYXN1cmVzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFAoMcGVuZGluZ19vbmx5GAMgASgIIl4KFExpc3RFcmFzdXJlc1Jlc3BvbnNlEi0KCGVyYXN1cmVzGAEgAygLMhsuYm91cnNlLnJlZ2lzdHJ5LnYxLkVyYXN1cmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsEBCgdFcmFzdXJlEhIKCmVyYXN1cmVfaWQYASABKAkSDQoFYWxpYXMYAiABKAkSMAoMcmVxdWVzdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1jb21wbGV0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgVzdGVwcxgFIAMoCzIfLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlU3RlcCKBAgoLRXJhc3VyZVN0ZXASDwoHc2VydmljZRgBIAEoCRIxCg1jb21wbGV0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YAyABKAkSPwoIbWV0YWRhdGEYBCADKAsyLS5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc3VyZVN0ZXAuTWV0YWRhdGFFbnRyeRIsCgh0cnlfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIh4KHFN1bW1hcml6ZUNhcGFiaWxpdGllc1JlcXVlc3QisQEKHVN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlEk0KDGNhcGFiaWxpdGllcxgBIAMoCzI3LmJvdXJzZS5yZWdpc3RyeS52MS5TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZS5Db3VudBIUCgx0b3RhbF9hZ2VudHMYAiABKAMaKwoFQ291bnQSEgoKY2FwYWJpbGl0eRgBIAEoCRIOCgZhZ2VudHMYAiABKAMiNAoSV2F0Y2hBZ2VudHNSZXF1ZXN0Eh4KDHJlc3VtZV90b2tlbhgBIAEoCUIIukgFcgMYyAEiggEKE1dhdGNoQWdlbnRzUmVzcG9uc2USKgoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRIABIQCgZzeW5jZWQYAiABKAhIABIOCgRpZGxlGAMgASgISAASFAoMcmVzdW1lX3Rva2VuGAQgASgJQgcKBWV2ZW50MoEOCg9SZWdpc3RyeVNlcnZpY2USewoNUmVnaXN0ZXJBZ2VudBIoLmJvdXJzZS5yZWdpc3RyeS52MS5SZWdpc3RlckFnZW50UmVxdWVzdBopLmJvdXJzZS5yZWdpc3RyeS52MS5SZWdpc3RlckFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBKCAQoTQmF0Y2hSZWdpc3RlckFnZW50cxIuLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaFJlZ2lzdGVyQWdlbnRzUmVxdWVzdBovLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaFJlZ2lzdGVyQWdlbnRzUmVzcG9uc2UiCpACAqq7GAMKAQMSZAoIR2V0QWdlbnQSIy5ib3Vyc2UucmVnaXN0cnkudjEuR2V0QWdlbnRSZXF1ZXN0GiQuYm91cnNlLnJlZ2lzdHJ5LnYxLkdldEFnZW50UmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSdgoOQmF0Y2hHZXRBZ2VudHMSKS5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0GiouYm91cnNlLnJlZ2lzdHJ5LnYxLkJhdGNoR2V0QWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSagoKTGlzdEFnZW50cxIlLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdBomLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSdQoLVXBkYXRlQWdlbnQSJi5ib3Vyc2UucmVnaXN0cnkudjEuVXBkYXRlQWdlbnRSZXF1ZXN0GicuYm91cnNlLnJlZ2lzdHJ5LnYxLlVwZGF0ZUFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBKBAQoPVW5yZWdpc3RlckFnZW50EiouYm91cnNlLnJlZ2lzdHJ5LnYxLlVucmVnaXN0ZXJBZ2VudFJlcXVlc3QaKy5ib3Vyc2UucmVnaXN0cnkudjEuVW5yZWdpc3RlckFnZW50UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJvCglIZWFydGJlYXQSJC5ib3Vyc2UucmVnaXN0cnkudjEuSGVhcnRiZWF0UmVxdWVzdBolLmJvdXJzZS5yZWdpc3RyeS52MS5IZWFydGJlYXRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEnkKDVJlY29yZE91dGNvbWUSKC5ib3Vyc2UucmVnaXN0cnkudjEuUmVjb3JkT3V0Y29tZVJlcXVlc3QaKS5ib3Vyc2UucmVnaXN0cnkudjEuUmVjb3JkT3V0Y29tZVJlc3BvbnNlIhOQAgKquxgMCgEFGgdhdWN0aW9uEnkKEEFkanVzdFJlcHV0YXRpb24SKy5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlcXVlc3QaLC5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlc3BvbnNlIgqQAgKquxgDCgEDEmcKCkVyYXNlQWdlbnQSJS5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc2VBZ2VudFJlcXVlc3QaJi5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc2VBZ2VudFJlc3BvbnNlIgqQAgKquxgDCgEDEmgKCkdldEVyYXN1cmUSJS5ib3Vyc2UucmVnaXN0cnkudjEuR2V0RXJhc3VyZVJlcXVlc3QaJi5ib3Vyc2UucmVnaXN0cnkudjEuR2V0RXJhc3VyZVJlc3BvbnNlIguQAgGquxgECgIDBBJuCgxMaXN0RXJhc3VyZXMSJy5ib3Vyc2UucmVnaXN0cnkudjEuTGlzdEVyYXN1cmVzUmVxdWVzdBooLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0RXJhc3VyZXNSZXNwb25zZSILkAIBqrsYBAoCAwQSiwEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIwLmJvdXJzZS5yZWdpc3RyeS52MS5TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0GjEuYm91cnNlLnJlZ2lzdHJ5LnYxLlN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEm8KC1dhdGNoQWdlbnRzEiYuYm91cnNlLnJlZ2lzdHJ5LnYxLldhdGNoQWdlbnRzUmVxdWVzdBonLmJvdXJzZS5yZWdpc3RyeS52MS5XYXRjaEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFMAFCSAoSYm91cnNlLnJlZ2lzdHJ5LnYxUAFaMGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_outcome, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks to register an agent.
@@ -700,6 +700,259 @@ export const AdjustReputationResponseSchema: GenMessage<AdjustReputationResponse
   messageDesc(file_bourse_registry_v1_registry_service, 19);
 
 /**
+ * Asks to erase an agent.
+ *
+ * @generated from message bourse.registry.v1.EraseAgentRequest
+ */
+export type EraseAgentRequest = Message<"bourse.registry.v1.EraseAgentRequest"> & {
+  /**
+   * Makes a retry safe.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 2;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.EraseAgentRequest.
+ * Use `create(EraseAgentRequestSchema)` to create a new message.
+ */
+export const EraseAgentRequestSchema: GenMessage<EraseAgentRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 20);
+
+/**
+ * The erasure.
+ *
+ * @generated from message bourse.registry.v1.EraseAgentResponse
+ */
+export type EraseAgentResponse = Message<"bourse.registry.v1.EraseAgentResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: bourse.registry.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.EraseAgentResponse.
+ * Use `create(EraseAgentResponseSchema)` to create a new message.
+ */
+export const EraseAgentResponseSchema: GenMessage<EraseAgentResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 21);
+
+/**
+ * Asks for an erasure.
+ *
+ * @generated from message bourse.registry.v1.GetErasureRequest
+ */
+export type GetErasureRequest = Message<"bourse.registry.v1.GetErasureRequest"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 22);
+
+/**
+ * The erasure.
+ *
+ * @generated from message bourse.registry.v1.GetErasureResponse
+ */
+export type GetErasureResponse = Message<"bourse.registry.v1.GetErasureResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: bourse.registry.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 23);
+
+/**
+ * Asks for a page of erasures.
+ *
+ * @generated from message bourse.registry.v1.ListErasuresRequest
+ */
+export type ListErasuresRequest = Message<"bourse.registry.v1.ListErasuresRequest"> & {
+  /**
+   * Erasures per page; 0 means 50, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, with the same filter.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only those that are not complete.
+   *
+   * @generated from field: bool pending_only = 3;
+   */
+  pendingOnly: boolean;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ListErasuresRequest.
+ * Use `create(ListErasuresRequestSchema)` to create a new message.
+ */
+export const ListErasuresRequestSchema: GenMessage<ListErasuresRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 24);
+
+/**
+ * A page of erasures.
+ *
+ * @generated from message bourse.registry.v1.ListErasuresResponse
+ */
+export type ListErasuresResponse = Message<"bourse.registry.v1.ListErasuresResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated bourse.registry.v1.Erasure erasures = 1;
+   */
+  erasures: Erasure[];
+
+  /**
+   * Empty on the last page, and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ListErasuresResponse.
+ * Use `create(ListErasuresResponseSchema)` to create a new message.
+ */
+export const ListErasuresResponseSchema: GenMessage<ListErasuresResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 25);
+
+/**
+ * An erasure. It does not say of whom.
+ *
+ * @generated from message bourse.registry.v1.Erasure
+ */
+export type Erasure = Message<"bourse.registry.v1.Erasure"> & {
+  /**
+   * Made by the server.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+
+  /**
+   * What stands where the agent's id stood: `erased-` and 24 random letters and digits.
+   *
+   * @generated from field: string alias = 2;
+   */
+  alias: string;
+
+  /**
+   * When it was asked for.
+   *
+   * @generated from field: google.protobuf.Timestamp request_time = 3;
+   */
+  requestTime?: Timestamp | undefined;
+
+  /**
+   * When the last service was done. Absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp complete_time = 4;
+   */
+  completeTime?: Timestamp | undefined;
+
+  /**
+   * The services, in the order in which they are asked.
+   *
+   * @generated from field: repeated bourse.registry.v1.ErasureStep steps = 5;
+   */
+  steps: ErasureStep[];
+};
+
+/**
+ * Describes the message bourse.registry.v1.Erasure.
+ * Use `create(ErasureSchema)` to create a new message.
+ */
+export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 26);
+
+/**
+ * How far one service is with an erasure.
+ *
+ * @generated from message bourse.registry.v1.ErasureStep
+ */
+export type ErasureStep = Message<"bourse.registry.v1.ErasureStep"> & {
+  /**
+   * `auction`, `ledger` or `registry`.
+   *
+   * @generated from field: string service = 1;
+   */
+  service: string;
+
+  /**
+   * When it was done. Absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp complete_time = 2;
+   */
+  completeTime?: Timestamp | undefined;
+
+  /**
+   * Why it could not be done when it was last tried, such as AGENT_HAS_LIVE_TASKS or
+   * ACCOUNT_NOT_EMPTY; UNAVAILABLE when the service did not answer. Empty before and afterwards.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * The values to that reason, such as `task_id` or `currency`.
+   *
+   * @generated from field: map<string, string> metadata = 4;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * When it was last tried in vain.
+   *
+   * @generated from field: google.protobuf.Timestamp try_time = 5;
+   */
+  tryTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ErasureStep.
+ * Use `create(ErasureStepSchema)` to create a new message.
+ */
+export const ErasureStepSchema: GenMessage<ErasureStep> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 27);
+
+/**
  * Asks what the market can do.
  *
  * @generated from message bourse.registry.v1.SummarizeCapabilitiesRequest
@@ -712,7 +965,7 @@ export type SummarizeCapabilitiesRequest = Message<"bourse.registry.v1.Summarize
  * Use `create(SummarizeCapabilitiesRequestSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesRequestSchema: GenMessage<SummarizeCapabilitiesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 20);
+  messageDesc(file_bourse_registry_v1_registry_service, 28);
 
 /**
  * What the market can do.
@@ -740,7 +993,7 @@ export type SummarizeCapabilitiesResponse = Message<"bourse.registry.v1.Summariz
  * Use `create(SummarizeCapabilitiesResponseSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponseSchema: GenMessage<SummarizeCapabilitiesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 21);
+  messageDesc(file_bourse_registry_v1_registry_service, 29);
 
 /**
  * How many agents have a capability.
@@ -768,7 +1021,7 @@ export type SummarizeCapabilitiesResponse_Count = Message<"bourse.registry.v1.Su
  * Use `create(SummarizeCapabilitiesResponse_CountSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponse_CountSchema: GenMessage<SummarizeCapabilitiesResponse_Count> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 21, 0);
+  messageDesc(file_bourse_registry_v1_registry_service, 29, 0);
 
 /**
  * Asks to follow the registry.
@@ -789,7 +1042,7 @@ export type WatchAgentsRequest = Message<"bourse.registry.v1.WatchAgentsRequest"
  * Use `create(WatchAgentsRequestSchema)` to create a new message.
  */
 export const WatchAgentsRequestSchema: GenMessage<WatchAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 22);
+  messageDesc(file_bourse_registry_v1_registry_service, 30);
 
 /**
  * One thing that the watcher should know.
@@ -841,7 +1094,7 @@ export type WatchAgentsResponse = Message<"bourse.registry.v1.WatchAgentsRespons
  * Use `create(WatchAgentsResponseSchema)` to create a new message.
  */
 export const WatchAgentsResponseSchema: GenMessage<WatchAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 23);
+  messageDesc(file_bourse_registry_v1_registry_service, 31);
 
 /**
  * Who the agents are, what they offer, whether they are there, how they have done.
@@ -858,7 +1111,8 @@ export const RegistryService: GenService<{
    * Registers an agent. `replace_existing` makes it an upsert that replaces the profile and keeps
    * the reputation; an agent that was unregistered comes back with the reputation it left with.
    * Idempotent by request_id.
-   * Refuses with: AGENT_ALREADY_REGISTERED (and not replace_existing).
+   * Refuses with: AGENT_ERASED (the id was erased, or is an alias), AGENT_ALREADY_REGISTERED (and
+   * not replace_existing).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.RegisterAgent
    */
@@ -869,8 +1123,8 @@ export const RegistryService: GenService<{
   },
   /**
    * Registers up to 1,000 agents, all or none. Idempotent by request_id.
-   * Refuses with: DUPLICATE_AGENT_ID (twice in the batch), AGENT_ALREADY_REGISTERED; each names all
-   * the agents concerned.
+   * Refuses with: DUPLICATE_AGENT_ID (twice in the batch), AGENT_ERASED, AGENT_ALREADY_REGISTERED;
+   * each names all the agents concerned.
    *
    * @generated from rpc bourse.registry.v1.RegistryService.BatchRegisterAgents
    */
@@ -974,6 +1228,46 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof AdjustReputationRequestSchema;
     output: typeof AdjustReputationResponseSchema;
+  },
+  /**
+   * Erases an agent for good, in every service: it is unregistered, all that it said of itself is
+   * gone at once, and its id can never be registered again. Then, one after the other and as often
+   * as it takes, the auction, the ledger and the registry put an alias in the place of the id and
+   * destroy its texts and the link to its pseudonym. What others rely on stays under the alias:
+   * tasks, bids, bookings, reputation, and the lineage, whose chain still verifies. A service that
+   * cannot erase yet (tasks under way, money or debts left) says why, and is asked again: see
+   * GetErasure. The id need not be registered, since requesters need not be; erasing one again
+   * sweeps up what came in meanwhile, so let its tokens run out first. Idempotent by request_id,
+   * and while an erasure of the agent is under way it is the answer.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.EraseAgent
+   */
+  eraseAgent: {
+    methodKind: "unary";
+    input: typeof EraseAgentRequestSchema;
+    output: typeof EraseAgentResponseSchema;
+  },
+  /**
+   * Returns one erasure: how far it is, and what it waits for.
+   * Refuses with: ERASURE_NOT_FOUND.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
+  },
+  /**
+   * Lists erasures, the newest first.
+   * Refuses with: INVALID_PAGE_TOKEN.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ListErasures
+   */
+  listErasures: {
+    methodKind: "unary";
+    input: typeof ListErasuresRequestSchema;
+    output: typeof ListErasuresResponseSchema;
   },
   /**
    * Counts registered agents per capability, most first, then by name.
