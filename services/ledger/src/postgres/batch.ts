@@ -6,7 +6,7 @@ import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
 import type { Terms, Transaction } from "../transaction.ts";
 import { dropAccounts, lockAccounts, openAccounts, updateAccounts } from "./accounts.ts";
-import { findBurnt, insertBurnt } from "./burnt.ts";
+import { findBurnt, findRecorded, insertBurnt } from "./burnt.ts";
 import { saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { saveHolds } from "./holds.ts";
@@ -25,12 +25,15 @@ const RACED: ReadonlySet<string> = new Set([
   "transfers_pkey",
 ]);
 
+/** Another process has recorded what this one was about to burn. */
+class RecordedMeanwhile extends Error {}
+
 /**
  * Whether a failed batch only lost a race for an id against another process, and will know better
  * when run again.
  */
 export function lostRace(error: unknown): boolean {
-  return RACED.has(violated(error) ?? "");
+  return error instanceof RecordedMeanwhile || RACED.has(violated(error) ?? "");
 }
 
 /**
@@ -123,7 +126,7 @@ async function write(
   await saveDisputes(tx, saved, before);
   await saveDebts(tx, saved, before, accountOf, now);
   await insertTransfers(tx, changed.transfers, accountOf, now);
-  await insertBurnt(tx, changed.burnt, now);
+  await burn(tx, changed.burnt, now);
   const used = new Set([
     ...touched.map(({ id }) => id),
     ...saved.flatMap(({ payer, provider, amount: { currency } }) => [
@@ -136,6 +139,19 @@ async function write(
     tx,
     books.opened.filter((id) => !used.has(id)),
   );
+}
+
+/**
+ * Whoever records the same for the same payer holds the lock on its account, which this batch has
+ * now: what was recorded while it waited for that lock can be seen here.
+ */
+async function burn(tx: Tx, burnt: readonly Terms[], now: Date): Promise<void> {
+  const recorded = await findRecorded(
+    tx,
+    burnt.map(({ id }) => id),
+  );
+  if (recorded.length > 0) throw new RecordedMeanwhile(`${recorded[0]} was recorded meanwhile`);
+  await insertBurnt(tx, burnt, now);
 }
 
 function idOf(account: Account | undefined): bigint {

@@ -63,3 +63,13 @@ export async function insertBurnt(tx: Tx, burnt: readonly Terms[], now: Date): P
   const sorted = burnt.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   await insertRows(tx, "burnt_transactions", columns, sorted);
 }
+
+/** Those of these ids that are recorded, and so cannot be burnt. */
+export async function findRecorded(tx: Tx, ids: readonly string[]): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query<{ readonly id: string }>(
+    `select id from transactions where id = any($1::uuid[])`,
+    [arrayLiteral(ids)],
+  );
+  return rows.map(({ id }) => id);
+}

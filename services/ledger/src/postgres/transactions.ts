@@ -11,8 +11,9 @@ import type {
 } from "../transaction.ts";
 import { findDisputes } from "./disputes.ts";
 import { arrayLiteral, type Columns, insertRows, updateRows } from "./rows.ts";
+import { SIDE_COLUMNS, type SideRow, sidesOf, WITH_SIDES } from "./sides.ts";
 
-/** A transaction as it is stored, with its open hold and its debt. */
+/** A transaction as it is stored. */
 export interface TransactionRow {
   readonly id: string;
   readonly payer_account: string;
@@ -33,11 +34,6 @@ export interface TransactionRow {
   readonly delivered_at: Date | null;
   readonly delivered_sha256: Uint8Array | null;
   readonly delivered_reference: string | null;
-  readonly hold_id: string | null;
-  readonly hold_account: string | null;
-  readonly hold_amount: string | null;
-  readonly due_at: Date | null;
-  readonly owed: string | null;
 }
 
 /** What is in the column `terms`. */
@@ -55,15 +51,10 @@ interface Parties {
 
 const SELECTED = `t.id, t.payer_account, t.provider_account, t.amount, t.settled, t.hold_ms,
   t.created_at, t.updated_at, t.settled_at, t.state, t.disputed, t.capability, t.recorder,
-  t.group_id, t.context, t.terms, t.delivered_at, t.delivered_sha256, t.delivered_reference,
-  h.id as hold_id, h.account as hold_account, h.amount as hold_amount, h.due_at, d.amount as owed`;
-
-const JOINED = `transactions t
-  left join holds h on h.transaction_id = t.id
-  left join debts d on d.transaction_id = t.id`;
+  t.group_id, t.context, t.terms, t.delivered_at, t.delivered_sha256, t.delivered_reference`;
 
 function toTransaction(
-  row: TransactionRow,
+  row: TransactionRow & SideRow,
   { payer, provider, currency }: Parties,
   dispute: Dispute | undefined,
 ): Transaction {
@@ -106,22 +97,30 @@ function toTransaction(
   };
 }
 
-/** The transactions of these rows, between parties whose accounts are all given. */
+/**
+ * The transactions of these rows, between parties whose accounts are all given. Call it when both
+ * are locked: only then what stands beside them can be read as it is.
+ */
 export async function toTransactions(
   tx: Tx,
   rows: readonly TransactionRow[],
   accounts: readonly Account[],
 ): Promise<readonly Transaction[]> {
   const byId = new Map(accounts.map((account) => [String(account.id), account]));
+  const sides = await sidesOf(
+    tx,
+    rows.map(({ id }) => id),
+  );
   const disputes = await disputesOf(tx, rows);
   return rows.map((row) => {
     const payer = byId.get(row.payer_account);
     const provider = byId.get(row.provider_account);
-    if (payer === undefined || provider === undefined) {
-      throw new Error(`transaction ${row.id} lacks an account`);
+    const side = sides.get(row.id);
+    if (payer === undefined || provider === undefined || side === undefined) {
+      throw new Error(`transaction ${row.id} lacks an account or is gone`);
     }
     const parties = { payer: payer.owner, provider: provider.owner, currency: payer.currency };
-    return toTransaction(row, parties, disputes.get(row.id));
+    return toTransaction({ ...row, ...side }, parties, disputes.get(row.id));
   });
 }
 
@@ -143,7 +142,7 @@ export async function lockTransactions(
   if (ids.length === 0) return [];
   const { rows } = await tx.query<TransactionRow>({
     name: "lock transactions",
-    text: `select ${SELECTED} from ${JOINED}
+    text: `select ${SELECTED} from transactions t
       where t.id = any($1::uuid[]) order by t.id for no key update of t`,
     values: [arrayLiteral(ids)],
   });
@@ -160,10 +159,11 @@ export async function findGroups(tx: Tx, groups: readonly string[]): Promise<rea
   return rows.map(({ id }) => id);
 }
 
-type ReadRow = TransactionRow & Parties;
+type ReadRow = TransactionRow & SideRow & Parties;
 
-const READ = `select ${SELECTED}, payer.owner as payer, provider.owner as provider, payer.currency
-  from ${JOINED}
+const READ = `select ${SELECTED}, ${SIDE_COLUMNS}, payer.owner as payer, provider.owner as provider,
+    payer.currency
+  from transactions t ${WITH_SIDES}
   join accounts payer on payer.id = t.payer_account
   join accounts provider on provider.id = t.provider_account`;
 

@@ -1,0 +1,153 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { Client } from "pg";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Command } from "../src/command.ts";
+import type { LedgerStore } from "../src/store.ts";
+import {
+  amountsOf,
+  cancelOf,
+  depositOf,
+  disputeOf,
+  eur,
+  openDatabase,
+  openStores,
+  outcomeOf,
+  recordOf,
+  resolveOf,
+  settleOf,
+} from "./books.ts";
+
+let database: TestDatabase;
+let store: LedgerStore;
+beforeAll(async () => {
+  database = await openDatabase();
+  store = openStores(database).ledger;
+});
+afterEach(async () => {
+  expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+/** Two sides that no other test uses; the payer has 1,000 micros. */
+async function aPair() {
+  const run = randomUUIDv7();
+  const pair = { payer: `payer-${run}`, provider: `provider-${run}` };
+  await store.commit([depositOf({ owner: pair.payer })]);
+  return pair;
+}
+
+/**
+ * Commits each of these commands in a batch of its own: all of them wait for the same row while
+ * somebody else holds it, and get it in this order.
+ */
+async function inTurn(locked: string, commands: readonly Command[]): Promise<readonly string[]> {
+  const blocker = new Client({ connectionString: database.url });
+  await blocker.connect();
+  await blocker.query("set search_path to ledger; begin");
+  await blocker.query(`${locked} for update`);
+  const outcomes: Promise<string>[] = [];
+  for (const command of commands) {
+    outcomes.push(store.commit([command]).then(({ answers }) => outcomeOf(answers[0])));
+    await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
+  }
+  await blocker.query("commit");
+  await blocker.end();
+  return Promise.all(outcomes);
+}
+
+async function waitingBackends(): Promise<number> {
+  const { rows } = await database.pool.query(
+    `select count(*)::int as waiting from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rows[0].waiting;
+}
+
+async function balanceOf(owner: string) {
+  const { accounts } = await store.balances(owner, { holdsMax: 10 });
+  return amountsOf(accounts[0]);
+}
+
+const transactionRow = (id: string) => `select from transactions where id = '${id}'`;
+const accountRow = (owner: string) => `select from accounts where owner = '${owner}'`;
+
+describe("a batch that has waited for another", () => {
+  test("rules on the money that the other has just frozen", async () => {
+    const pair = await aPair();
+    const { terms, ...record } = recordOf(pair);
+    await store.commit([{ terms, ...record }, settleOf(terms.id)]);
+
+    const outcomes = await inTurn(transactionRow(terms.id), [
+      disputeOf(terms.id),
+      resolveOf(terms.id, 0),
+    ]);
+
+    expect(outcomes).toEqual(["DISPUTED", "CANCELLED"]);
+    expect(await balanceOf(pair.payer)).toEqual({ posted: 1_000n, held: 0n });
+    expect(await balanceOf(pair.provider)).toEqual({ posted: 0n, held: 0n });
+  });
+
+  test("sees no hold where the other has resolved it", async () => {
+    const pair = await aPair();
+    const record = recordOf(pair);
+    await store.commit([record]);
+    const settle = settleOf(record.terms.id);
+
+    await inTurn(transactionRow(record.terms.id), [settle]);
+    const blocked = inTurn(transactionRow(record.terms.id), [settle, record]);
+
+    expect(await blocked).toEqual(["SETTLED", "SETTLED"]);
+  });
+
+  test.each([
+    ["settles", "cancels", settleOf, cancelOf, ["SETTLED", "INVALID_TRANSACTION_STATE"]],
+    ["cancels", "settles", cancelOf, settleOf, ["CANCELLED", "INVALID_TRANSACTION_STATE"]],
+    ["cancels", "disputes", cancelOf, disputeOf, ["CANCELLED", "INVALID_TRANSACTION_STATE"]],
+    ["disputes", "settles", disputeOf, settleOf, ["DISPUTED", "INVALID_TRANSACTION_STATE"]],
+    ["settles", "settles", settleOf, settleOf, ["SETTLED", "SETTLED"]],
+    ["cancels", "cancels", cancelOf, cancelOf, ["CANCELLED", "CANCELLED"]],
+  ])("that %s what this one %s is the only one that moves money", async (...row) => {
+    const [, , first, second, outcomes] = row;
+    const record = recordOf(await aPair());
+    await store.commit([record]);
+    const { id } = record.terms;
+
+    expect(await inTurn(transactionRow(id), [first(id), second(id)])).toEqual(outcomes);
+  });
+
+  test("for the last funds with the same id and content is answered with the hold, not with a refusal", async () => {
+    const pair = await aPair();
+    const record = recordOf({ ...pair, amount: eur(1_000) });
+
+    const outcomes = await inTurn(accountRow(pair.payer), [record, record]);
+    const again = await store.commit([record]);
+
+    expect(outcomes).toEqual(["PENDING", "PENDING"]);
+    expect(again.answers.map(outcomeOf)).toEqual(["PENDING"]);
+    expect(await balanceOf(pair.payer)).toEqual({ posted: 1_000n, held: 1_000n });
+  });
+
+  test("for the last funds with the same id and other content is told which field differs", async () => {
+    const pair = await aPair();
+    const record = recordOf({ ...pair, amount: eur(1_000) });
+    const other = recordOf({ ...record.terms, amount: eur(999) });
+
+    const outcomes = await inTurn(accountRow(pair.payer), [record, other]);
+
+    expect(outcomes).toEqual(["PENDING", "TRANSACTION_ID_REUSED"]);
+  });
+
+  test("withdraws the last funds once, whatever id it has", async () => {
+    const { payer: owner } = await aPair();
+    const withdrawal = depositOf({ transfer: "WITHDRAWAL", owner });
+    const other = depositOf({ transfer: "WITHDRAWAL", owner });
+
+    const outcomes = await inTurn(accountRow(owner), [withdrawal, withdrawal, other]);
+
+    expect(outcomes).toEqual(["ok", "ok", "INSUFFICIENT_FUNDS"]);
+    expect(await balanceOf(owner)).toEqual({ posted: 0n, held: 0n });
+  });
+});
