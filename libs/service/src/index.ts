@@ -19,6 +19,7 @@ export {
 export {
   callerVariables,
   commonVariables,
+  duration,
   filePath,
   flag,
   listenAddress,

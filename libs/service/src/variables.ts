@@ -49,6 +49,31 @@ export function wholeNumber(limits: { readonly min: number; readonly max: number
     .refine((number) => number >= min && number <= max, expected);
 }
 
+/** A time such as `30d`, `72h`, `45m`, `10s` or `500ms`, from `min` to `max`, in milliseconds. */
+export function duration(limits: { readonly min: string; readonly max: string }) {
+  const [min, max] = [durationMs(limits.min), durationMs(limits.max)];
+  const expected = `expected a whole number and d, h, m, s or ms, from ${limits.min} to ${limits.max}`;
+  return z
+    .string()
+    .regex(DURATION, expected)
+    .transform(durationMs)
+    .refine((ms) => ms >= min && ms <= max, expected);
+}
+
+const DURATION = /^(\d{1,12})(d|h|m|s|ms)$/;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  d: 86_400_000,
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+};
+
+function durationMs(text: string): number {
+  const [, count, unit = ""] = DURATION.exec(text) ?? [];
+  return Number(count) * (UNITS_MS[unit] ?? Number.NaN);
+}
+
 /**
  * What every service reads. A service lists its own port by `BOURSE_LISTEN:
  * listenAddress.default("0.0.0.0:7401")`.
