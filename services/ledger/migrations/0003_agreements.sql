@@ -27,6 +27,8 @@ create table transactions (
   delivered_at timestamptz(3),
   delivered_sha256 bytea,
   delivered_reference text,
+  -- The rule that ended the hold when nobody did.
+  end_rule text,
   constraint transactions_pkey primary key (id),
   constraint transactions_amount_positive check (amount > 0),
   constraint transactions_two_parties check (payer_account <> provider_account),

@@ -1,7 +1,11 @@
--- What is contested, until when each step lasts, and what was ruled. `due_at` is when a rule may
--- end it; null when it is over.
+-- What is contested, until when each step lasts, and what was ruled. `due_at` is when a rule ends
+-- it if nothing more is said; null when it is over. The parties stand here too, for lists.
 create table disputes (
   transaction_id uuid not null,
+  payer_account bigint not null,
+  provider_account bigint not null,
+  -- What is in dispute: the amount of the transaction or, after settlement, what was paid.
+  amount bigint not null,
   flagged_by text not null,
   flagged_at timestamptz(3) not null,
   evidence_due timestamptz(3) not null,
@@ -18,6 +22,7 @@ create table disputes (
   constraint disputes_pkey primary key (transaction_id),
   constraint disputes_transaction_fkey
     foreign key (transaction_id) references transactions (id),
+  constraint disputes_amount_positive check (amount > 0),
   constraint disputes_in_order check (flagged_at <= evidence_due and evidence_due <= ruling_due),
   constraint disputes_ruling_whole check (
     num_nulls(ruling_share_bps, ruling_rule, ruling_reason, ruled_by, ruled_at) in (0, 5)
@@ -27,6 +32,17 @@ create table disputes (
 
 create index disputes_due on disputes (due_at) where due_at is not null;
 create index disputes_flagged on disputes (flagged_at, transaction_id);
+create index disputes_payer on disputes (payer_account, flagged_at);
+create index disputes_provider on disputes (provider_account, flagged_at);
+
+-- Who was named to decide a dispute, so that each finds what waits for it.
+create table dispute_arbitrators (
+  arbitrator text not null,
+  transaction_id uuid not null,
+  constraint dispute_arbitrators_pkey primary key (arbitrator, transaction_id),
+  constraint dispute_arbitrators_dispute_fkey
+    foreign key (transaction_id) references disputes (transaction_id)
+);
 
 create table evidence (
   transaction_id uuid not null,
@@ -67,4 +83,4 @@ create table debts (
   constraint debts_amount_positive check (amount > 0)
 );
 
-create index debts_debtor on debts (debtor_account, created_at);
+create index debts_debtor on debts (debtor_account, transaction_id);

@@ -9,8 +9,8 @@ import {
   durationMs,
   timestampFromDate,
 } from "@bufbuild/protobuf/wkt";
-import { DEFAULT_ARBITRATION, DEFAULT_REVIEW_MS } from "./dispute.ts";
 import type { ArbitrationTerms, DeliveryTerms, Terms, Transaction } from "./transaction.ts";
+import { WINDOW_MS_MAX, type Windows } from "./windows.ts";
 
 /** What a request agrees on beyond the price. */
 export interface Agreement {
@@ -21,14 +21,6 @@ export interface Agreement {
   readonly arbitration?: ArbitrationMessage | undefined;
 }
 
-const DAY_MS = 24 * 3_600_000;
-
-/** How long money is held when neither side says: thirty days, in ms. */
-export const DEFAULT_HOLD_MS = 30 * DAY_MS;
-
-/** The longest that any step of a transaction may last. */
-const WINDOW_MS_MAX = 366 * DAY_MS;
-
 /** What is wrong with an agreement that the rules of the contract cannot see. */
 export function agreementFaults(
   path: string,
@@ -36,6 +28,7 @@ export function agreementFaults(
 ): readonly (Fault | undefined)[] {
   const { delivery, arbitration } = agreement;
   return [
+    holdFault(`${path}hold_timeout`, agreement),
     windowFault(`${path}delivery.within`, delivery?.within),
     windowFault(`${path}delivery.review_window`, delivery?.reviewWindow),
     windowFault(`${path}arbitration.evidence_window`, arbitration?.evidenceWindow),
@@ -55,13 +48,23 @@ function windowFault(field: string, duration: Duration | undefined): Fault | und
   };
 }
 
+/** A hold that is over before the result is due could never be delivered for. */
+function holdFault(field: string, { holdTimeout, delivery }: Agreement): Fault | undefined {
+  if (holdTimeout === undefined || delivery?.within === undefined) return undefined;
+  if (durationMs(holdTimeout) >= durationMs(delivery.within)) return undefined;
+  const description = "must not be shorter than delivery.within";
+  return { field, reason: "SHORTER_THAN_DELIVERY", description };
+}
+
 function panelFaults(
   path: string,
   { payer, provider }: Agreement,
   { arbitrators, quorum }: ArbitrationMessage,
 ): readonly (Fault | undefined)[] {
   const field = `${path}arbitration.quorum`;
-  const [least, most] = arbitrators.length === 0 ? [0, 0] : [1, arbitrators.length];
+  const most = arbitrators.length;
+  // More than half, so that no two shares can have it at once.
+  const least = most === 0 ? 0 : Math.floor(most / 2) + 1;
   const fits = quorum >= least && quorum <= most;
   const description = `must be from ${least} to ${most}, for there are ${most} arbitrators`;
   return [
@@ -79,23 +82,23 @@ function panelFaults(
 }
 
 /** What was agreed, with the ledger's own windows where nothing was said. */
-export function decodeAgreement({
-  holdTimeout,
-  delivery,
-  arbitration,
-}: Agreement): Pick<Terms, "holdMs" | "delivery" | "arbitration"> {
+export function decodeAgreement(
+  { holdTimeout, delivery, arbitration }: Agreement,
+  windows: Windows,
+): Pick<Terms, "holdMs" | "delivery" | "arbitration"> {
+  const withinMs = wholeMs(delivery?.within, 0);
   return {
-    holdMs: wholeMs(holdTimeout, DEFAULT_HOLD_MS),
+    holdMs: wholeMs(holdTimeout, Math.max(windows.holdMs, withinMs)),
     delivery: delivery && {
-      withinMs: wholeMs(delivery.within, 0),
+      withinMs,
       sha256: delivery.sha256,
-      reviewMs: wholeMs(delivery.reviewWindow, DEFAULT_REVIEW_MS),
+      reviewMs: wholeMs(delivery.reviewWindow, windows.reviewMs),
     },
     arbitration: arbitration && {
       arbitrators: arbitration.arbitrators,
       quorum: arbitration.quorum,
-      evidenceMs: wholeMs(arbitration.evidenceWindow, DEFAULT_ARBITRATION.evidenceMs),
-      rulingMs: wholeMs(arbitration.rulingWindow, DEFAULT_ARBITRATION.rulingMs),
+      evidenceMs: wholeMs(arbitration.evidenceWindow, windows.evidenceMs),
+      rulingMs: wholeMs(arbitration.rulingWindow, windows.rulingMs),
     },
   };
 }

@@ -15,15 +15,19 @@ import type { Command } from "./command.ts";
 import { rejectFaults } from "./limit.ts";
 import type { Queue } from "./queue.ts";
 import type { Reason } from "./refusal.ts";
+import type { Windows } from "./windows.ts";
 
 /** Serves many deeds in one call. */
-export function batches({ submit }: Pick<Queue, "submit">) {
+export function batches({
+  submit,
+  windows,
+}: Pick<Queue, "submit"> & { readonly windows: Windows }) {
   return {
     async batchRecordTransactions({ entries }, ctx) {
       const caller = ctx.values.get(principalKey);
       rejectFaults(entries.flatMap((entry, nth) => entryFaults(entries, entry, nth, caller)));
       rejectOthers(entries, caller);
-      const commands = linkGroups(entries, caller);
+      const commands = linkGroups(entries, (entry) => decodeEntry(entry, caller, windows));
       const answers = await submit(commands, ctx);
       return { results: answers.flatMap(flatten).map(encodeResult) };
     },
@@ -66,11 +70,14 @@ function rejectOthers(entries: readonly BatchEntry[], caller: Caller): void {
   });
 }
 
-function linkGroups(entries: readonly BatchEntry[], caller: Caller): readonly Command[] {
+function linkGroups(
+  entries: readonly BatchEntry[],
+  decode: (entry: BatchEntry) => Command,
+): readonly Command[] {
   const linked: Command[] = [];
   let group: Command[] = [];
   entries.forEach((entry, nth) => {
-    const command = decodeEntry(entry, caller);
+    const command = decode(entry);
     if (entry.groupId === "") {
       linked.push(command);
       return;
@@ -84,10 +91,10 @@ function linkGroups(entries: readonly BatchEntry[], caller: Caller): readonly Co
   return linked;
 }
 
-function decodeEntry({ deed, groupId }: BatchEntry, caller: Caller): Command {
+function decodeEntry({ deed, groupId }: BatchEntry, caller: Caller, windows: Windows): Command {
   switch (deed.case) {
     case "record":
-      return { kind: "record", terms: decodeTerms(deed.value, caller, groupId) };
+      return { kind: "record", terms: decodeTerms(deed.value, caller, groupId, windows) };
     case "settle": {
       const { transactionId, amount } = deed.value;
       const id = decodeId(transactionId);

@@ -1,7 +1,7 @@
 import type { Rejection } from "@bourse/rpc/rejection";
 import { type Account, type AccountName, accountKey } from "./account.ts";
 import type { Movement } from "./movement.ts";
-import type { Terms, Transaction } from "./transaction.ts";
+import type { Terms, Transaction, Vote } from "./transaction.ts";
 
 /** What moves money without a hold. */
 export type TransferKind = "DEPOSIT" | "WITHDRAWAL" | "CREDIT";
@@ -32,6 +32,11 @@ export interface Books {
   /** The ids of the transactions that were recorded as one group, in the order of their ids. */
   group(id: string): readonly string[];
   transfer(kind: TransferKind, id: string): Transfer | undefined;
+  /**
+   * The ids of the transactions by which an account owes something, in their order, which for
+   * UUIDv7 is that of their age; undefined when it owes and its debts were not read.
+   */
+  debts(account: bigint): readonly string[] | undefined;
 }
 
 /** Something new that others want to know of: logs, metrics, lineage. */
@@ -40,6 +45,9 @@ export type Happening =
   | { readonly kind: "transaction_settled"; readonly transaction: Transaction }
   | { readonly kind: "transaction_cancelled"; readonly transaction: Transaction }
   | { readonly kind: "transaction_disputed"; readonly transaction: Transaction }
+  | { readonly kind: "delivery_recorded"; readonly transaction: Transaction }
+  | { readonly kind: "evidence_submitted"; readonly transaction: Transaction; readonly nth: number }
+  | { readonly kind: "vote_cast"; readonly transaction: Transaction; readonly vote: Vote }
   | { readonly kind: "dispute_resolved"; readonly transaction: Transaction }
   | { readonly kind: "transfer_posted"; readonly transfer: Transfer }
   | { readonly kind: "credit_limit_set"; readonly account: Account }
@@ -117,9 +125,12 @@ export function openDraft(rows: {
   readonly transactions: readonly Transaction[];
   readonly burnt: readonly Terms[];
   readonly transfers: readonly Transfer[];
+  /** Of accounts whose debts were read. */
+  readonly debts?: ReadonlyMap<bigint, readonly string[]>;
 }): Draft {
   const accounts = new Map(rows.accounts.map((account) => [accountKey(account), account]));
   const names = new Map(rows.accounts.map((account) => [account.id, accountKey(account)]));
+  const owing = new Set(rows.accounts.filter(({ owed }) => owed > 0n).map(({ id }) => id));
   const transactions = new Map(rows.transactions.map((row) => [row.id, row]));
   const groups = new Map<string, string[]>();
   for (const row of rows.transactions) addToGroup(groups, row);
@@ -132,6 +143,7 @@ export function openDraft(rows: {
     burnt: (id) => burnt.get(id),
     group: (id) => groups.get(id) ?? [],
     transfer: (kind, id) => transfers.get(transferKey(kind, id)),
+    debts: (id) => rows.debts?.get(id) ?? (owing.has(id) ? undefined : []),
   });
 }
 
@@ -167,6 +179,14 @@ export function draftOn(books: Books): Draft {
     burnt: (id) => burnt.get(id) ?? books.burnt(id),
     group: (id) => [...new Set([...books.group(id), ...(groups.get(id) ?? [])])].sort(),
     transfer: (kind, id) => transfers.get(transferKey(kind, id)) ?? books.transfer(kind, id),
+    debts(id) {
+      const added = [...transactions.values()].filter(
+        ({ provider, amount: { currency }, owed }) =>
+          owed > 0n && account({ owner: provider, currency })?.id === id,
+      );
+      const before = books.debts(id);
+      return before && [...new Set([...before, ...added.map((row) => row.id)])].sort();
+    },
     apply(changes) {
       for (const row of changes.accounts ?? []) accounts.set(accountKey(row), row);
       for (const row of changes.transactions ?? []) {

@@ -17,15 +17,18 @@ import {
 import type { Money as MoneyMessage } from "@bourse/proto/bourse/type/v1/money_pb.ts";
 import type { Fault } from "@bourse/rpc/rejection";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Account, available, balance, type Money } from "./account.ts";
 import { agreementFaults, decodeAgreement, encodeAgreement } from "./agreement-codec.ts";
 import { type Caller, callerName } from "./caller.ts";
 import type { JsonObject } from "./canonical.ts";
+import { encodeContest, money } from "./dispute-codec.ts";
 import { jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { StatementLine } from "./movement.ts";
 import type { TransactionFilter } from "./store.ts";
+import { decodeTime } from "./time.ts";
 import type { TransactionState as State, Terms, Transaction } from "./transaction.ts";
+import type { Windows } from "./windows.ts";
 
 const CONTEXT_BYTES_MAX = 8 * 1024;
 
@@ -58,6 +61,7 @@ export function decodeTerms(
   request: RecordTransactionRequest,
   caller: Caller,
   groupId: string,
+  windows: Windows,
 ): Terms {
   return {
     id: decodeId(request.transactionId),
@@ -68,7 +72,7 @@ export function decodeTerms(
     context: request.context as JsonObject | undefined,
     recorder: callerName(caller),
     groupId: groupId === "" ? undefined : decodeId(groupId),
-    ...decodeAgreement(request),
+    ...decodeAgreement(request, windows),
   };
 }
 
@@ -113,23 +117,6 @@ function roleOf(role: PartyRole): TransactionFilter["role"] {
   return role === PartyRole.PAYER ? "payer" : "provider";
 }
 
-/** A time to the millisecond. Throws INVALID_REQUEST when it is outside the years 1 to 9999. */
-export function decodeTime(
-  field: string,
-  timestamp: Parameters<typeof timestampDate>[0] | undefined,
-): Date | undefined {
-  if (timestamp === undefined) return undefined;
-  // Rounded up, so the last instant of the last year may come out a millisecond too late.
-  const ms = timestampDate(timestamp).getTime();
-  const inRange = ms >= YEAR_1_MS && ms <= YEAR_10000_MS;
-  const description = "must be in the years 1 to 9999";
-  rejectFaults([inRange ? undefined : { field, reason: "TIMESTAMP_RANGE", description }]);
-  return new Date(Math.min(ms, YEAR_10000_MS - 1));
-}
-
-const YEAR_1_MS = Date.parse("0001-01-01T00:00:00Z");
-const YEAR_10000_MS = Date.parse("9999-12-31T23:59:59.999Z") + 1;
-
 /** A transaction as callers see it. */
 export function encodeTransaction(transaction: Transaction): TransactionMessage {
   const { amount, dispute, settledAt } = transaction;
@@ -151,6 +138,7 @@ export function encodeTransaction(transaction: Transaction): TransactionMessage 
     owedAmount: money(transaction.owed, amount.currency),
     groupId: transaction.groupId ?? "",
     ...encodeAgreement(transaction),
+    ...encodeContest(transaction),
   };
   if (transaction.context !== undefined) init.context = transaction.context as never;
   if (settledAt !== undefined) init.settleTime = timestampFromDate(settledAt);
@@ -197,7 +185,3 @@ export function decodeStatus(status: AccountStatus): Account["status"] {
 }
 
 const STATUSES = ["OPEN", "FROZEN", "CLOSED"] as const;
-
-function money(micros: bigint, currencyCode: string) {
-  return { micros, currencyCode };
-}

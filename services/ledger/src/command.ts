@@ -2,9 +2,12 @@ import { type AccountName, type AccountStatus, ISSUER, type Money, WORLD } from 
 import { setStatus } from "./account-status.ts";
 import type { Answer, Books, Decision, Draft, Stamp, TransferKind } from "./books.ts";
 import type { Caller } from "./caller.ts";
-import { flagDispute, resolveDispute } from "./dispute.ts";
+import { recordDelivery } from "./delivery.ts";
+import { addEvidence, castVote, flagDispute } from "./dispute.ts";
+import { decideOnTime, standing } from "./due.ts";
 import { cancel, record, settle } from "./escrow.ts";
 import { linked, resolveGroup } from "./group.ts";
+import { resolveDispute } from "./resolution.ts";
 import type { Evidence, Terms } from "./transaction.ts";
 import { setCreditLimit, transfer } from "./transfer.ts";
 
@@ -29,12 +32,53 @@ export interface CancelCommand {
   readonly caller: Caller;
 }
 
+/** Notes what was delivered. */
+export interface DeliverCommand {
+  readonly kind: "deliver";
+  readonly id: string;
+  readonly caller: Caller;
+  /** In hex; "" when it is not told. */
+  readonly sha256: string;
+  readonly reference: string;
+  /** How long the provider took from the hold on, in ms; undefined: until now. */
+  readonly latencyMs: number | undefined;
+}
+
+/** What a party says in a dispute. */
+export type NewEvidence = Omit<Evidence, "submitter" | "submittedAt">;
+
 /** Freezes a transaction and adds evidence. */
 export interface DisputeCommand {
   readonly kind: "dispute";
   readonly id: string;
   readonly caller: Caller;
-  readonly evidence: readonly Omit<Evidence, "submitter" | "submittedAt">[];
+  readonly evidence: readonly NewEvidence[];
+  /** How long the steps last where nothing was agreed, in ms. */
+  readonly windows: { readonly evidenceMs: number; readonly rulingMs: number };
+}
+
+/** Adds evidence to a dispute. */
+export interface EvidenceCommand {
+  readonly kind: "evidence";
+  readonly id: string;
+  readonly caller: Caller;
+  readonly evidence: readonly NewEvidence[];
+}
+
+/** Says what a named arbitrator would rule. */
+export interface VoteCommand {
+  readonly kind: "vote";
+  readonly id: string;
+  readonly caller: Caller;
+  /** 0 to 10,000. */
+  readonly providerShareBps: number;
+  readonly reason: string;
+}
+
+/** Ends a transaction for which a rule is due; every other command on it does that too. */
+export interface DueCommand {
+  readonly kind: "due";
+  readonly id: string;
 }
 
 /** Rules on a dispute. */
@@ -93,7 +137,11 @@ export type Command =
   | RecordCommand
   | SettleCommand
   | CancelCommand
+  | DeliverCommand
   | DisputeCommand
+  | EvidenceCommand
+  | VoteCommand
+  | DueCommand
   | ResolveCommand
   | TransferCommand
   | LimitCommand
@@ -101,8 +149,15 @@ export type Command =
   | GroupCommand
   | LinkedCommand;
 
-/** Decides one command on the books as they are: pure, and it changes nothing itself. */
+/**
+ * Decides one command on the books as they are: pure, and it changes nothing itself. What is due
+ * is done before and after.
+ */
 export function decide(books: Books, command: Command, stamp: Stamp): Decision {
+  return decideOnTime(books, command, stamp, obey);
+}
+
+function obey(books: Books, command: Command, stamp: Stamp): Decision {
   switch (command.kind) {
     case "record":
       return record(books, command, stamp);
@@ -110,8 +165,16 @@ export function decide(books: Books, command: Command, stamp: Stamp): Decision {
       return settle(books, command, stamp);
     case "cancel":
       return cancel(books, command, stamp);
+    case "deliver":
+      return recordDelivery(books, command, stamp);
     case "dispute":
       return flagDispute(books, command, stamp);
+    case "evidence":
+      return addEvidence(books, command, stamp);
+    case "vote":
+      return castVote(books, command, stamp);
+    case "due":
+      return standing(books, command);
     case "resolve":
       return resolveDispute(books, command, stamp);
     case "transfer":

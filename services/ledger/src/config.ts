@@ -1,11 +1,15 @@
 import {
   type ConfigOf,
   commonVariables,
+  duration,
   listenAddress,
   postgresUrl,
   wholeNumber,
 } from "@bourse/service";
+import { WINDOWS, type Windows } from "./windows.ts";
 import { railsVariable } from "./x402/config.ts";
+
+const window = duration({ min: "1s", max: "366d" });
 
 /** The environment variables of the ledger. */
 export const variables = {
@@ -21,6 +25,18 @@ export const variables = {
   BOURSE_LEDGER_QUEUE_MAX: wholeNumber({ min: 1, max: 1_000_000 })
     .default(20_000)
     .describe("most commands that wait for their batch; beyond it callers are told to come back"),
+  BOURSE_LEDGER_HOLD_TIMEOUT: window
+    .default(WINDOWS.holdMs)
+    .describe("how long money is held when nothing is delivered and nothing was agreed"),
+  BOURSE_LEDGER_REVIEW_WINDOW: window
+    .default(WINDOWS.reviewMs)
+    .describe("how long a payer may be silent after delivery when nothing was agreed"),
+  BOURSE_LEDGER_EVIDENCE_WINDOW: window
+    .default(WINDOWS.evidenceMs)
+    .describe("how long both sides of a dispute may bring evidence when nothing was agreed"),
+  BOURSE_LEDGER_RULING_WINDOW: window
+    .default(WINDOWS.rulingMs)
+    .describe("how long a ruling may take after that when nothing was agreed"),
   BOURSE_X402_LISTEN: listenAddress
     .optional()
     .describe("host:port of the x402 facilitator over HTTP; unset means no such port"),
@@ -38,5 +54,15 @@ export function limitsOf(config: ConfigOf<typeof variables>) {
     batchMax: config.BOURSE_LEDGER_BATCH_MAX,
     queueMax: config.BOURSE_LEDGER_QUEUE_MAX,
     lanes: config.BOURSE_LEDGER_LANES,
+  };
+}
+
+/** How long steps last where nothing was agreed, as configured. */
+export function windowsOf(config: ConfigOf<typeof variables>): Windows {
+  return {
+    holdMs: config.BOURSE_LEDGER_HOLD_TIMEOUT,
+    reviewMs: config.BOURSE_LEDGER_REVIEW_WINDOW,
+    evidenceMs: config.BOURSE_LEDGER_EVIDENCE_WINDOW,
+    rulingMs: config.BOURSE_LEDGER_RULING_WINDOW,
   };
 }

@@ -1,48 +1,41 @@
-import { type Account, outOfRange, uncommitted } from "./account.ts";
+import type { Rejection } from "@bourse/rpc/rejection";
+import { uncommitted } from "./account.ts";
+import { unusableFor } from "./account-status.ts";
 import {
   answered,
   type Books,
   type Changes,
   type Decision,
+  type Happening,
   present,
   refused,
   type Stamp,
 } from "./books.ts";
 import { callerName } from "./caller.ts";
-import type { DisputeCommand, ResolveCommand } from "./command.ts";
-import { holdMovement, partiesOf, promise, resolveHold } from "./escrow.ts";
+import type { DisputeCommand, EvidenceCommand, VoteCommand } from "./command.ts";
+import { withOwed } from "./debt.ts";
+import { withDueTime } from "./delivery.ts";
+import { holdMovement, partiesOf, promise } from "./escrow.ts";
 import { refuse } from "./refusal.ts";
 import {
-  type ArbitrationTerms,
   type Dispute,
   type Evidence,
   invalidState,
+  maySee,
   notFound,
   type OpenHold,
   type Transaction,
   trespass,
+  type Vote,
 } from "./transaction.ts";
 
 /** The most pieces of evidence of one transaction. */
 export const EVIDENCE_MAX = 100;
 
-const DAY_MS = 24 * 3_600_000;
-
-/** How long the payer may stay silent after delivery when the terms do not say. */
-export const DEFAULT_REVIEW_MS = 3 * DAY_MS;
-
-/** What holds for a dispute whose parties agreed on nothing: three days, and then a week. */
-export const DEFAULT_ARBITRATION: ArbitrationTerms = {
-  arbitrators: [],
-  quorum: 0,
-  evidenceMs: 3 * DAY_MS,
-  rulingMs: 7 * DAY_MS,
-};
-
 /**
- * Freezes a transaction and adds evidence; a piece that the same caller brought before is not added
- * again. Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY,
- * INVALID_TRANSACTION_STATE (cancelled), DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
+ * Freezes a transaction and adds evidence, as addEvidence does when it is disputed already.
+ * Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE
+ * (cancelled), DISPUTE_ALREADY_DECIDED, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE, ACCOUNT_CLOSED.
  */
 export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
@@ -50,97 +43,144 @@ export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp)
   const trespassed = trespass(found, command.caller, "dispute");
   if (trespassed !== undefined) return refused(trespassed);
   if (found.state === "CANCELLED") return refused(invalidState(found, "dispute"));
-  const { dispute } = found;
-  if (dispute?.ruling !== undefined) {
+  const ruling = found.dispute?.ruling;
+  if (ruling !== undefined) {
     const message = `the dispute of transaction ${found.id} was decided`;
-    const metadata = { providerShareBps: String(dispute.ruling.providerShareBps) };
+    const metadata = { providerShareBps: String(ruling.providerShareBps) };
     return refused(refuse("DISPUTE_ALREADY_DECIDED", message, { metadata }));
   }
-  const there = dispute?.evidence ?? [];
-  const evidence = withEvidence(there, command, stamp.now);
-  if (evidence.length > EVIDENCE_MAX) {
-    const message = `a transaction takes ${EVIDENCE_MAX} pieces of evidence`;
-    const metadata = { most: String(EVIDENCE_MAX), there: String(there.length) };
-    return refused(refuse("TOO_MUCH_EVIDENCE", message, { metadata }));
-  }
-  if (dispute !== undefined) {
-    if (evidence.length === there.length) return answered(found);
-    const transaction = { ...found, dispute: { ...dispute, evidence } };
-    return answered(transaction, { transactions: [transaction] });
-  }
-  const contested: Transaction = {
-    ...found,
-    state: "DISPUTED",
-    dispute: openDispute(found, command, evidence, stamp.now),
-    updatedAt: stamp.now,
-  };
-  const { transaction, ...changes } =
-    found.state === "SETTLED" ? freeze(books, contested, stamp) : stopClock(contested);
-  return answered(transaction, {
-    ...changes,
-    transactions: [transaction],
-    happenings: [{ kind: "transaction_disputed", transaction }],
-  });
+  if (found.dispute !== undefined) return withEvidence(found, found.dispute, command, stamp);
+  const evidence = piecesOf(command, [], stamp.now);
+  if (evidence.length > EVIDENCE_MAX) return refused(tooMuch([]));
+  const { payer, provider } = partiesOf(books, found);
+  const closed = unusableFor("receive", payer) ?? unusableFor("receive", provider);
+  if (closed !== undefined) return refused(closed);
+  return open(books, found, evidence, command, stamp);
 }
 
-function openDispute(
-  { state, arbitration }: Transaction,
-  { caller }: DisputeCommand,
+function open(
+  books: Books,
+  found: Transaction,
   evidence: readonly Evidence[],
-  flaggedAt: Date,
-): Dispute {
-  const { evidenceMs, rulingMs } = arbitration ?? DEFAULT_ARBITRATION;
-  const evidenceDue = new Date(flaggedAt.getTime() + evidenceMs);
-  const rulingDue = new Date(evidenceDue.getTime() + rulingMs);
-  return {
-    flaggedBy: callerName(caller),
-    flaggedAt,
+  command: DisputeCommand,
+  stamp: Stamp,
+): Decision {
+  const { evidenceMs, rulingMs } = found.arbitration ?? command.windows;
+  const evidenceDue = new Date(stamp.now.getTime() + evidenceMs);
+  const dispute: Dispute = {
+    flaggedBy: callerName(command.caller),
+    flaggedAt: stamp.now,
     evidenceDue,
-    rulingDue,
+    rulingDue: new Date(evidenceDue.getTime() + rulingMs),
     dueAt: evidenceDue,
-    wasSettled: state === "SETTLED",
+    wasSettled: found.state === "SETTLED",
+    amount: found.state === "SETTLED" ? found.settled : found.amount.micros,
     evidence,
     votes: [],
     ruling: undefined,
   };
+  const contested: Transaction = { ...found, state: "DISPUTED", dispute, updatedAt: stamp.now };
+  const { frozen, ...changes } = dispute.wasSettled
+    ? freeze(books, contested, stamp)
+    : { frozen: stopClock(contested) };
+  const transaction = withDueTime(frozen);
+  return answered(transaction, {
+    ...changes,
+    transactions: [transaction],
+    happenings: [{ kind: "transaction_disputed", transaction }, ...told(transaction, 0)],
+  });
 }
 
-/** While a dispute lasts, no rule ends the hold. */
-function stopClock(disputed: Transaction): { readonly transaction: Transaction } {
-  const hold = { ...present(disputed.hold), dueAt: undefined };
-  return { transaction: { ...disputed, hold } };
+/** While a dispute lasts, it says when a rule ends the transaction, and not the hold. */
+function stopClock(disputed: Transaction): Transaction {
+  return { ...disputed, hold: { ...present(disputed.hold), dueAt: undefined } };
 }
 
 /**
  * Holds at the provider what it was paid, as far as that is there: never more than its own
- * uncommitted money.
+ * uncommitted money. What is missing it owes.
  */
 function freeze(
   books: Books,
   settled: Transaction,
   stamp: Stamp,
-): Changes & { readonly transaction: Transaction } {
-  const { payer, provider } = partiesOf(books, settled);
-  const holder = present(provider);
-  const amount = least(uncommitted(holder), settled.settled);
-  if (amount <= 0n) return { transaction: settled };
-  const payee = present(payer);
+): Changes & { readonly frozen: Transaction } {
+  const parties = partiesOf(books, settled);
+  const [holder, payee] = [present(parties.provider), present(parties.payer)];
+  const own = uncommitted(holder) > 0n ? uncommitted(holder) : 0n;
+  const amount = own < settled.settled ? own : settled.settled;
+  const owed = settled.settled - amount;
+  if (amount === 0n) {
+    const accounts = withOwed(books, settled, owed, []);
+    return { frozen: { ...settled, owed }, accounts };
+  }
   const hold: OpenHold = { id: stamp.newId(), account: holder.id, amount, dueAt: undefined };
   return {
-    transaction: { ...settled, hold },
-    accounts: promise(holder, payee, amount),
+    frozen: { ...settled, hold, owed },
+    accounts: withOwed(books, settled, owed, promise(holder, payee, amount)),
     movements: [holdMovement(hold, payee.id, settled.id, stamp)],
   };
 }
 
+/**
+ * Adds evidence to a dispute; a piece that the same caller brought before is not added again.
+ * Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE,
+ * EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE.
+ */
+export function addEvidence(books: Books, command: EvidenceCommand, stamp: Stamp): Decision {
+  const found = books.transaction(command.id);
+  if (found === undefined) return refused(notFound(command.id));
+  const trespassed = trespass(found, command.caller, "dispute");
+  if (trespassed !== undefined) return refused(trespassed);
+  const { dispute } = found;
+  if (found.state !== "DISPUTED" || dispute === undefined) {
+    return refused(invalidState(found, "bring evidence on"));
+  }
+  return withEvidence(found, dispute, command, stamp);
+}
+
+type Brought = Pick<EvidenceCommand, "caller" | "evidence">;
+
 function withEvidence(
+  found: Transaction,
+  dispute: Dispute,
+  command: Brought,
+  stamp: Stamp,
+): Decision {
+  const there = dispute.evidence;
+  const evidence = piecesOf(command, there, stamp.now);
+  if (evidence.length === there.length) return answered(found);
+  const { evidenceDue } = dispute;
+  if (stamp.now >= evidenceDue) {
+    const message = `evidence on transaction ${found.id} was due by ${evidenceDue.toISOString()}`;
+    const metadata = { evidenceDue: evidenceDue.toISOString() };
+    return refused(refuse("EVIDENCE_TOO_LATE", message, { metadata }));
+  }
+  if (evidence.length > EVIDENCE_MAX) {
+    return refused(tooMuch(there));
+  }
+  const transaction = withDueTime({ ...found, dispute: { ...dispute, evidence } });
+  return answered(transaction, {
+    transactions: [transaction],
+    happenings: told(transaction, there.length),
+  });
+}
+
+function tooMuch(there: readonly Evidence[]): Rejection {
+  const message = `a transaction takes ${EVIDENCE_MAX} pieces of evidence`;
+  const metadata = { most: String(EVIDENCE_MAX), there: String(there.length) };
+  return refuse("TOO_MUCH_EVIDENCE", message, { metadata });
+}
+
+/** What is there with what a command brings, each piece of a caller once. */
+function piecesOf(
+  { caller, evidence }: Brought,
   there: readonly Evidence[],
-  command: DisputeCommand,
   submittedAt: Date,
 ): readonly Evidence[] {
-  const submitter = callerName(command.caller);
+  const submitter = callerName(caller);
   const all = [...there];
-  for (const { note, reference, sha256 } of command.evidence) {
+  for (const { note, reference, sha256 } of evidence) {
     const again = all.some(
       (other) =>
         other.submitter === submitter &&
@@ -153,80 +193,46 @@ function withEvidence(
   return all;
 }
 
+/** The pieces of evidence from the `first` on, as news. */
+function told(transaction: Transaction, first: number): readonly Happening[] {
+  const { evidence } = present(transaction.dispute);
+  return evidence.slice(first).map((_piece, index) => ({
+    kind: "evidence_submitted",
+    transaction,
+    nth: first + index,
+  }));
+}
+
 /**
- * Rules on a dispute: the provider's share is of what is in dispute, which is the amount or, after
- * settlement, what was paid. Refuses, in this order: TRANSACTION_NOT_FOUND,
- * INVALID_TRANSACTION_STATE, BALANCE_OUT_OF_RANGE.
+ * Takes the vote of a named arbitrator, in place of the one it gave before; the same again changes
+ * nothing. Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_ARBITRATOR,
+ * INVALID_TRANSACTION_STATE.
  */
-export function resolveDispute(books: Books, command: ResolveCommand, stamp: Stamp): Decision {
-  const found = books.transaction(command.id);
-  if (found === undefined) return refused(notFound(command.id));
-  const { dispute } = found;
-  if (found.state !== "DISPUTED" || dispute === undefined) {
-    return refused(invalidState(found, "rule on"));
+export function castVote(books: Books, command: VoteCommand, stamp: Stamp): Decision {
+  const { id, caller, providerShareBps: shareBps, reason } = command;
+  const found = books.transaction(id);
+  if (found === undefined || !maySee(found, caller)) return refused(notFound(id));
+  const arbitrator = caller.id;
+  if (caller.kind !== "agent" || !mayVote(found, arbitrator)) {
+    const message = `${callerName(caller)} is no arbitrator of transaction ${id}`;
+    return refused(
+      refuse("NOT_ARBITRATOR", message, { metadata: { principal: callerName(caller) } }),
+    );
   }
-  const { wasSettled } = dispute;
-  const inDispute = wasSettled ? found.settled : found.amount.micros;
-  const share = shareOf(inDispute, command.providerShareBps);
-  const back = inDispute - share;
-  const frozen = found.hold?.amount ?? 0n;
-  // The hold of a pending one is at the payer and pays the share; of a settled one it is at the
-  // provider and pays back.
-  const pay = wasSettled ? least(back, frozen) : share;
-  // Only what was frozen at a provider who had nothing left is without a hold.
-  const bare = wasSettled && found.hold === undefined;
-  const resolved = bare ? undefined : resolveHold(books, found, pay, stamp);
-  const beyond = outOfRange(resolved?.accounts ?? []);
-  if (beyond !== undefined) return refused(beyond);
-  const owed = wasSettled ? back - pay : 0n;
-  const accounts = withDebt(books, found, resolved?.accounts ?? [], owed);
-  const transaction: Transaction = {
-    ...found,
-    state: share > 0n ? "SETTLED" : "CANCELLED",
-    settled: share,
-    owed,
-    hold: undefined,
-    dispute: {
-      ...dispute,
-      dueAt: undefined,
-      ruling: {
-        rule: "OPERATOR",
-        providerShareBps: command.providerShareBps,
-        reason: command.reason,
-        ruledBy: callerName(command.caller),
-        ruledAt: stamp.now,
-      },
-    },
-    updatedAt: stamp.now,
-    settledAt: found.settledAt ?? (share > 0n ? stamp.now : undefined),
-  };
+  const { dispute } = found;
+  const isOpen = found.state === "DISPUTED" && dispute !== undefined;
+  const before = dispute?.votes.find((vote) => vote.arbitrator === arbitrator);
+  if (before?.shareBps === shareBps && before.reason === reason) return answered(found);
+  if (!isOpen) return refused(invalidState(found, "vote on"));
+  const vote: Vote = { arbitrator, shareBps, reason, votedAt: stamp.now };
+  const others = dispute.votes.filter((other) => other.arbitrator !== arbitrator);
+  const transaction = withDueTime({ ...found, dispute: { ...dispute, votes: [...others, vote] } });
   return answered(transaction, {
-    ...resolved,
-    accounts,
     transactions: [transaction],
-    happenings: [{ kind: "dispute_resolved", transaction }],
+    happenings: [{ kind: "vote_cast", transaction, vote }],
   });
 }
 
-/** The accounts of a ruling after the provider has come to owe so many micros by it. */
-function withDebt(
-  books: Books,
-  transaction: Transaction,
-  moved: readonly Account[],
-  owed: bigint,
-): readonly Account[] {
-  if (owed === 0n) return moved;
-  const { id } = present(partiesOf(books, transaction).provider);
-  const debtor = moved.find((account) => account.id === id) ?? present(books.accountById(id));
-  const others = moved.filter((account) => account.id !== id);
-  return [...others, { ...debtor, owed: debtor.owed + owed }];
-}
-
-/** A share in basis points of `micros`, rounded to the nearest micro; half a micro is not given. */
-export function shareOf(micros: bigint, bps: number): bigint {
-  return (micros * BigInt(bps) + 4_999n) / 10_000n;
-}
-
-function least(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
+function mayVote({ arbitration, payer, provider }: Transaction, agent: string): boolean {
+  return arbitration?.arbitrators.includes(agent) === true && agent !== payer && agent !== provider;
 }

@@ -18,7 +18,13 @@ export type LedgerEvents = {
   readonly transaction_settled: TransactionFields;
   readonly transaction_cancelled: TransactionFields;
   readonly transaction_disputed: TransactionFields;
-  readonly dispute_resolved: TransactionFields & { readonly owed_micros: bigint };
+  readonly delivery_recorded: TransactionFields;
+  readonly evidence_submitted: TransactionFields & { readonly nth: number };
+  readonly vote_cast: TransactionFields & { readonly provider_share_bps: number };
+  readonly dispute_resolved: TransactionFields & {
+    readonly rule: string;
+    readonly owed_micros: bigint;
+  };
   readonly transfer_posted: {
     readonly kind: string;
     readonly id: string;
@@ -58,9 +64,19 @@ export function ledgerEvents(logger: Logger): (happening: Happening) => void {
         tell("account_status_set", { owner, currency, status });
         break;
       }
-      case "dispute_resolved":
-        tell("dispute_resolved", {
+      case "evidence_submitted":
+        tell(happening.kind, { ...fieldsOf(happening.transaction), nth: happening.nth });
+        break;
+      case "vote_cast":
+        tell(happening.kind, {
           ...fieldsOf(happening.transaction),
+          provider_share_bps: happening.vote.shareBps,
+        });
+        break;
+      case "dispute_resolved":
+        tell(happening.kind, {
+          ...fieldsOf(happening.transaction),
+          rule: happening.transaction.dispute?.ruling?.rule ?? "",
           owed_micros: happening.transaction.owed,
         });
         break;

@@ -12,11 +12,11 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { JsonObject } from "./canonical.ts";
-import { decodeTime } from "./codec.ts";
 import { fitting, jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import { eventCursor } from "./page.ts";
 import type { LineageStore } from "./store.ts";
+import { decodeTime } from "./time.ts";
 
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const DEFAULT_SPAN_MS = 7 * 24 * 60 * 60 * 1_000;

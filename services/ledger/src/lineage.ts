@@ -55,33 +55,83 @@ export function isSameEvent(
 
 /**
  * The event that the ledger itself puts on the record for something that happened, or undefined.
+ * All that a ruling rests on is there: what was delivered, opened, said, voted and ruled.
  */
 export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
-  if (happening.kind !== "transaction_disputed" && happening.kind !== "dispute_resolved") {
-    return undefined;
-  }
+  if (!("transaction" in happening)) return undefined;
   const { transaction } = happening;
-  const { id, payer, provider, amount, dispute } = transaction;
-  const ruling = dispute?.ruling;
+  const facts = factsOf(happening);
+  if (facts === undefined) return undefined;
+  const { id, payer, provider } = transaction;
   return {
-    eventId: `${happening.kind}/${id}`,
+    eventId: `${happening.kind}/${id}${facts.nth}`,
     type: happening.kind,
     eventTime: now,
-    subjects: { payer, provider },
+    subjects: { payer, provider, ...facts.subjects },
     taskId: taskOf(transaction),
-    payload: {
-      transaction_id: id,
-      amount_micros: String(amount.micros),
-      currency_code: amount.currency,
-      ...(ruling === undefined
-        ? { frozen_micros: String(transaction.hold?.amount ?? 0n) }
-        : {
-            provider_share_bps: ruling.providerShareBps,
-            settled_micros: String(transaction.settled),
-            owed_micros: String(transaction.owed),
-          }),
-    },
+    payload: { transaction_id: id, ...facts.payload },
   };
+}
+
+interface EventFacts {
+  /** Tells apart what can happen to a transaction more than once. */
+  readonly nth: string;
+  readonly subjects?: Readonly<Record<string, string>>;
+  readonly payload: JsonObject;
+}
+
+function factsOf(happening: Happening): EventFacts | undefined {
+  switch (happening.kind) {
+    case "delivery_recorded": {
+      const { delivered } = happening.transaction;
+      const payload = { sha256: delivered?.sha256 ?? "", at: delivered?.at.toISOString() ?? "" };
+      return { nth: "", payload };
+    }
+    case "transaction_disputed": {
+      const { hold } = happening.transaction;
+      return {
+        nth: "",
+        payload: { ...amountOf(happening), frozen_micros: String(hold?.amount ?? 0n) },
+      };
+    }
+    case "evidence_submitted": {
+      const { transaction, nth } = happening;
+      const piece = transaction.dispute?.evidence[nth];
+      const side = sideOf(transaction, piece?.submitter ?? "");
+      return { nth: `/${nth}`, payload: { side, sha256: piece?.sha256 ?? "" } };
+    }
+    case "vote_cast": {
+      const { vote, transaction } = happening;
+      const nth = transaction.arbitration?.arbitrators.indexOf(vote.arbitrator) ?? 0;
+      return {
+        nth: `/${nth}/${vote.votedAt.getTime()}`,
+        subjects: { arbitrator: vote.arbitrator },
+        payload: { provider_share_bps: vote.shareBps },
+      };
+    }
+    case "dispute_resolved": {
+      const { dispute, settled, owed } = happening.transaction;
+      const payload = {
+        ...amountOf(happening),
+        rule: dispute?.ruling?.rule ?? "",
+        provider_share_bps: dispute?.ruling?.providerShareBps ?? 0,
+        settled_micros: String(settled),
+        owed_micros: String(owed),
+      };
+      return { nth: "", payload };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function amountOf({ transaction: { amount } }: { readonly transaction: Transaction }): JsonObject {
+  return { amount_micros: String(amount.micros), currency_code: amount.currency };
+}
+
+function sideOf({ payer, provider }: Transaction, submitter: string): string {
+  if (submitter === `agent:${payer}`) return "payer";
+  return submitter === `agent:${provider}` ? "provider" : "";
 }
 
 /** Only services are believed: an agent's notes may name a task that is none of its business. */

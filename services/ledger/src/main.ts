@@ -5,7 +5,8 @@ import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_p
 import { bind } from "@bourse/rpc";
 import { readConfig, run } from "@bourse/service";
 import type { Happening } from "./books.ts";
-import { limitsOf, variables } from "./config.ts";
+import { limitsOf, variables, windowsOf } from "./config.ts";
+import { startDueLoop } from "./due-loop.ts";
 import { ledgerEvents } from "./events.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
@@ -40,10 +41,14 @@ await run({
     };
     const limits = { ...limitsOf(config), onBatch: measures.countBatch };
     const queue = defer(createQueue({ store, tell, ...limits }));
-    await openFacilitator(context, config, { store, submit: queue.submit });
+    const { submit } = queue;
+    await openFacilitator(context, config, { store, submit });
+    const onDueFault = (err: unknown) => logger.warn({ event: "fault", err }, "a rule is late");
+    defer(startDueLoop({ store, submit, now, onFault: onDueFault }));
+    const windows = windowsOf(config);
     return {
       bindings: [
-        bind(LedgerService, ledgerService({ store, submit: queue.submit, tell })),
+        bind(LedgerService, ledgerService({ store, submit, tell, windows })),
         bind(LineageService, lineageService({ store: createLineageStore(outside), now })),
       ],
       codes,

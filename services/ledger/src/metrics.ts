@@ -31,8 +31,13 @@ export function ledgerMetrics(
   );
   const disputes = metrics.counter(
     "marketplace_disputes_total",
-    "Disputes that were opened or resolved",
+    "Disputes that were opened or resolved, and what was said in them",
     ["event"],
+  );
+  const rulings = metrics.counter(
+    "marketplace_rulings_total",
+    "Transactions that ended by a rule or a ruling",
+    ["rule"],
   );
   metrics.collect("marketplace_open_holds", "Holds that are not resolved", [], async () => {
     return (await store.countOpen()).openHolds;
@@ -50,10 +55,15 @@ export function ledgerMetrics(
     count(happening) {
       if (!("transaction" in happening)) return;
       const { kind, transaction } = happening;
+      if (kind === "evidence_submitted") disputes.inc({ event: "evidence" });
+      if (kind === "vote_cast") disputes.inc({ event: "vote" });
+      if (!MOVED.has(kind)) return;
       const state = transaction.state.toLowerCase();
       transactions.inc({ state });
       if (kind === "transaction_disputed") disputes.inc({ event: "opened" });
       if (kind === "dispute_resolved") disputes.inc({ event: "resolved" });
+      const rule = ruleOf(happening);
+      if (rule !== undefined) rulings.inc({ rule });
       if (kind === "transaction_settled") {
         settled.inc({ currency: transaction.amount.currency }, Number(transaction.settled));
       }
@@ -63,4 +73,25 @@ export function ledgerMetrics(
       }
     },
   };
+}
+
+/** What brings a transaction into another state. */
+const MOVED: ReadonlySet<Happening["kind"]> = new Set([
+  "transaction_recorded",
+  "transaction_settled",
+  "transaction_cancelled",
+  "transaction_disputed",
+  "dispute_resolved",
+]);
+
+function ruleOf(happening: Happening): string | undefined {
+  switch (happening.kind) {
+    case "transaction_settled":
+    case "transaction_cancelled":
+      return happening.transaction.endRule;
+    case "dispute_resolved":
+      return happening.transaction.dispute?.ruling?.rule;
+    default:
+      return undefined;
+  }
 }

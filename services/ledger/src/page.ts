@@ -1,7 +1,7 @@
 import { decodePageToken } from "@bourse/rpc/page";
 import type { AccountName } from "./account.ts";
 import { refuse } from "./refusal.ts";
-import type { TransactionCursor } from "./store.ts";
+import type { DisputeCursor, TransactionCursor } from "./store.ts";
 
 /** Where the page of transactions before ended. Throws INVALID_PAGE_TOKEN. */
 export function transactionCursor(filter: unknown, token: string): TransactionCursor | undefined {
@@ -10,6 +10,12 @@ export function transactionCursor(filter: unknown, token: string): TransactionCu
   const [time = "", id = ""] = parts;
   if (!UUID.test(id)) throw invalid();
   return { createdAt: timeOf(time), id };
+}
+
+/** Where the page of disputes before ended. Throws INVALID_PAGE_TOKEN. */
+export function disputeCursor(filter: unknown, token: string): DisputeCursor | undefined {
+  const cursor = transactionCursor(filter, token);
+  return cursor && { flaggedAt: cursor.createdAt, transactionId: cursor.id };
 }
 
 /** Where the page of accounts before ended. Throws INVALID_PAGE_TOKEN. */

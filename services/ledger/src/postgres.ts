@@ -1,13 +1,14 @@
 import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import { DebtsUnread } from "./debt.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
 import { findBurnt } from "./postgres/burnt.ts";
 import { verifyChain } from "./postgres/chain.ts";
-import { walkHistory } from "./postgres/history.ts";
+import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
-import { findTransaction, findTransactions } from "./postgres/transactions.ts";
+import { findTransaction, listTransactions } from "./postgres/transactions.ts";
 import { verifyBooks } from "./postgres/verify.ts";
 import type { LedgerStore, LineageStore, QueryOptions } from "./store.ts";
 
@@ -23,18 +24,15 @@ export interface StoreOptions {
 
 const RACES_MAX = 10;
 
-/** The most transactions that one page of a list looks at for those that it wants. */
-const LOOK_MAX = 20_000;
-
 /** Opens the books on Postgres. */
 export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
   const write: LedgerStore["write"] = (work, query) =>
-    withRaces(() =>
+    withRaces((debtors) =>
       withTransaction(
         pool,
-        (tx) => work(tx, (commands) => commitIn(tx, commands, stampOf(options))),
+        (tx) => work(tx, (commands) => commitIn(tx, commands, stampOf(options), debtors)),
         query,
       ),
     );
@@ -49,11 +47,11 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
       }),
     isBurnt: (id, query) => snapshot(query, async (tx) => (await findBurnt(tx, [id])).length > 0),
     listTransactions: (filter, after, limit, query) =>
-      snapshot(query, async (tx) => {
-        const walk = { order: "newest first", after, limit, lookMax: LOOK_MAX } as const;
-        const { ids, next } = await walkHistory(tx, filter, walk);
-        return { transactions: await findTransactions(tx, ids, "without disputes"), next };
-      }),
+      snapshot(query, (tx) => listTransactions(tx, filter, after, limit)),
+    listDisputes: (filter, after, limit, query) =>
+      snapshot(query, (tx) => listDisputes(tx, filter, after, limit)),
+    dueTransactions: (now, limit, query) =>
+      snapshot(query, (tx) => dueTransactions(tx, now, limit)),
     balances: (owner, query) =>
       snapshot(query, async (tx) => ({
         accounts: await accountsOfOwner(tx, owner),
@@ -72,12 +70,22 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   };
 }
 
-async function withRaces<T>(work: () => Promise<T>): Promise<T> {
-  for (let race = 1; ; race++) {
+/**
+ * Works anew when a race was lost, or when debts are to be paid that were not read: most batches pay
+ * none, so they are read only when they are wanted, and then locked in order with all the rest.
+ */
+async function withRaces<T>(work: (debtors: readonly bigint[]) => Promise<T>): Promise<T> {
+  const debtors: bigint[] = [];
+  for (let race = 1; ; ) {
     try {
-      return await work();
+      return await work(debtors);
     } catch (error) {
+      if (error instanceof DebtsUnread && !debtors.includes(error.debtor)) {
+        debtors.push(error.debtor);
+        continue;
+      }
       if (race === RACES_MAX || !lostRace(error)) throw error;
+      race++;
     }
   }
 }

@@ -60,9 +60,14 @@ export interface Finding {
   readonly providerShareBps: number;
 }
 
+/** What ends a transaction, by which rule. */
+export interface Ending extends Finding {
+  readonly rule: Rule;
+}
+
 /** What the facts say at a time: a ruling, or that nothing is due before `until`. */
 export type Verdict =
-  | ({ readonly kind: "ruling"; readonly rule: Rule } & Finding)
+  | ({ readonly kind: "ruling" } & Ending)
   | { readonly kind: "wait"; readonly until: Date };
 
 type Found = Finding | undefined;
@@ -96,24 +101,34 @@ const DISPUTE_RULES: readonly (readonly [DisputeRule, (facts: Contested) => Foun
 export const DISPUTE_RULE_ORDER: readonly DisputeRule[] = DISPUTE_RULES.map(([rule]) => rule);
 
 /**
- * What the rules say of an open transaction at `now`. Each rule finds the instant from which it
- * holds; the earliest of them decides and, of those at the same instant, the first in order. So the
- * verdict is the same however late somebody comes to ask for it.
+ * What ends an open transaction when its facts stay as they are. Each rule finds the instant from
+ * which it holds; the earliest of them decides and, of those at the same instant, the first in
+ * order. So the ruling is the same however late somebody comes to ask for it.
  */
-export function verdictOf(facts: Facts, now: Date): Verdict {
+export function nextRuling(facts: Facts): Ending {
   const { dispute } = facts;
-  const findings =
+  const endings: readonly (Ending | undefined)[] =
     dispute === undefined
-      ? HOLD_RULES.map(([rule, find]) => ({ rule, found: find(facts) }))
-      : DISPUTE_RULES.map(([rule, find]) => ({ rule, found: find({ ...facts, dispute }) }));
-  let first: ({ readonly rule: Rule } & Finding) | undefined;
-  for (const { rule, found } of findings) {
-    if (found !== undefined && (first === undefined || found.at < first.at)) {
-      first = { rule, ...found };
-    }
-  }
+      ? HOLD_RULES.map(([rule, find]) => ending(rule, find(facts)))
+      : DISPUTE_RULES.map(([rule, find]) => ending(rule, find({ ...facts, dispute })));
+  const first = endings.reduce(earlier, undefined);
   if (first === undefined) throw new Error("no rule ends this transaction");
-  return first.at <= now ? { kind: "ruling", ...first } : { kind: "wait", until: first.at };
+  return first;
+}
+
+/** What the rules say of an open transaction at `now`. */
+export function verdictOf(facts: Facts, now: Date): Verdict {
+  const next = nextRuling(facts);
+  return next.at <= now ? { kind: "ruling", ...next } : { kind: "wait", until: next.at };
+}
+
+function ending(rule: Rule, found: Found): Ending | undefined {
+  return found && { rule, ...found };
+}
+
+function earlier(one: Ending | undefined, other: Ending | undefined): Ending | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return other.at < one.at ? other : one;
 }
 
 /** Nothing came by the end of the hold: the payer has it back. */

@@ -1,14 +1,8 @@
-import {
-  type LedgerService,
-  type NewEvidence,
-  ResolveDisputeRequestSchema,
-  ResolveDisputeResponseSchema,
-} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import { principalKey } from "@bourse/rpc";
+import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { encodePageToken, pageSize } from "@bourse/rpc/page";
-import { answerOnce } from "@bourse/service/mutation";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Account } from "./account.ts";
+import { callerOf, refusalOf, transactionOf } from "./answer.ts";
 import { batches } from "./batch-service.ts";
 import type { Answer, Happening } from "./books.ts";
 import {
@@ -23,11 +17,13 @@ import {
   termsFaults,
 } from "./codec.ts";
 import type { Command, TransferCommand } from "./command.ts";
+import { disputes } from "./dispute-service.ts";
 import { fitting, rejectFaults, textFault } from "./limit.ts";
 import { accountCursor, transactionCursor } from "./page.ts";
 import type { Queue } from "./queue.ts";
 import type { LedgerStore } from "./store.ts";
-import { maySee, notFound, type Transaction } from "./transaction.ts";
+import { maySee, notFound } from "./transaction.ts";
+import type { Windows } from "./windows.ts";
 
 /** What the books are served with. */
 export interface LedgerOptions {
@@ -36,6 +32,8 @@ export interface LedgerOptions {
   readonly submit: Queue["submit"];
   /** Is told of what a unit of work outside of `submit` has made durable. */
   readonly tell: (happenings: readonly Happening[]) => void;
+  /** How long steps last where nothing was agreed. */
+  readonly windows: Windows;
 }
 
 const DIVERGENCES_MAX = 100;
@@ -46,13 +44,14 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
   return {
     ...escrow(options),
     ...batches(options),
+    ...disputes(options),
     ...transfers(options),
     ...queries(options),
   };
 }
 
 function escrow(options: LedgerOptions) {
-  const { submit } = options;
+  const { submit, windows } = options;
   async function transact(command: Command, { signal }: HandlerContext) {
     const [answer] = await submit([command], { signal });
     return { transaction: encodeTransaction(transactionOf(answer)) };
@@ -69,7 +68,10 @@ function escrow(options: LedgerOptions) {
   return {
     recordTransaction: (request, ctx) => {
       rejectFaults(termsFaults("", request, callerOf(ctx)));
-      return transact({ kind: "record", terms: decodeTerms(request, callerOf(ctx), "") }, ctx);
+      return transact(
+        { kind: "record", terms: decodeTerms(request, callerOf(ctx), "", windows) },
+        ctx,
+      );
     },
 
     settleTransaction: ({ transactionId, amount }, ctx) =>
@@ -89,19 +91,6 @@ function escrow(options: LedgerOptions) {
 
     cancelTransaction: ({ transactionId }, ctx) =>
       transact({ kind: "cancel", id: decodeId(transactionId), caller: callerOf(ctx) }, ctx),
-
-    flagDispute: ({ transactionId, evidence }, ctx) =>
-      transact(
-        {
-          kind: "dispute",
-          id: decodeId(transactionId),
-          caller: callerOf(ctx),
-          evidence: evidence.map(decodeEvidence),
-        },
-        ctx,
-      ),
-
-    resolveDispute: (request, ctx) => resolveDispute(options, request, ctx),
   } satisfies Partial<ServiceImpl<typeof LedgerService>>;
 }
 
@@ -147,12 +136,14 @@ function queries({ store }: LedgerOptions) {
       const { $typeName, $unknown, ...asked } = request;
       const filter = decodeFilter({ ...request, pageSize: size, pageToken });
       const after = transactionCursor(asked, pageToken);
-      const found = await store.listTransactions(filter, after, pageSize(size), ctx);
-      const page = fitting(found.transactions, (row) => row.context);
-      const next = page.length < found.transactions.length ? page.at(-1) : found.next;
+      const limit = pageSize(size);
+      const rows = await store.listTransactions(filter, after, limit + 1, ctx);
+      const page = fitting(rows.slice(0, limit), (row) => row.context);
+      const last = page.at(-1);
+      const more = last !== undefined && page.length < rows.length;
       return {
         transactions: page.map(encodeTransaction),
-        nextPageToken: next ? encodePageToken(asked, [next.createdAt.toISOString(), next.id]) : "",
+        nextPageToken: more ? encodePageToken(asked, [last.createdAt.toISOString(), last.id]) : "",
       };
     },
 
@@ -184,52 +175,6 @@ function queries({ store }: LedgerOptions) {
   } satisfies Partial<ServiceImpl<typeof LedgerService>>;
 }
 
-/**
- * Apart from the others, because its memory of the request is written in the same database
- * transaction.
- */
-async function resolveDispute(
-  { store, tell }: LedgerOptions,
-  request: Parameters<ServiceImpl<typeof LedgerService>["resolveDispute"]>[0],
-  ctx: HandlerContext,
-) {
-  rejectFaults([textFault("reason", request.reason)]);
-  const schemas = { input: ResolveDisputeRequestSchema, output: ResolveDisputeResponseSchema };
-  let happenings: readonly Happening[] = [];
-  const response = await store.write((tx, commit) => {
-    // Of a try that was rolled back nothing happened, also when the next finds the answer there.
-    happenings = [];
-    return answerOnce(tx, ctx, schemas, request, async () => {
-      const committed = await commit([
-        {
-          kind: "resolve",
-          id: decodeId(request.transactionId),
-          caller: callerOf(ctx),
-          providerShareBps: request.providerShareBps,
-          reason: request.reason,
-        },
-      ]);
-      happenings = committed.happenings;
-      return { transaction: encodeTransaction(transactionOf(committed.answers[0])) };
-    });
-  }, ctx);
-  tell(happenings);
-  return response;
-}
-
-function callerOf(ctx: HandlerContext) {
-  return ctx.values.get(principalKey);
-}
-
-function transactionOf(answer: Answer | undefined): Transaction {
-  if (answer?.kind !== "transaction") throw refusalOf(answer);
-  return answer.transaction;
-}
-
-function refusalOf(answer: Answer | undefined): Error {
-  return answer?.kind === "refused" ? answer.refusal : new TypeError("another thing was answered");
-}
-
 function accountOf(answer: Answer | undefined): Account {
   if (answer?.kind !== "account") throw refusalOf(answer);
   return answer.account;
@@ -242,12 +187,4 @@ function transferCommand(
   amount: Parameters<typeof decodeMoney>[0],
 ): TransferCommand {
   return { kind: "transfer", transfer, id, owner, amount: decodeMoney(amount), taskId: "" };
-}
-
-function decodeEvidence({ note, reference, sha256 }: NewEvidence, nth: number) {
-  rejectFaults([
-    textFault(`evidence[${nth}].note`, note),
-    textFault(`evidence[${nth}].reference`, reference),
-  ]);
-  return { note, reference, sha256 };
 }

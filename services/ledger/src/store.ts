@@ -5,7 +5,7 @@ import type { Command } from "./command.ts";
 import type { Head } from "./journal.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import type { StatementLine } from "./movement.ts";
-import type { Transaction, TransactionState } from "./transaction.ts";
+import type { Dispute, Transaction, TransactionState } from "./transaction.ts";
 
 /** A batch that was committed. */
 export interface Commit {
@@ -42,18 +42,34 @@ export interface TransactionFilter {
   readonly until: Date | undefined;
 }
 
+/** Which disputes to list; an absent field does not filter. */
+export interface DisputeFilter {
+  /** A party or an arbitrator. */
+  readonly agent: string | undefined;
+  readonly isOpen: boolean | undefined;
+  /** Only open ones that a rule ends before this time. */
+  readonly dueBefore: Date | undefined;
+}
+
+/** A dispute as it is listed, without what was said in it. */
+export interface DisputeEntry extends Omit<Dispute, "evidence" | "votes"> {
+  readonly transactionId: string;
+  readonly payer: string;
+  readonly provider: string;
+  readonly currency: string;
+  readonly evidenceCount: number;
+}
+
+/** The sort key of a dispute in a list. */
+export interface DisputeCursor {
+  readonly flaggedAt: Date;
+  readonly transactionId: string;
+}
+
 /** The sort key of a transaction in a list. */
 export interface TransactionCursor {
   readonly createdAt: Date;
   readonly id: string;
-}
-
-/** A stretch of a list of transactions. */
-export interface TransactionPage {
-  /** Those that pass the filter; perhaps none, though more come. */
-  readonly transactions: readonly Transaction[];
-  /** Where the list goes on; undefined at its end. */
-  readonly next: TransactionCursor | undefined;
 }
 
 /** How a query is run: aborting cancels it. */
@@ -89,7 +105,16 @@ export interface LedgerStore {
     after: TransactionCursor | undefined,
     limit: number,
     options: QueryOptions,
-  ): Promise<TransactionPage>;
+  ): Promise<readonly Transaction[]>;
+  /** Newest first. */
+  listDisputes(
+    filter: DisputeFilter,
+    after: DisputeCursor | undefined,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly DisputeEntry[]>;
+  /** The ids of open transactions for which a rule is due at `now`, longest due first. */
+  dueTransactions(now: Date, limit: number, options: QueryOptions): Promise<readonly string[]>;
   /** An owner's accounts by currency and its open holds, oldest first, both of one instant. */
   balances(
     owner: string,

@@ -3,6 +3,7 @@ import type { Money } from "./account.ts";
 import { type Caller, callerName } from "./caller.ts";
 import { canonicalJson, type JsonObject } from "./canonical.ts";
 import { refuse } from "./refusal.ts";
+import type { Rule } from "./ruling.ts";
 
 /** Where a transaction stands. CANCELLED is an end; so is what a ruling made. */
 export type TransactionState = "PENDING" | "SETTLED" | "CANCELLED" | "DISPUTED";
@@ -97,6 +98,8 @@ export interface Dispute {
   readonly dueAt: Date | undefined;
   /** Whether the provider had been paid before. */
   readonly wasSettled: boolean;
+  /** Micros in dispute: the amount or, after settlement, what was paid. */
+  readonly amount: bigint;
   readonly evidence: readonly Evidence[];
   readonly votes: readonly Vote[];
   readonly ruling: Ruling | undefined;
@@ -104,8 +107,8 @@ export interface Dispute {
 
 /** The decision of a dispute. */
 export interface Ruling {
-  /** Which rule: OPERATOR when an operator ruled. */
-  readonly rule: string;
+  /** By which rule; OPERATOR when an operator ruled. */
+  readonly rule: Rule | "OPERATOR";
   /** The provider's share, 0 to 10,000. */
   readonly providerShareBps: number;
   readonly reason: string;
@@ -124,6 +127,8 @@ export interface Transaction extends Terms {
   readonly delivered: Delivery | undefined;
   /** The contest of it, open or over. */
   readonly dispute: Dispute | undefined;
+  /** The rule that ended the hold when nobody did; undefined otherwise. */
+  readonly endRule: Rule | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly settledAt: Date | undefined;
@@ -161,12 +166,12 @@ export function maySee(terms: Terms, caller: Caller): boolean {
 }
 
 /** What a caller wants to do with the money of a transaction. */
-export type Deed = "settle" | "cancel" | "dispute";
+export type Deed = "settle" | "cancel" | "deliver" | "dispute";
 
 /**
  * The refusal of a caller who may not do this, or undefined. Operators may do all; a service what
- * it recorded; of what the payer recorded itself, the payer settles and the provider cancels;
- * either party disputes.
+ * it recorded; of what the payer recorded itself, the payer settles and the provider cancels
+ * and delivers; either party disputes.
  */
 export function trespass(terms: Terms, caller: Caller, deed: Deed): Rejection | undefined {
   if (!maySee(terms, caller)) return notFound(terms.id);

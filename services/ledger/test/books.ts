@@ -3,8 +3,9 @@ import { type TestDatabase, testDatabase } from "@bourse/postgres/testing";
 import { type Account, balance, type Money } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
 import type { Caller } from "../src/caller.ts";
-import type { Command, RecordCommand, TransferCommand } from "../src/command.ts";
+import type { Command, DisputeCommand, RecordCommand, TransferCommand } from "../src/command.ts";
 import { createLedgerStore, createLineageStore, type StoreOptions } from "../src/postgres.ts";
+import { WINDOWS } from "../src/windows.ts";
 
 /** A migrated database with the books of the ledger. */
 export function openDatabase(): Promise<TestDatabase> {
@@ -93,8 +94,8 @@ export function cancelOf(id: string): Command {
 }
 
 /** A command that disputes a transaction as the auction, without evidence. */
-export function disputeOf(id: string): Command {
-  return { kind: "dispute", id, caller: AUCTION, evidence: [] };
+export function disputeOf(id: string): DisputeCommand {
+  return { kind: "dispute", id, caller: AUCTION, evidence: [], windows: WINDOWS };
 }
 
 /** A command by which the operator rules on a dispute. */

@@ -17,6 +17,7 @@ function aTransaction(fields: Partial<Transaction> = {}): Transaction {
     hold: undefined,
     delivered: undefined,
     dispute: undefined,
+    endRule: undefined,
     createdAt: CREATED,
     updatedAt: new Date(CREATED.getTime() + 5_000),
     settledAt: undefined,

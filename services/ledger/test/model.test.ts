@@ -8,6 +8,7 @@ import {
   AUCTION,
   amountsOf,
   DAY_MS,
+  disputeOf,
   OPERATOR,
   openDatabase,
   openStores,
@@ -62,7 +63,8 @@ const step = fc.oneof(
     weight: 3,
     arbitrary: nth.map(
       (id): Step =>
-        ({ uuid }) => ({ kind: "dispute", id: uuid(id), caller: AUCTION, evidence: [] }),
+        ({ uuid }) =>
+          disputeOf(uuid(id)),
     ),
   },
   {
@@ -158,7 +160,7 @@ const story = fc
       recordStep([id, 0, 1, eur(price)]),
       ({ uuid }) => ({ ...paid, kind: "settle", id: uuid(id), amount: undefined }),
       transferStep(["WITHDRAWAL", id + 20, 1, eur(spent), false]),
-      ({ uuid }) => ({ ...paid, kind: "dispute", id: uuid(id), evidence: [] }),
+      ({ uuid }) => disputeOf(uuid(id)),
       ({ uuid }) => ({
         kind: "resolve",
         id: uuid(id),

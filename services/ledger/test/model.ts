@@ -83,6 +83,7 @@ export function createModel() {
     if (found.state === "SETTLED") {
       const own = get(posted, found.provider) - get(held, found.provider);
       found.frozen = own >= found.settled ? found.settled : own > 0n ? own : 0n;
+      found.owed = found.settled - found.frozen;
       add(held, found.provider, found.frozen);
     }
     found.state = "DISPUTED";
@@ -110,6 +111,25 @@ export function createModel() {
     return state;
   }
 
+  /** Takes what is owed from whoever has something of its own, debt by debt in order. */
+  function collect(): void {
+    const debts = [...transactions].filter(([, { owed }]) => owed > 0n).sort();
+    for (const [, found] of debts) {
+      const own = get(posted, found.provider) - get(held, found.provider);
+      const taken = least(own, found.owed);
+      if (taken <= 0n) continue;
+      found.owed -= taken;
+      if (found.state === "DISPUTED") {
+        found.frozen += taken;
+        add(held, found.provider, taken);
+      } else {
+        pay(found.provider, found.payer, taken);
+      }
+      collect();
+      return;
+    }
+  }
+
   function transfer(command: Extract<Command, { kind: "transfer" }>): string {
     const { transfer: kind, id, owner, amount, taskId } = command;
     const content = JSON.stringify([owner, money(amount), taskId]);
@@ -126,28 +146,34 @@ export function createModel() {
     return "ok";
   }
 
+  function obey(command: Command): string {
+    switch (command.kind) {
+      case "record":
+        return record(command);
+      case "settle":
+        return settle(command);
+      case "cancel":
+        return cancel(command);
+      case "dispute":
+        return dispute(command);
+      case "resolve":
+        return resolve(command);
+      case "transfer":
+        return transfer(command);
+      case "limit":
+        limits.set(`${command.owner} ${command.limit.currency}`, command.limit.micros);
+        return "ok";
+      default:
+        throw new Error(`the model knows no ${command.kind}`);
+    }
+  }
+
   return {
     /** Does one command and names its outcome. */
     run(command: Command): string {
-      switch (command.kind) {
-        case "record":
-          return record(command);
-        case "settle":
-          return settle(command);
-        case "cancel":
-          return cancel(command);
-        case "dispute":
-          return dispute(command);
-        case "resolve":
-          return resolve(command);
-        case "transfer":
-          return transfer(command);
-        case "limit":
-          limits.set(`${command.owner} ${command.limit.currency}`, command.limit.micros);
-          return "ok";
-        default:
-          throw new Error(`the model knows no ${command.kind}`);
-      }
+      const outcome = obey(command);
+      collect();
+      return outcome;
     },
     /** The amounts of one account, by `owner currency`. */
     account: (key: string) => ({
@@ -178,4 +204,8 @@ interface ModelTransaction {
 
 function money({ micros, currency }: { micros: bigint; currency: string }): string {
   return `${micros} ${currency}`;
+}
+
+function least(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

@@ -5,8 +5,9 @@ import { type Account, BALANCE_MAX, ISSUER, WORLD } from "../src/account.ts";
 import { type Draft, openDraft, type Transfer } from "../src/books.ts";
 import type { Caller } from "../src/caller.ts";
 import { type Command, play } from "../src/command.ts";
-import { shareOf } from "../src/dispute.ts";
+import { shareOf } from "../src/resolution.ts";
 import type { Terms } from "../src/transaction.ts";
+import { WINDOWS } from "../src/windows.ts";
 import {
   AUCTION,
   agent,
@@ -163,6 +164,7 @@ describe("the other deeds refuse with the first of their reasons that applies", 
     id: T1,
     caller,
     evidence,
+    windows: WINDOWS,
   });
   test.each<[string, string, Draft, Command]>([
     [

@@ -11,6 +11,7 @@ import { lineageService } from "../src/lineage-service.ts";
 import { createQueue } from "../src/queue.ts";
 import { codes } from "../src/rejections.ts";
 import { ledgerService } from "../src/service.ts";
+import { WINDOWS } from "../src/windows.ts";
 import { openDatabase, openStores } from "./books.ts";
 
 /** A served ledger over a database of its own. */
@@ -48,7 +49,7 @@ export async function startLedger(
     listen: "127.0.0.1:0",
     domain: "bourse.ledger",
     bindings: [
-      bind(LedgerService, ledgerService({ store, submit, tell })),
+      bind(LedgerService, ledgerService({ store, submit, tell, windows: WINDOWS })),
       bind(LineageService, lineageService({ store: lineage, now })),
     ],
     codes,

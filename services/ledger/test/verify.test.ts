@@ -155,7 +155,17 @@ describe("verification", () => {
     [
       "a transaction that claims another hold",
       `update holds set amount = 99 where transaction_id = '${FROZEN}'`,
-      ["TRANSACTION_HOLD_MISMATCH"],
+      ["DISPUTE_NOT_FROZEN", "TRANSACTION_HOLD_MISMATCH"],
+    ],
+    [
+      "a dispute that is over before it has a ruling",
+      `update transactions set state = 'SETTLED' where id = '${FROZEN}'`,
+      ["DISPUTE_NOT_FROZEN", "TRANSACTION_HOLD_MISMATCH"],
+    ],
+    [
+      "a dispute over more than was paid",
+      `update disputes set amount = amount + 1 where transaction_id = '${FROZEN}'`,
+      ["DISPUTE_NOT_FROZEN"],
     ],
     [
       "a hold at somebody who is no party",

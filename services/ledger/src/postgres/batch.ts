@@ -7,7 +7,7 @@ import type { Commit } from "../store.ts";
 import type { Terms, Transaction } from "../transaction.ts";
 import { dropAccounts, lockAccounts, openAccounts, updateAccounts } from "./accounts.ts";
 import { findBurnt, findRecorded, insertBurnt } from "./burnt.ts";
-import { saveDebts } from "./debts.ts";
+import { findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { saveHolds } from "./holds.ts";
 import { writeBatch } from "./journal.ts";
@@ -28,26 +28,34 @@ const RACED: ReadonlySet<string> = new Set([
 /** Another process has recorded what this one was about to burn. */
 class RecordedMeanwhile extends Error {}
 
+/** A debt was made while the others of its debtor were being locked. */
+class StaleDebts extends Error {
+  override readonly name = "StaleDebts";
+}
+
 /**
- * Whether a failed batch only lost a race for an id against another process, and will know better
- * when run again.
+ * Whether a failed batch only lost a race for an id, or a debt, against another process, and will
+ * know better when run again.
  */
 export function lostRace(error: unknown): boolean {
-  return error instanceof RecordedMeanwhile || RACED.has(violated(error) ?? "");
+  const stale = error instanceof StaleDebts || error instanceof RecordedMeanwhile;
+  return stale || RACED.has(violated(error) ?? "");
 }
 
 /**
  * Decides commands in order and writes what they change, within the caller's database transaction.
  * Locks: transactions by id, then accounts by id, then the head of the journal; every writer takes
- * them in this order.
+ * them in this order. The debts of `debtors` are read too, with all that paying them touches.
+ * @throws DebtsUnread when an account that is none of them pays its debts
  */
 export async function commitIn(
   tx: Tx,
   commands: readonly Command[],
   stamp: BatchStamp,
+  debtors: readonly bigint[],
 ): Promise<Commit> {
   const subjects = subjectsOf(commands);
-  const books = await lockBooks(tx, subjects, stamp.now);
+  const books = await lockBooks(tx, subjects, debtors, stamp.now);
   const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
   await write(tx, books, draft, stamp);
@@ -67,18 +75,30 @@ interface LockedBooks {
   readonly transactions: readonly Transaction[];
   readonly burnt: readonly Terms[];
   readonly transfers: Awaited<ReturnType<typeof findTransfers>>;
+  readonly debts: ReadonlyMap<bigint, readonly string[]>;
 }
 
-async function lockBooks(tx: Tx, subjects: Subjects, now: Date): Promise<LockedBooks> {
+async function lockBooks(
+  tx: Tx,
+  subjects: Subjects,
+  debtors: readonly bigint[],
+  now: Date,
+): Promise<LockedBooks> {
   const recorded = subjects.recorded.map(({ id }) => id);
   const members = await findGroups(tx, subjects.groups);
-  const ids = [...new Set([...subjects.transactions, ...recorded, ...members])];
+  const owing = [...(await findDebts(tx, debtors)).values()].flat();
+  const ids = [...new Set([...subjects.transactions, ...recorded, ...members, ...owing])];
   const rows = await lockTransactions(tx, ids);
   const names = namesOf(subjects);
   const opened = await openAccounts(tx, names, now);
   const parties = rows.flatMap((row) => [row.payer_account, row.provider_account]);
   const accounts = await lockAccounts(tx, names, [...new Set(parties)].map(BigInt));
   const existing = new Set(rows.map(({ id }) => id));
+  // Again, now that nobody else can add to them.
+  const debts = await findDebts(tx, debtors);
+  if ([...debts.values()].flat().some((id) => !existing.has(id))) {
+    throw new StaleDebts("a debt was made while the others were being locked");
+  }
   return {
     accounts,
     opened,
@@ -88,6 +108,7 @@ async function lockBooks(tx: Tx, subjects: Subjects, now: Date): Promise<LockedB
       recorded.filter((id) => !existing.has(id)),
     ),
     transfers: await findTransfers(tx, subjects.transfers),
+    debts,
   };
 }
 
@@ -123,7 +144,7 @@ async function write(
     accountOf,
   );
   await saveHolds(tx, saved, before);
-  await saveDisputes(tx, saved, before);
+  await saveDisputes(tx, saved, before, accountOf);
   await saveDebts(tx, saved, before, accountOf, now);
   await insertTransfers(tx, changed.transfers, accountOf, now);
   await burn(tx, changed.burnt, now);

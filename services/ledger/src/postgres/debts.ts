@@ -2,6 +2,24 @@ import type { Tx } from "@bourse/postgres";
 import type { Transaction } from "../transaction.ts";
 import { arrayLiteral, type Columns, insertRows } from "./rows.ts";
 
+/** The ids of the transactions by which each of these accounts owes something, in their order. */
+export async function findDebts(
+  tx: Tx,
+  debtors: readonly bigint[],
+): Promise<ReadonlyMap<bigint, readonly string[]>> {
+  if (debtors.length === 0) return new Map();
+  const { rows } = await tx.query<{ debtor_account: string; transaction_id: string }>(
+    `select debtor_account, transaction_id from debts
+     where debtor_account = any($1::bigint[])
+     order by debtor_account, transaction_id`,
+    [arrayLiteral(debtors)],
+  );
+  const byDebtor = Map.groupBy(rows, (row) => BigInt(row.debtor_account));
+  return new Map(
+    debtors.map((id) => [id, (byDebtor.get(id) ?? []).map((row) => row.transaction_id)]),
+  );
+}
+
 interface Debt {
   readonly transactionId: string;
   readonly debtor: bigint;

@@ -1,9 +1,11 @@
 import type { Tx } from "@bourse/postgres";
-import type { Dispute, Evidence, Transaction, Vote } from "../transaction.ts";
+import type { Dispute, Evidence, Ruling, Transaction, Vote } from "../transaction.ts";
 import { arrayLiteral, type Columns, insertRows } from "./rows.ts";
 
-interface DisputeRow {
+/** A dispute as it is stored. */
+export interface DisputeRow {
   readonly transaction_id: string;
+  readonly amount: string;
   readonly flagged_by: string;
   readonly flagged_at: Date;
   readonly evidence_due: Date;
@@ -11,10 +13,39 @@ interface DisputeRow {
   readonly due_at: Date | null;
   readonly was_settled: boolean;
   readonly ruling_share_bps: number | null;
-  readonly ruling_rule: string | null;
+  readonly ruling_rule: Ruling["rule"] | null;
   readonly ruling_reason: string | null;
   readonly ruled_by: string | null;
   readonly ruled_at: Date | null;
+}
+
+/** The columns of a DisputeRow of the table `d`. */
+export const DISPUTE_COLUMNS = `d.transaction_id, d.amount, d.flagged_by, d.flagged_at,
+  d.evidence_due, d.ruling_due, d.due_at, d.was_settled, d.ruling_share_bps, d.ruling_rule,
+  d.ruling_reason, d.ruled_by, d.ruled_at`;
+
+/** A stored dispute without what was said in it. */
+export function toDispute(row: DisputeRow): Omit<Dispute, "evidence" | "votes"> {
+  const { ruling_share_bps: share, ruling_rule: rule, ruled_at: ruledAt } = row;
+  return {
+    flaggedBy: row.flagged_by,
+    flaggedAt: row.flagged_at,
+    evidenceDue: row.evidence_due,
+    rulingDue: row.ruling_due,
+    dueAt: row.due_at ?? undefined,
+    wasSettled: row.was_settled,
+    amount: BigInt(row.amount),
+    ruling:
+      share === null || rule === null || ruledAt === null
+        ? undefined
+        : {
+            rule,
+            providerShareBps: share,
+            reason: row.ruling_reason ?? "",
+            ruledBy: row.ruled_by ?? "",
+            ruledAt,
+          },
+  };
 }
 
 /** The disputes of these transactions, with all that was said in them. */
@@ -24,9 +55,7 @@ export async function findDisputes(
 ): Promise<ReadonlyMap<string, Dispute>> {
   if (ids.length === 0) return new Map();
   const { rows } = await tx.query<DisputeRow>(
-    `select transaction_id, flagged_by, flagged_at, evidence_due, ruling_due, due_at, was_settled,
-       ruling_share_bps, ruling_rule, ruling_reason, ruled_by, ruled_at
-     from disputes where transaction_id = any($1::uuid[])`,
+    `select ${DISPUTE_COLUMNS} from disputes d where transaction_id = any($1::uuid[])`,
     [arrayLiteral(ids)],
   );
   const evidence = await findEvidence(tx, ids);
@@ -35,24 +64,9 @@ export async function findDisputes(
     rows.map((row) => [
       row.transaction_id,
       {
-        flaggedBy: row.flagged_by,
-        flaggedAt: row.flagged_at,
-        evidenceDue: row.evidence_due,
-        rulingDue: row.ruling_due,
-        dueAt: row.due_at ?? undefined,
-        wasSettled: row.was_settled,
+        ...toDispute(row),
         evidence: evidence.get(row.transaction_id) ?? [],
         votes: votes.get(row.transaction_id) ?? [],
-        ruling:
-          row.ruled_at === null
-            ? undefined
-            : {
-                rule: row.ruling_rule ?? "",
-                providerShareBps: row.ruling_share_bps ?? 0,
-                reason: row.ruling_reason ?? "",
-                ruledBy: row.ruled_by ?? "",
-                ruledAt: row.ruled_at,
-              },
       },
     ]),
   );
@@ -118,10 +132,15 @@ function gathered<Row extends { readonly transaction_id: string }, T>(
 
 interface Disputed extends Dispute {
   readonly transactionId: string;
+  readonly payer: bigint;
+  readonly provider: bigint;
 }
 
 const COLUMNS: Columns<Disputed> = {
   transaction_id: { type: "uuid", of: (dispute) => dispute.transactionId },
+  payer_account: { type: "bigint", of: (dispute) => dispute.payer },
+  provider_account: { type: "bigint", of: (dispute) => dispute.provider },
+  amount: { type: "bigint", of: (dispute) => dispute.amount },
   flagged_by: { type: "text", of: (dispute) => dispute.flaggedBy },
   flagged_at: { type: "timestamptz", of: (dispute) => dispute.flaggedAt },
   evidence_due: { type: "timestamptz", of: (dispute) => dispute.evidenceDue },
@@ -154,13 +173,27 @@ export async function saveDisputes(
   tx: Tx,
   transactions: readonly Transaction[],
   before: ReadonlyMap<string, Transaction>,
+  accountOf: (owner: string, currency: string) => bigint,
 ): Promise<void> {
-  const changed = transactions.flatMap(({ id, dispute }) =>
+  const changed = transactions.flatMap(({ id, dispute, payer, provider, amount, arbitration }) =>
     dispute === undefined || dispute === before.get(id)?.dispute
       ? []
-      : [{ ...dispute, transactionId: id, before: before.get(id)?.dispute }],
+      : [
+          {
+            ...dispute,
+            transactionId: id,
+            payer: accountOf(payer, amount.currency),
+            provider: accountOf(provider, amount.currency),
+            arbitrators: arbitration?.arbitrators ?? [],
+            before: before.get(id)?.dispute,
+          },
+        ],
   );
   await insertRows(tx, "disputes", COLUMNS, changed, REPLACED);
+  const named = changed.flatMap(({ transactionId, arbitrators, before: old }) =>
+    old === undefined ? arbitrators.map((arbitrator) => ({ transactionId, arbitrator })) : [],
+  );
+  await insertRows(tx, "dispute_arbitrators", ARBITRATORS, named);
   const pieces = changed.flatMap(({ transactionId, evidence, before: old }) =>
     evidence
       .map((piece, nth) => ({ ...piece, transactionId, nth }))
@@ -176,6 +209,11 @@ export async function saveDisputes(
     set share_bps = excluded.share_bps, reason = excluded.reason, voted_at = excluded.voted_at`;
   await insertRows(tx, "votes", VOTES, votes, replaced);
 }
+
+const ARBITRATORS: Columns<{ readonly transactionId: string; readonly arbitrator: string }> = {
+  arbitrator: { type: "text", of: (row) => row.arbitrator },
+  transaction_id: { type: "uuid", of: (row) => row.transactionId },
+};
 
 const EVIDENCE: Columns<Evidence & { readonly transactionId: string; readonly nth: number }> = {
   transaction_id: { type: "uuid", of: (piece) => piece.transactionId },

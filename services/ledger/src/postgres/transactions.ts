@@ -1,6 +1,8 @@
 import type { Tx } from "@bourse/postgres";
 import type { Account } from "../account.ts";
 import { canonicalJson, type JsonObject } from "../canonical.ts";
+import type { Rule } from "../ruling.ts";
+import type { TransactionCursor, TransactionFilter } from "../store.ts";
 import type {
   ArbitrationTerms,
   DeliveryTerms,
@@ -33,6 +35,7 @@ export interface TransactionRow {
   readonly delivered_at: Date | null;
   readonly delivered_sha256: Uint8Array | null;
   readonly delivered_reference: string | null;
+  readonly end_rule: Rule | null;
 }
 
 /** What is in the column `terms`. */
@@ -50,7 +53,8 @@ interface Parties {
 
 const SELECTED = `t.id, t.payer_account, t.provider_account, t.amount, t.settled, t.hold_ms,
   t.created_at, t.updated_at, t.settled_at, t.state, t.disputed, t.capability, t.recorder,
-  t.group_id, t.context, t.terms, t.delivered_at, t.delivered_sha256, t.delivered_reference`;
+  t.group_id, t.context, t.terms, t.delivered_at, t.delivered_sha256, t.delivered_reference,
+  t.end_rule`;
 
 function toTransaction(
   row: TransactionRow & SideRow,
@@ -90,6 +94,7 @@ function toTransaction(
             reference: row.delivered_reference ?? "",
           },
     dispute,
+    endRule: row.end_rule ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     settledAt: row.settled_at ?? undefined,
@@ -168,23 +173,9 @@ const READ = `select ${SELECTED}, ${SIDE_COLUMNS}, payer.owner as payer, provide
 
 /** One transaction with all that was said in its dispute. */
 export async function findTransaction(tx: Tx, id: string): Promise<Transaction | undefined> {
-  return (await findTransactions(tx, [id], "with disputes"))[0];
-}
-
-/** These transactions in this order, with or without what was said in their disputes. */
-export async function findTransactions(
-  tx: Tx,
-  ids: readonly string[],
-  extent: "with disputes" | "without disputes",
-): Promise<readonly Transaction[]> {
-  if (ids.length === 0) return [];
-  const { rows } = await tx.query<ReadRow>(`${READ} where t.id = any($1::uuid[])`, [ids]);
-  const disputes = extent === "with disputes" ? await disputesOf(tx, rows) : undefined;
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.flatMap((id) => {
-    const row = byId.get(id);
-    return row === undefined ? [] : [toTransaction(row, row, disputes?.get(id))];
-  });
+  const { rows } = await tx.query<ReadRow>(`${READ} where t.id = $1`, [id]);
+  const disputes = await disputesOf(tx, rows);
+  return rows.map((row) => toTransaction(row, row, disputes.get(row.id)))[0];
 }
 
 /** How a transaction is written; `accountOf` tells the id of an owner's account. */
@@ -218,6 +209,7 @@ const CHANGING: Columns<Transaction> = {
     of: (row) => row.delivered && Buffer.from(row.delivered.sha256, "hex"),
   },
   delivered_reference: { type: "text", of: (row) => row.delivered?.reference },
+  end_rule: { type: "text", of: (row) => row.endRule },
 };
 
 /** What was agreed beyond the price as canonical JSON, or undefined when nothing was. */
@@ -242,3 +234,56 @@ export async function saveTransactions(
   await insertRows(tx, "transactions", columnsOf(accountOf), sorted);
   await updateRows(tx, "transactions", CHANGING, changed);
 }
+
+/** A page of transactions, newest first, without what was said in their disputes. */
+export async function listTransactions(
+  tx: Tx,
+  filter: TransactionFilter,
+  after: TransactionCursor | undefined,
+  limit: number,
+): Promise<readonly Transaction[]> {
+  const { agent, role } = filter;
+  // One side at a time, since each has an index in the order of the list and both together have none.
+  const sides =
+    agent === undefined
+      ? ["$1::text is null"]
+      : (role === undefined ? SIDES : [role]).map(
+          (side) => `${side}_account = any(array(select id from accounts where owner = $1))`,
+        );
+  const pages = sides.map(
+    (side) => `(
+      select id, created_at from transactions
+      where ${side}
+        and ($2::transaction_state is null or state = $2)
+        and ($3::text is null or capability = $3)
+        and ($4::timestamptz is null or created_at >= $4)
+        and ($5::timestamptz is null or created_at < $5)
+        and ($6::timestamptz is null or created_at <= $6)
+        and ($6::timestamptz is null or (created_at, id) < ($6, $7::uuid))
+      order by created_at desc, id desc
+      limit $8
+    )`,
+  );
+  const { rows } = await tx.query<ReadRow>(
+    `with page as (
+       select id from (${pages.join(" union all ")}) as both_sides
+       order by created_at desc, id desc
+       limit $8
+     )
+     ${READ} join page on page.id = t.id
+     order by t.created_at desc, t.id desc`,
+    [
+      agent ?? null,
+      filter.state ?? null,
+      filter.capability ?? null,
+      filter.from ?? null,
+      filter.until ?? null,
+      after?.createdAt ?? null,
+      after?.id ?? null,
+      limit,
+    ],
+  );
+  return rows.map((row) => toTransaction(row, row, undefined));
+}
+
+const SIDES = ["payer", "provider"] as const;

@@ -88,7 +88,22 @@ const CHECKS: Readonly<Record<string, string>> = {
     left join accounts credit on credit.id = m.credit_account
     where debit.currency is distinct from credit.currency or debit.id is null`,
 
-  // What a transaction says was paid is what its movements paid from the payer to the provider.
+  // What a dispute has frozen and what is owed to it make up what is in dispute; and a transaction
+  // is DISPUTED for as long as its dispute has no ruling.
+  DISPUTE_NOT_FROZEN: `
+    select t.id::text as subject,
+      case when c.due_at is null then 'no open dispute' else 'DISPUTED ' || c.amount end as expected,
+      t.state || ' ' || coalesce(h.amount, 0) + coalesce(o.amount, 0) as found
+    from transactions t
+    left join disputes c on c.transaction_id = t.id
+    left join holds h on h.transaction_id = t.id
+    left join debts o on o.transaction_id = t.id
+    where (t.state = 'DISPUTED' or c.due_at is not null)
+      and (t.state <> 'DISPUTED' or c.due_at is null
+        or coalesce(h.amount, 0) + coalesce(o.amount, 0) <> c.amount)`,
+
+  // What a transaction says was paid is what its movements paid from the payer to the provider,
+  // less what a ruling has the provider give back; what is owed to a dispute is not given back yet.
   TRANSACTION_NOT_FOLD: `
     with paid as (
       select t.id,
@@ -100,7 +115,7 @@ const CHECKS: Readonly<Record<string, string>> = {
     select t.id::text as subject, (t.settled + coalesce(d.amount, 0))::text as expected,
       coalesce(paid.amount, 0)::text as found
     from transactions t
-    left join debts d on d.transaction_id = t.id
+    left join debts d on d.transaction_id = t.id and t.state <> 'DISPUTED'
     left join paid on paid.id = t.id
     where t.settled + coalesce(d.amount, 0) <> coalesce(paid.amount, 0)
       or (t.state = 'CANCELLED' and t.settled <> 0)`,

@@ -82,7 +82,7 @@ export async function pay(
 const LINKED = "LINKED_ENTRY_FAILED";
 
 /** Until when a hold would wait for its settlement; they are one commit, so none does. */
-const HOLD_MS = 60_000;
+const HOLD_MS = 24 * 3_600_000;
 
 function reasonOf(answer: Answer): string | undefined {
   return answer.kind === "refused" ? answer.refusal.reason : undefined;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { available } from "../../src/account.ts";
 import { claimReader } from "../../src/x402/claim.ts";
 import { FACILITATOR, paymentId } from "../../src/x402/payments.ts";
-import { OPERATOR, recordOf } from "../books.ts";
+import { disputeOf, OPERATOR, recordOf } from "../books.ts";
 import { startPort, type TestPort } from "./port.ts";
 import {
   authorizationOf,
@@ -184,7 +184,7 @@ describe("a payment", () => {
     const first = await port.post("/settle", request);
     const id = idOf(request);
 
-    await port.submit({ kind: "dispute", id, caller: OPERATOR, evidence: [] });
+    await port.submit({ ...disputeOf(id), caller: OPERATOR });
     expect((await port.post("/settle", request)).body).toEqual(first.body);
     const ruling = { providerShareBps: 0, reason: "undelivered" };
     await port.submit({ kind: "resolve", id, caller: OPERATOR, ...ruling });

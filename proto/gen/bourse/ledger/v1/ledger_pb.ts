@@ -15,7 +15,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/ledger/v1/ledger.proto.
  */
 export const file_bourse_ledger_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSLpBQoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhAKCGdyb3VwX2lkGA8gASgJEi8KDGhvbGRfdGltZW91dBgQIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghkdWVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoIZGVsaXZlcnkYEiABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YEyABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMilgEKDURlbGl2ZXJ5VGVybXMSKQoGd2l0aGluGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEigKBnNoYTI1NhgCIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kEjAKDXJldmlld193aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24izQEKEEFyYml0cmF0aW9uVGVybXMSOgoLYXJiaXRyYXRvcnMYASADKAlCJbpIIpIBHxAPGAEiGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFwoGcXVvcnVtGAIgASgFQge6SAQaAigAEjIKD2V2aWRlbmNlX3dpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1ydWxpbmdfd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIn8KCEV2aWRlbmNlEhEKCXN1Ym1pdHRlchgBIAEoCRIMCgRub3RlGAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCRIOCgZzaGEyNTYYBCABKAkSLwoLc3VibWl0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIuMCCgdBY2NvdW50Eg0KBW93bmVyGAEgASgJEhUKDWN1cnJlbmN5X2NvZGUYAiABKAkSFQoNcG9zdGVkX21pY3JvcxgDIAEoAxITCgtoZWxkX21pY3JvcxgEIAEoAxIbChNjcmVkaXRfbGltaXRfbWljcm9zGAUgASgDEhgKEGF2YWlsYWJsZV9taWNyb3MYBiABKAMSLwoLY3JlYXRlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGRlYml0c19wb3N0ZWRfbWljcm9zGAggASgJEh0KFWNyZWRpdHNfcG9zdGVkX21pY3JvcxgJIAEoCRIbChNjcmVkaXRzX2hlbGRfbWljcm9zGAogASgJEhMKC293ZWRfbWljcm9zGAsgASgDEi8KBnN0YXR1cxgMIAEoDjIfLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudFN0YXR1cyL0AQoITW92ZW1lbnQSEwoLbW92ZW1lbnRfaWQYASABKAkSLAoEa2luZBgCIAEoDjIeLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnRLaW5kEhMKC2RlYml0X293bmVyGAMgASgJEhQKDGNyZWRpdF9vd25lchgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIRCglyZWZlcmVuY2UYBiABKAkSDwoHaG9sZF9pZBgHIAEoCRIvCgtjcmVhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqtAEKEFRyYW5zYWN0aW9uU3RhdGUSIQodVFJBTlNBQ1RJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlUUkFOU0FDVElPTl9TVEFURV9QRU5ESU5HEAESHQoZVFJBTlNBQ1RJT05fU1RBVEVfU0VUVExFRBACEh8KG1RSQU5TQUNUSU9OX1NUQVRFX0NBTkNFTExFRBADEh4KGlRSQU5TQUNUSU9OX1NUQVRFX0RJU1BVVEVEEAQqfgoNQWNjb3VudFN0YXR1cxIeChpBQ0NPVU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE0FDQ09VTlRfU1RBVFVTX09QRU4QARIZChVBQ0NPVU5UX1NUQVRVU19GUk9aRU4QAhIZChVBQ0NPVU5UX1NUQVRVU19DTE9TRUQQAyqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEAQqqAgKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpSRUZVU0FMX1JFQVNPTl9MRURHRVJfQlVTWRABEiUKIVJFRlVTQUxfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiQKIFJFRlVTQUxfUkVBU09OX1JFUVVFU1RfSURfUkVVU0VEEAMSIgoeUkVGVVNBTF9SRUFTT05fRVZFTlRfSURfUkVVU0VEEAQSHQoZUkVGVVNBTF9SRUFTT05fU0FNRV9QQVJUWRAFEigKJFJFRlVTQUxfUkVBU09OX1RSQU5TQUNUSU9OX0lEX1JFVVNFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0RFUE9TSVRfSURfUkVVU0VEEAcSJwojUkVGVVNBTF9SRUFTT05fV0lUSERSQVdBTF9JRF9SRVVTRUQQCBIjCh9SRUZVU0FMX1JFQVNPTl9DUkVESVRfSURfUkVVU0VEEAkSJwojUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fSURfQlVSTlQQChImCiJSRUZVU0FMX1JFQVNPTl9XSVRIRFJBV0FMX0lEX0JVUk5UEAsSIgoeUkVGVVNBTF9SRUFTT05fR1JPVVBfTk9UX0ZPVU5EEAwSKAokUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fTk9UX0ZPVU5EEA0SKAokUkVGVVNBTF9SRUFTT05fTk9UX1RSQU5TQUNUSU9OX1BBUlRZEA4SLAooUkVGVVNBTF9SRUFTT05fSU5WQUxJRF9UUkFOU0FDVElPTl9TVEFURRAPEiQKIFJFRlVTQUxfUkVBU09OX0NVUlJFTkNZX01JU01BVENIEBASJgoiUkVGVVNBTF9SRUFTT05fQU1PVU5UX0VYQ0VFRFNfSE9MRBAREi4KKlJFRlVTQUxfUkVBU09OX0FMUkVBRFlfU0VUVExFRF9ESUZGRVJFTlRMWRASEioKJlJFRlVTQUxfUkVBU09OX0RJU1BVVEVfQUxSRUFEWV9ERUNJREVEEBMSJAogUkVGVVNBTF9SRUFTT05fVE9PX01VQ0hfRVZJREVOQ0UQFBIkCiBSRUZVU0FMX1JFQVNPTl9BQ0NPVU5UX05PVF9FTVBUWRAVEiEKHVJFRlVTQUxfUkVBU09OX0FDQ09VTlRfQ0xPU0VEEBYSIQodUkVGVVNBTF9SRUFTT05fQUNDT1VOVF9GUk9aRU4QFxIlCiFSRUZVU0FMX1JFQVNPTl9JTlNVRkZJQ0lFTlRfRlVORFMQGBInCiNSRUZVU0FMX1JFQVNPTl9CQUxBTkNFX09VVF9PRl9SQU5HRRAZEiYKIlJFRlVTQUxfUkVBU09OX0xJTktFRF9FTlRSWV9GQUlMRUQQGkJCChBib3Vyc2UubGVkZ2VyLnYxUAFaLGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvbGVkZ2VyL3YxO2xlZGdlcnYxYgZwcm90bzM", [file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch1ib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlci5wcm90bxIQYm91cnNlLmxlZGdlci52MSLuBgoLVHJhbnNhY3Rpb24SFgoOdHJhbnNhY3Rpb25faWQYASABKAkSDQoFcGF5ZXIYAiABKAkSEAoIcHJvdmlkZXIYAyABKAkSEgoKY2FwYWJpbGl0eRgEIAEoCRIlCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRIxCgVzdGF0ZRgGIAEoDjIiLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb25TdGF0ZRItCg5zZXR0bGVkX2Ftb3VudBgHIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EigKB2NvbnRleHQYCCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EiwKCGV2aWRlbmNlGAkgAygLMhouYm91cnNlLmxlZGdlci52MS5FdmlkZW5jZRIQCghyZWNvcmRlchgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3NldHRsZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgtvd2VkX2Ftb3VudBgOIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhAKCGdyb3VwX2lkGA8gASgJEi8KDGhvbGRfdGltZW91dBgQIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIsCghkdWVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoIZGVsaXZlcnkYEiABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YEyABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMSLQoJZGVsaXZlcmVkGBQgASgLMhouYm91cnNlLmxlZGdlci52MS5EZWxpdmVyeRIqCgdkaXNwdXRlGBUgASgLMhkuYm91cnNlLmxlZGdlci52MS5EaXNwdXRlEigKCGVuZF9ydWxlGBYgASgOMhYuYm91cnNlLmxlZGdlci52MS5SdWxlIl8KCERlbGl2ZXJ5EjAKDGRlbGl2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2hhMjU2GAIgASgJEhEKCXJlZmVyZW5jZRgDIAEoCSLEAwoHRGlzcHV0ZRIWCg50cmFuc2FjdGlvbl9pZBgBIAEoCRINCgVwYXllchgCIAEoCRIQCghwcm92aWRlchgDIAEoCRIlCgZhbW91bnQYBCABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leRISCgpmbGFnZ2VkX2J5GAUgASgJEi0KCWZsYWdfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRZXZpZGVuY2VfZHVlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD3J1bGluZ19kdWVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZHVlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dhc19zZXR0bGVkGAogASgIEhYKDmV2aWRlbmNlX2NvdW50GAsgASgFEiUKBXZvdGVzGAwgAygLMhYuYm91cnNlLmxlZGdlci52MS5Wb3RlEigKBnJ1bGluZxgNIAEoCzIYLmJvdXJzZS5sZWRnZXIudjEuUnVsaW5nInUKBFZvdGUSEgoKYXJiaXRyYXRvchgBIAEoCRIaChJwcm92aWRlcl9zaGFyZV9icHMYAiABKAUSDgoGcmVhc29uGAMgASgJEi0KCXZvdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimwEKBlJ1bGluZxIkCgRydWxlGAEgASgOMhYuYm91cnNlLmxlZGdlci52MS5SdWxlEhoKEnByb3ZpZGVyX3NoYXJlX2JwcxgCIAEoBRIOCgZyZWFzb24YAyABKAkSEAoIcnVsZWRfYnkYBCABKAkSLQoJcnVsZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKWAQoNRGVsaXZlcnlUZXJtcxIpCgZ3aXRoaW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoGc2hhMjU2GAIgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSMAoNcmV2aWV3X3dpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLNAQoQQXJiaXRyYXRpb25UZXJtcxI6CgthcmJpdHJhdG9ycxgBIAMoCUIlukgikgEfEA8YASIZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIXCgZxdW9ydW0YAiABKAVCB7pIBBoCKAASMgoPZXZpZGVuY2Vfd2luZG93GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXJ1bGluZ193aW5kb3cYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ifwoIRXZpZGVuY2USEQoJc3VibWl0dGVyGAEgASgJEgwKBG5vdGUYAiABKAkSEQoJcmVmZXJlbmNlGAMgASgJEg4KBnNoYTI1NhgEIAEoCRIvCgtzdWJtaXRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4wIKB0FjY291bnQSDQoFb3duZXIYASABKAkSFQoNY3VycmVuY3lfY29kZRgCIAEoCRIVCg1wb3N0ZWRfbWljcm9zGAMgASgDEhMKC2hlbGRfbWljcm9zGAQgASgDEhsKE2NyZWRpdF9saW1pdF9taWNyb3MYBSABKAMSGAoQYXZhaWxhYmxlX21pY3JvcxgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoUZGViaXRzX3Bvc3RlZF9taWNyb3MYCCABKAkSHQoVY3JlZGl0c19wb3N0ZWRfbWljcm9zGAkgASgJEhsKE2NyZWRpdHNfaGVsZF9taWNyb3MYCiABKAkSEwoLb3dlZF9taWNyb3MYCyABKAMSLwoGc3RhdHVzGAwgASgOMh8uYm91cnNlLmxlZGdlci52MS5BY2NvdW50U3RhdHVzIvQBCghNb3ZlbWVudBITCgttb3ZlbWVudF9pZBgBIAEoCRIsCgRraW5kGAIgASgOMh4uYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudEtpbmQSEwoLZGViaXRfb3duZXIYAyABKAkSFAoMY3JlZGl0X293bmVyGAQgASgJEiUKBmFtb3VudBgFIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EhEKCXJlZmVyZW5jZRgGIAEoCRIPCgdob2xkX2lkGAcgASgJEi8KC2NyZWF0ZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrZAQoEUnVsZRIUChBSVUxFX1VOU1BFQ0lGSUVEEAASEQoNUlVMRV9PUEVSQVRPUhABEhYKElJVTEVfTk9UX0RFTElWRVJFRBACEhgKFFJVTEVfU0lMRU5DRV9BQ0NFUFRTEAMSFQoRUlVMRV9IT0xEX0VYUElSRUQQBBIZChVSVUxFX0VWSURFTkNFX1NJTEVOQ0UQBRIVChFSVUxFX1dST05HX1JFU1VMVBAGEg0KCVJVTEVfTEFURRAHEg4KClJVTEVfUEFORUwQCBIOCgpSVUxFX1NQTElUEAkqtAEKEFRyYW5zYWN0aW9uU3RhdGUSIQodVFJBTlNBQ1RJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlUUkFOU0FDVElPTl9TVEFURV9QRU5ESU5HEAESHQoZVFJBTlNBQ1RJT05fU1RBVEVfU0VUVExFRBACEh8KG1RSQU5TQUNUSU9OX1NUQVRFX0NBTkNFTExFRBADEh4KGlRSQU5TQUNUSU9OX1NUQVRFX0RJU1BVVEVEEAQqfgoNQWNjb3VudFN0YXR1cxIeChpBQ0NPVU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE0FDQ09VTlRfU1RBVFVTX09QRU4QARIZChVBQ0NPVU5UX1NUQVRVU19GUk9aRU4QAhIZChVBQ0NPVU5UX1NUQVRVU19DTE9TRUQQAyqUAQoMTW92ZW1lbnRLaW5kEh0KGU1PVkVNRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIWChJNT1ZFTUVOVF9LSU5EX0hPTEQQARIWChJNT1ZFTUVOVF9LSU5EX1BPU1QQAhIZChVNT1ZFTUVOVF9LSU5EX1JFTEVBU0UQAxIaChZNT1ZFTUVOVF9LSU5EX1RSQU5TRkVSEAQqowkKDVJlZnVzYWxSZWFzb24SHgoaUkVGVVNBTF9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpSRUZVU0FMX1JFQVNPTl9MRURHRVJfQlVTWRABEiUKIVJFRlVTQUxfUkVBU09OX0lOVkFMSURfUEFHRV9UT0tFThACEiQKIFJFRlVTQUxfUkVBU09OX1JFUVVFU1RfSURfUkVVU0VEEAMSIgoeUkVGVVNBTF9SRUFTT05fRVZFTlRfSURfUkVVU0VEEAQSHQoZUkVGVVNBTF9SRUFTT05fU0FNRV9QQVJUWRAFEigKJFJFRlVTQUxfUkVBU09OX1RSQU5TQUNUSU9OX0lEX1JFVVNFRBAGEiQKIFJFRlVTQUxfUkVBU09OX0RFUE9TSVRfSURfUkVVU0VEEAcSJwojUkVGVVNBTF9SRUFTT05fV0lUSERSQVdBTF9JRF9SRVVTRUQQCBIjCh9SRUZVU0FMX1JFQVNPTl9DUkVESVRfSURfUkVVU0VEEAkSJwojUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fSURfQlVSTlQQChImCiJSRUZVU0FMX1JFQVNPTl9XSVRIRFJBV0FMX0lEX0JVUk5UEAsSIgoeUkVGVVNBTF9SRUFTT05fR1JPVVBfTk9UX0ZPVU5EEAwSKAokUkVGVVNBTF9SRUFTT05fVFJBTlNBQ1RJT05fTk9UX0ZPVU5EEA0SKAokUkVGVVNBTF9SRUFTT05fTk9UX1RSQU5TQUNUSU9OX1BBUlRZEA4SIQodUkVGVVNBTF9SRUFTT05fTk9UX0FSQklUUkFUT1IQGxIsCihSRUZVU0FMX1JFQVNPTl9JTlZBTElEX1RSQU5TQUNUSU9OX1NUQVRFEA8SJAogUkVGVVNBTF9SRUFTT05fQ1VSUkVOQ1lfTUlTTUFUQ0gQEBImCiJSRUZVU0FMX1JFQVNPTl9BTU9VTlRfRVhDRUVEU19IT0xEEBESLgoqUkVGVVNBTF9SRUFTT05fQUxSRUFEWV9TRVRUTEVEX0RJRkZFUkVOVExZEBISMAosUkVGVVNBTF9SRUFTT05fQUxSRUFEWV9ERUxJVkVSRURfRElGRkVSRU5UTFkQHRIqCiZSRUZVU0FMX1JFQVNPTl9ESVNQVVRFX0FMUkVBRFlfREVDSURFRBATEiQKIFJFRlVTQUxfUkVBU09OX0VWSURFTkNFX1RPT19MQVRFEBwSJAogUkVGVVNBTF9SRUFTT05fVE9PX01VQ0hfRVZJREVOQ0UQFBIkCiBSRUZVU0FMX1JFQVNPTl9BQ0NPVU5UX05PVF9FTVBUWRAVEiEKHVJFRlVTQUxfUkVBU09OX0FDQ09VTlRfQ0xPU0VEEBYSIQodUkVGVVNBTF9SRUFTT05fQUNDT1VOVF9GUk9aRU4QFxIlCiFSRUZVU0FMX1JFQVNPTl9JTlNVRkZJQ0lFTlRfRlVORFMQGBInCiNSRUZVU0FMX1JFQVNPTl9CQUxBTkNFX09VVF9PRl9SQU5HRRAZEiYKIlJFRlVTQUxfUkVBU09OX0xJTktFRF9FTlRSWV9GQUlMRUQQGkJCChBib3Vyc2UubGVkZ2VyLnYxUAFaLGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvbGVkZ2VyL3YxO2xlZGdlcnYxYgZwcm90bzM", [file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * An agreement that a payer pays a provider for a capability: held first, then settled, cancelled
@@ -159,6 +159,28 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
    * @generated from field: bourse.ledger.v1.ArbitrationTerms arbitration = 19;
    */
   arbitration?: ArbitrationTerms | undefined;
+
+  /**
+   * What was delivered, as the ledger was told. Absent until then.
+   *
+   * @generated from field: bourse.ledger.v1.Delivery delivered = 20;
+   */
+  delivered?: Delivery | undefined;
+
+  /**
+   * The contest of it, open or over. Absent when there was none. Left out where transactions are
+   * listed.
+   *
+   * @generated from field: bourse.ledger.v1.Dispute dispute = 21;
+   */
+  dispute?: Dispute | undefined;
+
+  /**
+   * The rule that ended the hold because nobody did. UNSPECIFIED otherwise.
+   *
+   * @generated from field: bourse.ledger.v1.Rule end_rule = 22;
+   */
+  endRule: Rule;
 };
 
 /**
@@ -167,6 +189,238 @@ export type Transaction = Message<"bourse.ledger.v1.Transaction"> & {
  */
 export const TransactionSchema: GenMessage<Transaction> = /*@__PURE__*/
   messageDesc(file_bourse_ledger_v1_ledger, 0);
+
+/**
+ * What was delivered.
+ *
+ * @generated from message bourse.ledger.v1.Delivery
+ */
+export type Delivery = Message<"bourse.ledger.v1.Delivery"> & {
+  /**
+   * When, or when the service that measured it says that it came.
+   *
+   * @generated from field: google.protobuf.Timestamp deliver_time = 1;
+   */
+  deliverTime?: Timestamp | undefined;
+
+  /**
+   * SHA-256 of the result, in hex. Empty when it was not told.
+   *
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+
+  /**
+   * Where it lies. May be empty.
+   *
+   * @generated from field: string reference = 3;
+   */
+  reference: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Delivery.
+ * Use `create(DeliverySchema)` to create a new message.
+ */
+export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 1);
+
+/**
+ * A contest of a transaction. It ends by the first of the rules that holds, or by an operator's
+ * ruling before that; a ruling is final.
+ *
+ * @generated from message bourse.ledger.v1.Dispute
+ */
+export type Dispute = Message<"bourse.ledger.v1.Dispute"> & {
+  /**
+   * Which transaction.
+   *
+   * @generated from field: string transaction_id = 1;
+   */
+  transactionId: string;
+
+  /**
+   * Who pays: an agent id.
+   *
+   * @generated from field: string payer = 2;
+   */
+  payer: string;
+
+  /**
+   * Who is paid: an agent id.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * What is in dispute: the amount or, after settlement, what was paid.
+   *
+   * @generated from field: bourse.type.v1.Money amount = 4;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * Who opened it: `agent:<id>`, `operator` or `service:<name>`.
+   *
+   * @generated from field: string flagged_by = 5;
+   */
+  flaggedBy: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp flag_time = 6;
+   */
+  flagTime?: Timestamp | undefined;
+
+  /**
+   * Until when both sides may bring evidence.
+   *
+   * @generated from field: google.protobuf.Timestamp evidence_due_time = 7;
+   */
+  evidenceDueTime?: Timestamp | undefined;
+
+  /**
+   * When it is over at the latest.
+   *
+   * @generated from field: google.protobuf.Timestamp ruling_due_time = 8;
+   */
+  rulingDueTime?: Timestamp | undefined;
+
+  /**
+   * When a rule ends it if nothing more is said. Absent when it is over.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 9;
+   */
+  dueTime?: Timestamp | undefined;
+
+  /**
+   * Whether the provider had been paid before.
+   *
+   * @generated from field: bool was_settled = 10;
+   */
+  wasSettled: boolean;
+
+  /**
+   * How many pieces of evidence there are; GetTransaction has them.
+   *
+   * @generated from field: int32 evidence_count = 11;
+   */
+  evidenceCount: number;
+
+  /**
+   * What the named arbitrators would rule. Left out where disputes are listed.
+   *
+   * @generated from field: repeated bourse.ledger.v1.Vote votes = 12;
+   */
+  votes: Vote[];
+
+  /**
+   * The decision. Absent while it is open.
+   *
+   * @generated from field: bourse.ledger.v1.Ruling ruling = 13;
+   */
+  ruling?: Ruling | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Dispute.
+ * Use `create(DisputeSchema)` to create a new message.
+ */
+export const DisputeSchema: GenMessage<Dispute> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 2);
+
+/**
+ * What one arbitrator would rule.
+ *
+ * @generated from message bourse.ledger.v1.Vote
+ */
+export type Vote = Message<"bourse.ledger.v1.Vote"> & {
+  /**
+   * An agent id.
+   *
+   * @generated from field: string arbitrator = 1;
+   */
+  arbitrator: string;
+
+  /**
+   * The provider's share in basis points.
+   *
+   * @generated from field: int32 provider_share_bps = 2;
+   */
+  providerShareBps: number;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp vote_time = 4;
+   */
+  voteTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Vote.
+ * Use `create(VoteSchema)` to create a new message.
+ */
+export const VoteSchema: GenMessage<Vote> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 3);
+
+/**
+ * The decision of a dispute.
+ *
+ * @generated from message bourse.ledger.v1.Ruling
+ */
+export type Ruling = Message<"bourse.ledger.v1.Ruling"> & {
+  /**
+   * By which rule.
+   *
+   * @generated from field: bourse.ledger.v1.Rule rule = 1;
+   */
+  rule: Rule;
+
+  /**
+   * The provider's share in basis points: 10,000 is all. Half a micro goes to the payer.
+   *
+   * @generated from field: int32 provider_share_bps = 2;
+   */
+  providerShareBps: number;
+
+  /**
+   * Why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Who: `operator`, or `ledger` for a rule.
+   *
+   * @generated from field: string ruled_by = 4;
+   */
+  ruledBy: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp rule_time = 5;
+   */
+  ruleTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Ruling.
+ * Use `create(RulingSchema)` to create a new message.
+ */
+export const RulingSchema: GenMessage<Ruling> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger, 4);
 
 /**
  * What the provider promised to deliver, and how long the payer may look at it.
@@ -201,7 +455,7 @@ export type DeliveryTerms = Message<"bourse.ledger.v1.DeliveryTerms"> & {
  * Use `create(DeliveryTermsSchema)` to create a new message.
  */
 export const DeliveryTermsSchema: GenMessage<DeliveryTerms> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 1);
+  messageDesc(file_bourse_ledger_v1_ledger, 5);
 
 /**
  * Who decides a dispute and how long it may take.
@@ -243,7 +497,7 @@ export type ArbitrationTerms = Message<"bourse.ledger.v1.ArbitrationTerms"> & {
  * Use `create(ArbitrationTermsSchema)` to create a new message.
  */
 export const ArbitrationTermsSchema: GenMessage<ArbitrationTerms> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 2);
+  messageDesc(file_bourse_ledger_v1_ledger, 6);
 
 /**
  * Something a party brought forward.
@@ -292,7 +546,7 @@ export type Evidence = Message<"bourse.ledger.v1.Evidence"> & {
  * Use `create(EvidenceSchema)` to create a new message.
  */
 export const EvidenceSchema: GenMessage<Evidence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 3);
+  messageDesc(file_bourse_ledger_v1_ledger, 7);
 
 /**
  * The money of one owner in one currency. Turnovers are decimal texts, as they outgrow 64 bits.
@@ -391,7 +645,7 @@ export type Account = Message<"bourse.ledger.v1.Account"> & {
  * Use `create(AccountSchema)` to create a new message.
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 4);
+  messageDesc(file_bourse_ledger_v1_ledger, 8);
 
 /**
  * One immutable line of the books: an amount that leaves one account and enters another.
@@ -462,11 +716,112 @@ export type Movement = Message<"bourse.ledger.v1.Movement"> & {
  * Use `create(MovementSchema)` to create a new message.
  */
 export const MovementSchema: GenMessage<Movement> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger, 5);
+  messageDesc(file_bourse_ledger_v1_ledger, 9);
+
+/**
+ * What ends a transaction when its parties do not. Each rule looks at stored facts only and holds
+ * from one instant on; the earliest ends the transaction and, of those at the same instant, the
+ * first in this order. A hold that nobody disputes ends by NOT_DELIVERED, SILENCE_ACCEPTS or
+ * HOLD_EXPIRED, a dispute by any of the others or by NOT_DELIVERED. A dispute breaks the silence,
+ * so SILENCE_ACCEPTS ends none.
+ *
+ * @generated from enum bourse.ledger.v1.Rule
+ */
+export const Rule = {
+  /**
+   * @generated from enum value: RULE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * An operator ruled, which it may at any time.
+   *
+   * @generated from enum value: RULE_OPERATOR = 1;
+   */
+  OPERATOR: 1,
+
+  /**
+   * Nothing was delivered by the end of the hold; in a dispute also: nothing in the time agreed and
+   * until the evidence was due, or nothing by the last day. The payer has everything back. What had
+   * been settled counts as delivered.
+   *
+   * @generated from enum value: RULE_NOT_DELIVERED = 2;
+   */
+  NOT_DELIVERED: 2,
+
+  /**
+   * It was delivered and the payer said nothing within the review window agreed: the provider is
+   * paid.
+   *
+   * @generated from enum value: RULE_SILENCE_ACCEPTS = 3;
+   */
+  SILENCE_ACCEPTS: 3,
+
+  /**
+   * It was delivered, but no review window was agreed, and the hold is over: the payer has
+   * everything back.
+   *
+   * @generated from enum value: RULE_HOLD_EXPIRED = 4;
+   */
+  HOLD_EXPIRED: 4,
+
+  /**
+   * When evidence was due, one side had brought some and the other had not: the one that had, wins.
+   *
+   * @generated from enum value: RULE_EVIDENCE_SILENCE = 5;
+   */
+  EVIDENCE_SILENCE: 5,
+
+  /**
+   * What was delivered has another SHA-256 than what was agreed: the payer has everything back.
+   *
+   * @generated from enum value: RULE_WRONG_RESULT = 6;
+   */
+  WRONG_RESULT: 6,
+
+  /**
+   * It was delivered later than agreed: the provider is paid all of it for no delay, nothing for a
+   * delay as long as the time agreed, and in between in proportion.
+   *
+   * @generated from enum value: RULE_LATE = 7;
+   */
+  LATE: 7,
+
+  /**
+   * As many of the named arbitrators as were agreed named the same share.
+   *
+   * @generated from enum value: RULE_PANEL = 8;
+   */
+  PANEL: 8,
+
+  /**
+   * Nobody ruled by the last day: each side has half.
+   *
+   * @generated from enum value: RULE_SPLIT = 9;
+   */
+  SPLIT: 9,
+} as const;
+
+/**
+ * What ends a transaction when its parties do not. Each rule looks at stored facts only and holds
+ * from one instant on; the earliest ends the transaction and, of those at the same instant, the
+ * first in this order. A hold that nobody disputes ends by NOT_DELIVERED, SILENCE_ACCEPTS or
+ * HOLD_EXPIRED, a dispute by any of the others or by NOT_DELIVERED. A dispute breaks the silence,
+ * so SILENCE_ACCEPTS ends none.
+ *
+ * @generated from enum bourse.ledger.v1.Rule
+ */
+export type Rule = (typeof Rule)[keyof typeof Rule] | UnknownEnum;
+
+/**
+ * Describes the enum bourse.ledger.v1.Rule.
+ */
+export const RuleSchema: GenEnum<Rule> = /*@__PURE__*/
+  enumDesc(file_bourse_ledger_v1_ledger, 0);
 
 /**
  * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED;
- * DISPUTED to SETTLED or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
+ * DISPUTED to SETTLED or CANCELLED, by ruling or by rule. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */
@@ -508,7 +863,7 @@ export const TransactionState = {
 
 /**
  * Where a transaction stands. PENDING goes to SETTLED, CANCELLED or DISPUTED; SETTLED to DISPUTED;
- * DISPUTED to SETTLED or CANCELLED, by ruling. CANCELLED is the end, and so is what a ruling made.
+ * DISPUTED to SETTLED or CANCELLED, by ruling or by rule. CANCELLED is the end, and so is what a ruling made.
  *
  * @generated from enum bourse.ledger.v1.TransactionState
  */
@@ -518,7 +873,7 @@ export type TransactionState = (typeof TransactionState)[keyof typeof Transactio
  * Describes the enum bourse.ledger.v1.TransactionState.
  */
 export const TransactionStateSchema: GenEnum<TransactionState> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger, 0);
+  enumDesc(file_bourse_ledger_v1_ledger, 1);
 
 /**
  * Whether an account may be used.
@@ -564,7 +919,7 @@ export type AccountStatus = (typeof AccountStatus)[keyof typeof AccountStatus] |
  * Describes the enum bourse.ledger.v1.AccountStatus.
  */
 export const AccountStatusSchema: GenEnum<AccountStatus> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger, 1);
+  enumDesc(file_bourse_ledger_v1_ledger, 2);
 
 /**
  * What a movement did.
@@ -617,7 +972,7 @@ export type MovementKind = (typeof MovementKind)[keyof typeof MovementKind] | Un
  * Describes the enum bourse.ledger.v1.MovementKind.
  */
 export const MovementKindSchema: GenEnum<MovementKind> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger, 2);
+  enumDesc(file_bourse_ledger_v1_ledger, 3);
 
 /**
  * Every reason that the books and the record refuse with, in order of precedence: of those that
@@ -713,6 +1068,13 @@ export const RefusalReason = {
   NOT_TRANSACTION_PARTY: 14,
 
   /**
+   * The caller is none of the arbitrators that were agreed.
+   *
+   * @generated from enum value: REFUSAL_REASON_NOT_ARBITRATOR = 27;
+   */
+  NOT_ARBITRATOR: 27,
+
+  /**
    * The state does not allow it; metadata `state`.
    *
    * @generated from enum value: REFUSAL_REASON_INVALID_TRANSACTION_STATE = 15;
@@ -735,9 +1097,23 @@ export const RefusalReason = {
   ALREADY_SETTLED_DIFFERENTLY: 18,
 
   /**
+   * Something else was delivered before; metadata `sha256` and `reference`.
+   *
+   * @generated from enum value: REFUSAL_REASON_ALREADY_DELIVERED_DIFFERENTLY = 29;
+   */
+  ALREADY_DELIVERED_DIFFERENTLY: 29,
+
+  /**
    * @generated from enum value: REFUSAL_REASON_DISPUTE_ALREADY_DECIDED = 19;
    */
   DISPUTE_ALREADY_DECIDED: 19,
+
+  /**
+   * Evidence was due before; metadata `evidenceDue`.
+   *
+   * @generated from enum value: REFUSAL_REASON_EVIDENCE_TOO_LATE = 28;
+   */
+  EVIDENCE_TOO_LATE: 28,
 
   /**
    * @generated from enum value: REFUSAL_REASON_TOO_MUCH_EVIDENCE = 20;
@@ -792,5 +1168,5 @@ export type RefusalReason = (typeof RefusalReason)[keyof typeof RefusalReason] |
  * Describes the enum bourse.ledger.v1.RefusalReason.
  */
 export const RefusalReasonSchema: GenEnum<RefusalReason> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger, 3);
+  enumDesc(file_bourse_ledger_v1_ledger, 4);
 

@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bourse_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { Account, AccountStatus, ArbitrationTerms, DeliveryTerms, Movement, RefusalReason, Transaction, TransactionState } from "./ledger_pb.ts";
+import type { Account, AccountStatus, ArbitrationTerms, DeliveryTerms, Dispute, Movement, RefusalReason, Transaction, TransactionState } from "./ledger_pb.ts";
 import { file_bourse_ledger_v1_ledger } from "./ledger_pb.ts";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_bourse_type_v1_money } from "../../type/v1/money_pb.ts";
@@ -18,7 +18,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/ledger/v1/ledger_service.proto.
  */
 export const file_bourse_ledger_v1_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEhBib3Vyc2UubGVkZ2VyLnYxIv0DChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBEisKBXBheWVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEi4KCHByb3ZpZGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEh0KCmNhcGFiaWxpdHkYBCABKAlCCbpIBnIEEAEYZBJrCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQESKAoHY29udGV4dBgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQAoMaG9sZF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAiooPKgASMQoIZGVsaXZlcnkYCCABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YCSABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24ipgEKGFNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESaAoGYW1vdW50GAIgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCQbpIProBOwoPYW1vdW50LnBvc2l0aXZlEhdhbW91bnQgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwIk8KGVNldHRsZVRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIjwKGENhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiTwoZQ2FuY2VsVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iXAoeQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnNSZXF1ZXN0EjoKB2VudHJpZXMYASADKAsyHC5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoRW50cnlCC7pICJIBBQgBEMA+IqcCCgpCYXRjaEVudHJ5EjwKBnJlY29yZBgBIAEoCzIqLmJvdXJzZS5sZWRnZXIudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXF1ZXN0SAASPAoGc2V0dGxlGAIgASgLMiouYm91cnNlLmxlZGdlci52MS5TZXR0bGVUcmFuc2FjdGlvblJlcXVlc3RIABI8CgZjYW5jZWwYAyABKAsyKi5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdEgAElAKCGdyb3VwX2lkGAQgASgJQj66SDtyOTI3XihbMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSk/JEINCgRkZWVkEgW6SAIIASJRCh9CYXRjaFJlY29yZFRyYW5zYWN0aW9uc1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVzdWx0ImwKC0JhdGNoUmVzdWx0EjEKBXN0YXRlGAEgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlEioKB3JlZnVzYWwYAiABKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwitwEKB1JlZnVzYWwSLwoGcmVhc29uGAEgASgOMh8uYm91cnNlLmxlZGdlci52MS5SZWZ1c2FsUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSOQoIbWV0YWRhdGEYAyADKAsyJy5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMAoSU2V0dGxlR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNTZXR0bGVHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iMAoSQ2FuY2VsR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNDYW5jZWxHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24icQoSRmxhZ0Rpc3B1dGVSZXF1ZXN0EiAKDnRyYW5zYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI5CghldmlkZW5jZRgCIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuTmV3RXZpZGVuY2VCCLpIBZIBAhAUIm4KC05ld0V2aWRlbmNlEhgKBG5vdGUYASABKAlCCrpIB3IFEAEYoB8SGwoJcmVmZXJlbmNlGAIgASgJQgi6SAVyAxjQDxIoCgZzaGEyNTYYAyABKAlCGLpIFXITMhFeKFswLTlhLWZdezY0fSk/JCJJChNGbGFnRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiKxAQoVUmVzb2x2ZURpc3B1dGVSZXF1ZXN0EjIKCnJlcXVlc3RfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezAsNjR9JBIgCg50cmFuc2FjdGlvbl9pZBgCIAEoCUIIukgFcgOwAQESJgoScHJvdmlkZXJfc2hhcmVfYnBzGAMgASgFQgq6SAcaBRiQTigAEhoKBnJlYXNvbhgEIAEoCUIKukgHcgUQARigHyJMChZSZXNvbHZlRGlzcHV0ZVJlc3BvbnNlEjIKC3RyYW5zYWN0aW9uGAEgASgLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbiI5ChVHZXRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBInsKFkdldFRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uEi0KCW1vdmVtZW50cxgCIAMoCzIaLmJvdXJzZS5sZWRnZXIudjEuTW92ZW1lbnQi8AIKF0xpc3RUcmFuc2FjdGlvbnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIuCghhZ2VudF9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjR9JBIzCgRyb2xlGAQgASgOMhsuYm91cnNlLmxlZGdlci52MS5QYXJ0eVJvbGVCCLpIBYIBAhABEjsKBXN0YXRlGAUgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlQgi6SAWCAQIQARIbCgpjYXBhYmlsaXR5GAYgASgJQge6SARyAhhkEi4KCnN0YXJ0X3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJoChhMaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2USMwoMdHJhbnNhY3Rpb25zGAEgAygLMh0uYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiUgoSR2V0QmFsYW5jZXNSZXF1ZXN0EjwKBW93bmVyGAEgASgJQi26SCpyKDImXihAd29ybGR8QGlzc3VlcnxbQS1aYS16MC05Xy1dezEsNjR9KSQicgoTR2V0QmFsYW5jZXNSZXNwb25zZRIrCghhY2NvdW50cxgBIAMoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudBIuCgpvcGVuX2hvbGRzGAIgAygLMhouYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudCJ+ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxItCg1jdXJyZW5jeV9jb2RlGAMgASgJQha6SBNyETIPXihbQS1aXXszLDV9KT8kIlwKFExpc3RBY2NvdW50c1Jlc3BvbnNlEisKCGFjY291bnRzGAEgAygLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLeAQoORGVwb3NpdFJlcXVlc3QSMgoKZGVwb3NpdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MSw2NH0kEisKBW93bmVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEmsKBmFtb3VudBgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5QkS6SEG6ATsKD2Ftb3VudC5wb3NpdGl2ZRIXYW1vdW50IG11c3QgYmUgcG9zaXRpdmUaD3RoaXMubWljcm9zID4gMMgBASI9Cg9EZXBvc2l0UmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLiAQoPV2l0aGRyYXdSZXF1ZXN0EjUKDXdpdGhkcmF3YWxfaWQYASABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezEsNjR9JBIrCgVvd25lchgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJrCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQEiPgoQV2l0aGRyYXdSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50IqwCChJQb3N0Q3JlZGl0c1JlcXVlc3QSMgoJY3JlZGl0X2lkGAEgASgJQh+6SBxyGjIYXltBLVphLXowLTlfLjotXXsxLDEyOH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEpUBCgZhbW91bnQYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJuukhrugFlCg5hbW91bnQuY3JlZGl0cxIiYW1vdW50IG11c3QgYmUgaW4gQ1JEIGFuZCBub3QgemVybxovdGhpcy5taWNyb3MgIT0gMCAmJiB0aGlzLmN1cnJlbmN5X2NvZGUgPT0gJ0NSRCfIAQESGgoHdGFza19pZBgEIAEoCUIJukgGcgQQARhAIkEKE1Bvc3RDcmVkaXRzUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCLNAQoVU2V0Q3JlZGl0TGltaXRSZXF1ZXN0EisKBW93bmVyGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEoYBCgxjcmVkaXRfbGltaXQYAiABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJZukhWugFQChljcmVkaXRfbGltaXQubm90X25lZ2F0aXZlEiFjcmVkaXQgbGltaXQgbXVzdCBub3QgYmUgbmVnYXRpdmUaEHRoaXMubWljcm9zID49IDDIAQEiRAoWU2V0Q3JlZGl0TGltaXRSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Iq8BChdTZXRBY2NvdW50U3RhdHVzUmVxdWVzdBIrCgVvd25lchgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIqCg1jdXJyZW5jeV9jb2RlGAIgASgJQhO6SBByDjIMXltBLVpdezMsNX0kEjsKBnN0YXR1cxgDIAEoDjIfLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudFN0YXR1c0IKukgHggEEEAEgACJGChhTZXRBY2NvdW50U3RhdHVzUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmJvdXJzZS5sZWRnZXIudjEuQWNjb3VudCIPCg1WZXJpZnlSZXF1ZXN0IooBCg5WZXJpZnlSZXNwb25zZRIKCgJvaxgBIAEoCBIQCghhY2NvdW50cxgCIAEoAxIRCgltb3ZlbWVudHMYAyABKAMSFAoMdHJhbnNhY3Rpb25zGAQgASgDEjEKC2RpdmVyZ2VuY2VzGAUgAygLMhwuYm91cnNlLmxlZGdlci52MS5EaXZlcmdlbmNlIk0KCkRpdmVyZ2VuY2USDQoFY2hlY2sYASABKAkSDwoHc3ViamVjdBgCIAEoCRIQCghleHBlY3RlZBgDIAEoCRINCgVmb3VuZBgEIAEoCSpWCglQYXJ0eVJvbGUSGgoWUEFSVFlfUk9MRV9VTlNQRUNJRklFRBAAEhQKEFBBUlRZX1JPTEVfUEFZRVIQARIXChNQQVJUWV9ST0xFX1BST1ZJREVSEAIyjhAKDUxlZGdlclNlcnZpY2USgQEKEVJlY29yZFRyYW5zYWN0aW9uEiouYm91cnNlLmxlZGdlci52MS5SZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QaKy5ib3Vyc2UubGVkZ2VyLnYxLlJlY29yZFRyYW5zYWN0aW9uUmVzcG9uc2UiE5ACAqq7GAwKAwIDBRIFcGF5ZXISegoRU2V0dGxlVHJhbnNhY3Rpb24SKi5ib3Vyc2UubGVkZ2VyLnYxLlNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBorLmJvdXJzZS5sZWRnZXIudjEuU2V0dGxlVHJhbnNhY3Rpb25SZXNwb25zZSIMkAICqrsYBQoDAgMFEnoKEUNhbmNlbFRyYW5zYWN0aW9uEiouYm91cnNlLmxlZGdlci52MS5DYW5jZWxUcmFuc2FjdGlvblJlcXVlc3QaKy5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVzcG9uc2UiDJACAqq7GAUKAwIDBRKMAQoXQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnMSMC5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVjb3JkVHJhbnNhY3Rpb25zUmVxdWVzdBoxLmJvdXJzZS5sZWRnZXIudjEuQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnNSZXNwb25zZSIMkAICqrsYBQoDAgMFEmgKC1NldHRsZUdyb3VwEiQuYm91cnNlLmxlZGdlci52MS5TZXR0bGVHcm91cFJlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlNldHRsZUdyb3VwUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJoCgtDYW5jZWxHcm91cBIkLmJvdXJzZS5sZWRnZXIudjEuQ2FuY2VsR3JvdXBSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5DYW5jZWxHcm91cFJlc3BvbnNlIgyQAgKquxgFCgMCAwUSaAoLRmxhZ0Rpc3B1dGUSJC5ib3Vyc2UubGVkZ2VyLnYxLkZsYWdEaXNwdXRlUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuRmxhZ0Rpc3B1dGVSZXNwb25zZSIMkAICqrsYBQoDAgMFEm8KDlJlc29sdmVEaXNwdXRlEicuYm91cnNlLmxlZGdlci52MS5SZXNvbHZlRGlzcHV0ZVJlcXVlc3QaKC5ib3Vyc2UubGVkZ2VyLnYxLlJlc29sdmVEaXNwdXRlUmVzcG9uc2UiCpACAqq7GAMKAQMScgoOR2V0VHJhbnNhY3Rpb24SJy5ib3Vyc2UubGVkZ2VyLnYxLkdldFRyYW5zYWN0aW9uUmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuR2V0VHJhbnNhY3Rpb25SZXNwb25zZSINkAIBqrsYBgoEAgMEBRKCAQoQTGlzdFRyYW5zYWN0aW9ucxIpLmJvdXJzZS5sZWRnZXIudjEuTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QaKi5ib3Vyc2UubGVkZ2VyLnYxLkxpc3RUcmFuc2FjdGlvbnNSZXNwb25zZSIXkAIBqrsYEAoEAgMEBRIIYWdlbnRfaWQScAoLR2V0QmFsYW5jZXMSJC5ib3Vyc2UubGVkZ2VyLnYxLkdldEJhbGFuY2VzUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuR2V0QmFsYW5jZXNSZXNwb25zZSIUkAIBqrsYDQoEAgMEBRIFb3duZXISagoMTGlzdEFjY291bnRzEiUuYm91cnNlLmxlZGdlci52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5MaXN0QWNjb3VudHNSZXNwb25zZSILkAIBqrsYBAoCAwQSWgoHRGVwb3NpdBIgLmJvdXJzZS5sZWRnZXIudjEuRGVwb3NpdFJlcXVlc3QaIS5ib3Vyc2UubGVkZ2VyLnYxLkRlcG9zaXRSZXNwb25zZSIKkAICqrsYAwoBAxJdCghXaXRoZHJhdxIhLmJvdXJzZS5sZWRnZXIudjEuV2l0aGRyYXdSZXF1ZXN0GiIuYm91cnNlLmxlZGdlci52MS5XaXRoZHJhd1Jlc3BvbnNlIgqQAgKquxgDCgEDEm8KC1Bvc3RDcmVkaXRzEiQuYm91cnNlLmxlZGdlci52MS5Qb3N0Q3JlZGl0c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlBvc3RDcmVkaXRzUmVzcG9uc2UiE5ACAqq7GAwKAQUaB2F1Y3Rpb24SbwoOU2V0Q3JlZGl0TGltaXQSJy5ib3Vyc2UubGVkZ2VyLnYxLlNldENyZWRpdExpbWl0UmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuU2V0Q3JlZGl0TGltaXRSZXNwb25zZSIKkAICqrsYAwoBAxJ1ChBTZXRBY2NvdW50U3RhdHVzEikuYm91cnNlLmxlZGdlci52MS5TZXRBY2NvdW50U3RhdHVzUmVxdWVzdBoqLmJvdXJzZS5sZWRnZXIudjEuU2V0QWNjb3VudFN0YXR1c1Jlc3BvbnNlIgqQAgKquxgDCgEDElgKBlZlcmlmeRIfLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5UmVxdWVzdBogLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5UmVzcG9uc2UiC5ACAaq7GAQKAgMEQkIKEGJvdXJzZS5sZWRnZXIudjFQAVosYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9sZWRnZXIvdjE7bGVkZ2VydjFiBnByb3RvMw", [file_bourse_access_v1_access, file_bourse_ledger_v1_ledger, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiVib3Vyc2UvbGVkZ2VyL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEhBib3Vyc2UubGVkZ2VyLnYxIv0DChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSIAoOdHJhbnNhY3Rpb25faWQYASABKAlCCLpIBXIDsAEBEisKBXBheWVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEi4KCHByb3ZpZGVyGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEh0KCmNhcGFiaWxpdHkYBCABKAlCCbpIBnIEEAEYZBJrCgZhbW91bnQYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJEukhBugE7Cg9hbW91bnQucG9zaXRpdmUSF2Ftb3VudCBtdXN0IGJlIHBvc2l0aXZlGg90aGlzLm1pY3JvcyA+IDDIAQESKAoHY29udGV4dBgGIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSQAoMaG9sZF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAiooPKgASMQoIZGVsaXZlcnkYCCABKAsyHy5ib3Vyc2UubGVkZ2VyLnYxLkRlbGl2ZXJ5VGVybXMSNwoLYXJiaXRyYXRpb24YCSABKAsyIi5ib3Vyc2UubGVkZ2VyLnYxLkFyYml0cmF0aW9uVGVybXMiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24ipgEKGFNldHRsZVRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESaAoGYW1vdW50GAIgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCQbpIProBOwoPYW1vdW50LnBvc2l0aXZlEhdhbW91bnQgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwIk8KGVNldHRsZVRyYW5zYWN0aW9uUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIjwKGENhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiTwoZQ2FuY2VsVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iXAoeQmF0Y2hSZWNvcmRUcmFuc2FjdGlvbnNSZXF1ZXN0EjoKB2VudHJpZXMYASADKAsyHC5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoRW50cnlCC7pICJIBBQgBEMA+IqcCCgpCYXRjaEVudHJ5EjwKBnJlY29yZBgBIAEoCzIqLmJvdXJzZS5sZWRnZXIudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXF1ZXN0SAASPAoGc2V0dGxlGAIgASgLMiouYm91cnNlLmxlZGdlci52MS5TZXR0bGVUcmFuc2FjdGlvblJlcXVlc3RIABI8CgZjYW5jZWwYAyABKAsyKi5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbFRyYW5zYWN0aW9uUmVxdWVzdEgAElAKCGdyb3VwX2lkGAQgASgJQj66SDtyOTI3XihbMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSk/JEINCgRkZWVkEgW6SAIIASJRCh9CYXRjaFJlY29yZFRyYW5zYWN0aW9uc1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVzdWx0ImwKC0JhdGNoUmVzdWx0EjEKBXN0YXRlGAEgASgOMiIuYm91cnNlLmxlZGdlci52MS5UcmFuc2FjdGlvblN0YXRlEioKB3JlZnVzYWwYAiABKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwitwEKB1JlZnVzYWwSLwoGcmVhc29uGAEgASgOMh8uYm91cnNlLmxlZGdlci52MS5SZWZ1c2FsUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSOQoIbWV0YWRhdGEYAyADKAsyJy5ib3Vyc2UubGVkZ2VyLnYxLlJlZnVzYWwuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiMAoSU2V0dGxlR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNTZXR0bGVHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24iMAoSQ2FuY2VsR3JvdXBSZXF1ZXN0EhoKCGdyb3VwX2lkGAEgASgJQgi6SAVyA7ABASJKChNDYW5jZWxHcm91cFJlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24ivQEKFVJlY29yZERlbGl2ZXJ5UmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESKAoGc2hhMjU2GAIgASgJQhi6SBVyEzIRXihbMC05YS1mXXs2NH0pPyQSGwoJcmVmZXJlbmNlGAMgASgJQgi6SAVyAxjQDxI7CgdsYXRlbmN5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiBQiAiooPMgAiTAoWUmVjb3JkRGVsaXZlcnlSZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24icQoSRmxhZ0Rpc3B1dGVSZXF1ZXN0EiAKDnRyYW5zYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI5CghldmlkZW5jZRgCIAMoCzIdLmJvdXJzZS5sZWRnZXIudjEuTmV3RXZpZGVuY2VCCLpIBZIBAhAUInYKFVN1Ym1pdEV2aWRlbmNlUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESOwoIZXZpZGVuY2UYAiADKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2aWRlbmNlQgq6SAeSAQQIARAUIkwKFlN1Ym1pdEV2aWRlbmNlUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uInwKFFJ1bGVPbkRpc3B1dGVSZXF1ZXN0EiAKDnRyYW5zYWN0aW9uX2lkGAEgASgJQgi6SAVyA7ABARImChJwcm92aWRlcl9zaGFyZV9icHMYAiABKAVCCrpIBxoFGJBOKAASGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGKAfIksKFVJ1bGVPbkRpc3B1dGVSZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24i7wEKE0xpc3REaXNwdXRlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEi4KCGFnZW50X2lkGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kEjkKBnN0YXR1cxgEIAEoDjIfLmJvdXJzZS5sZWRnZXIudjEuRGlzcHV0ZVN0YXR1c0IIukgFggECEAESMwoPZHVlX2JlZm9yZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJcChRMaXN0RGlzcHV0ZXNSZXNwb25zZRIrCghkaXNwdXRlcxgBIAMoCzIZLmJvdXJzZS5sZWRnZXIudjEuRGlzcHV0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkibgoLTmV3RXZpZGVuY2USGAoEbm90ZRgBIAEoCUIKukgHcgUQARigHxIbCglyZWZlcmVuY2UYAiABKAlCCLpIBXIDGNAPEigKBnNoYTI1NhgDIAEoCUIYukgVchMyEV4oWzAtOWEtZl17NjR9KT8kIkkKE0ZsYWdEaXNwdXRlUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIrEBChVSZXNvbHZlRGlzcHV0ZVJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEiAKDnRyYW5zYWN0aW9uX2lkGAIgASgJQgi6SAVyA7ABARImChJwcm92aWRlcl9zaGFyZV9icHMYAyABKAVCCrpIBxoFGJBOKAASGgoGcmVhc29uGAQgASgJQgq6SAdyBRABGKAfIkwKFlJlc29sdmVEaXNwdXRlUmVzcG9uc2USMgoLdHJhbnNhY3Rpb24YASABKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uIjkKFUdldFRyYW5zYWN0aW9uUmVxdWVzdBIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgOwAQEiewoWR2V0VHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmJvdXJzZS5sZWRnZXIudjEuVHJhbnNhY3Rpb24SLQoJbW92ZW1lbnRzGAIgAygLMhouYm91cnNlLmxlZGdlci52MS5Nb3ZlbWVudCLwAgoXTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEi4KCGFnZW50X2lkGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2NH0kEjMKBHJvbGUYBCABKA4yGy5ib3Vyc2UubGVkZ2VyLnYxLlBhcnR5Um9sZUIIukgFggECEAESOwoFc3RhdGUYBSABKA4yIi5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uU3RhdGVCCLpIBYIBAhABEhsKCmNhcGFiaWxpdHkYBiABKAlCB7pIBHICGGQSLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImgKGExpc3RUcmFuc2FjdGlvbnNSZXNwb25zZRIzCgx0cmFuc2FjdGlvbnMYASADKAsyHS5ib3Vyc2UubGVkZ2VyLnYxLlRyYW5zYWN0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChJHZXRCYWxhbmNlc1JlcXVlc3QSPAoFb3duZXIYASABKAlCLbpIKnIoMiZeKEB3b3JsZHxAaXNzdWVyfFtBLVphLXowLTlfLV17MSw2NH0pJCJyChNHZXRCYWxhbmNlc1Jlc3BvbnNlEisKCGFjY291bnRzGAEgAygLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Ei4KCm9wZW5faG9sZHMYAiADKAsyGi5ib3Vyc2UubGVkZ2VyLnYxLk1vdmVtZW50In4KE0xpc3RBY2NvdW50c1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEi0KDWN1cnJlbmN5X2NvZGUYAyABKAlCFrpIE3IRMg9eKFtBLVpdezMsNX0pPyQiXAoUTGlzdEFjY291bnRzUmVzcG9uc2USKwoIYWNjb3VudHMYASADKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIt4BCg5EZXBvc2l0UmVxdWVzdBIyCgpkZXBvc2l0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXsxLDY0fSQSKwoFb3duZXIYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSawoGYW1vdW50GAMgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCRLpIQboBOwoPYW1vdW50LnBvc2l0aXZlEhdhbW91bnQgbXVzdCBiZSBwb3NpdGl2ZRoPdGhpcy5taWNyb3MgPiAwyAEBIj0KD0RlcG9zaXRSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50IuIBCg9XaXRoZHJhd1JlcXVlc3QSNQoNd2l0aGRyYXdhbF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MSw2NH0kEisKBW93bmVyGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEmsKBmFtb3VudBgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5QkS6SEG6ATsKD2Ftb3VudC5wb3NpdGl2ZRIXYW1vdW50IG11c3QgYmUgcG9zaXRpdmUaD3RoaXMubWljcm9zID4gMMgBASI+ChBXaXRoZHJhd1Jlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLkFjY291bnQirAIKElBvc3RDcmVkaXRzUmVxdWVzdBIyCgljcmVkaXRfaWQYASABKAlCH7pIHHIaMhheW0EtWmEtejAtOV8uOi1dezEsMTI4fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSlQEKBmFtb3VudBgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Qm66SGu6AWUKDmFtb3VudC5jcmVkaXRzEiJhbW91bnQgbXVzdCBiZSBpbiBDUkQgYW5kIG5vdCB6ZXJvGi90aGlzLm1pY3JvcyAhPSAwICYmIHRoaXMuY3VycmVuY3lfY29kZSA9PSAnQ1JEJ8gBARIaCgd0YXNrX2lkGAQgASgJQgm6SAZyBBABGEAiQQoTUG9zdENyZWRpdHNSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Is0BChVTZXRDcmVkaXRMaW1pdFJlcXVlc3QSKwoFb3duZXIYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQShgEKDGNyZWRpdF9saW1pdBgCIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Qlm6SFa6AVAKGWNyZWRpdF9saW1pdC5ub3RfbmVnYXRpdmUSIWNyZWRpdCBsaW1pdCBtdXN0IG5vdCBiZSBuZWdhdGl2ZRoQdGhpcy5taWNyb3MgPj0gMMgBASJEChZTZXRDcmVkaXRMaW1pdFJlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5ib3Vyc2UubGVkZ2VyLnYxLkFjY291bnQirwEKF1NldEFjY291bnRTdGF0dXNSZXF1ZXN0EisKBW93bmVyGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEioKDWN1cnJlbmN5X2NvZGUYAiABKAlCE7pIEHIOMgxeW0EtWl17Myw1fSQSOwoGc3RhdHVzGAMgASgOMh8uYm91cnNlLmxlZGdlci52MS5BY2NvdW50U3RhdHVzQgq6SAeCAQQQASAAIkYKGFNldEFjY291bnRTdGF0dXNSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuYm91cnNlLmxlZGdlci52MS5BY2NvdW50Ig8KDVZlcmlmeVJlcXVlc3QiigEKDlZlcmlmeVJlc3BvbnNlEgoKAm9rGAEgASgIEhAKCGFjY291bnRzGAIgASgDEhEKCW1vdmVtZW50cxgDIAEoAxIUCgx0cmFuc2FjdGlvbnMYBCABKAMSMQoLZGl2ZXJnZW5jZXMYBSADKAsyHC5ib3Vyc2UubGVkZ2VyLnYxLkRpdmVyZ2VuY2UiTQoKRGl2ZXJnZW5jZRINCgVjaGVjaxgBIAEoCRIPCgdzdWJqZWN0GAIgASgJEhAKCGV4cGVjdGVkGAMgASgJEg0KBWZvdW5kGAQgASgJKmMKDURpc3B1dGVTdGF0dXMSHgoaRElTUFVURV9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNESVNQVVRFX1NUQVRVU19PUEVOEAESGQoVRElTUFVURV9TVEFUVVNfQ0xPU0VEEAIqVgoJUGFydHlSb2xlEhoKFlBBUlRZX1JPTEVfVU5TUEVDSUZJRUQQABIUChBQQVJUWV9ST0xFX1BBWUVSEAESFwoTUEFSVFlfUk9MRV9QUk9WSURFUhACMtoTCg1MZWRnZXJTZXJ2aWNlEoEBChFSZWNvcmRUcmFuc2FjdGlvbhIqLmJvdXJzZS5sZWRnZXIudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXF1ZXN0GisuYm91cnNlLmxlZGdlci52MS5SZWNvcmRUcmFuc2FjdGlvblJlc3BvbnNlIhOQAgKquxgMCgMCAwUSBXBheWVyEnoKEVNldHRsZVRyYW5zYWN0aW9uEiouYm91cnNlLmxlZGdlci52MS5TZXR0bGVUcmFuc2FjdGlvblJlcXVlc3QaKy5ib3Vyc2UubGVkZ2VyLnYxLlNldHRsZVRyYW5zYWN0aW9uUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJ6ChFDYW5jZWxUcmFuc2FjdGlvbhIqLmJvdXJzZS5sZWRnZXIudjEuQ2FuY2VsVHJhbnNhY3Rpb25SZXF1ZXN0GisuYm91cnNlLmxlZGdlci52MS5DYW5jZWxUcmFuc2FjdGlvblJlc3BvbnNlIgyQAgKquxgFCgMCAwUSjAEKF0JhdGNoUmVjb3JkVHJhbnNhY3Rpb25zEjAuYm91cnNlLmxlZGdlci52MS5CYXRjaFJlY29yZFRyYW5zYWN0aW9uc1JlcXVlc3QaMS5ib3Vyc2UubGVkZ2VyLnYxLkJhdGNoUmVjb3JkVHJhbnNhY3Rpb25zUmVzcG9uc2UiDJACAqq7GAUKAwIDBRJoCgtTZXR0bGVHcm91cBIkLmJvdXJzZS5sZWRnZXIudjEuU2V0dGxlR3JvdXBSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5TZXR0bGVHcm91cFJlc3BvbnNlIgyQAgKquxgFCgMCAwUSaAoLQ2FuY2VsR3JvdXASJC5ib3Vyc2UubGVkZ2VyLnYxLkNhbmNlbEdyb3VwUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuQ2FuY2VsR3JvdXBSZXNwb25zZSIMkAICqrsYBQoDAgMFEnEKDlJlY29yZERlbGl2ZXJ5EicuYm91cnNlLmxlZGdlci52MS5SZWNvcmREZWxpdmVyeVJlcXVlc3QaKC5ib3Vyc2UubGVkZ2VyLnYxLlJlY29yZERlbGl2ZXJ5UmVzcG9uc2UiDJACAqq7GAUKAwIDBRJoCgtGbGFnRGlzcHV0ZRIkLmJvdXJzZS5sZWRnZXIudjEuRmxhZ0Rpc3B1dGVSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5GbGFnRGlzcHV0ZVJlc3BvbnNlIgyQAgKquxgFCgMCAwUScQoOU3VibWl0RXZpZGVuY2USJy5ib3Vyc2UubGVkZ2VyLnYxLlN1Ym1pdEV2aWRlbmNlUmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuU3VibWl0RXZpZGVuY2VSZXNwb25zZSIMkAICqrsYBQoDAgMFEmwKDVJ1bGVPbkRpc3B1dGUSJi5ib3Vyc2UubGVkZ2VyLnYxLlJ1bGVPbkRpc3B1dGVSZXF1ZXN0GicuYm91cnNlLmxlZGdlci52MS5SdWxlT25EaXNwdXRlUmVzcG9uc2UiCpACAqq7GAMKAQISdgoMTGlzdERpc3B1dGVzEiUuYm91cnNlLmxlZGdlci52MS5MaXN0RGlzcHV0ZXNSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5MaXN0RGlzcHV0ZXNSZXNwb25zZSIXkAIBqrsYEAoEAgMEBRIIYWdlbnRfaWQSbwoOUmVzb2x2ZURpc3B1dGUSJy5ib3Vyc2UubGVkZ2VyLnYxLlJlc29sdmVEaXNwdXRlUmVxdWVzdBooLmJvdXJzZS5sZWRnZXIudjEuUmVzb2x2ZURpc3B1dGVSZXNwb25zZSIKkAICqrsYAwoBAxJyCg5HZXRUcmFuc2FjdGlvbhInLmJvdXJzZS5sZWRnZXIudjEuR2V0VHJhbnNhY3Rpb25SZXF1ZXN0GiguYm91cnNlLmxlZGdlci52MS5HZXRUcmFuc2FjdGlvblJlc3BvbnNlIg2QAgGquxgGCgQCAwQFEoIBChBMaXN0VHJhbnNhY3Rpb25zEikuYm91cnNlLmxlZGdlci52MS5MaXN0VHJhbnNhY3Rpb25zUmVxdWVzdBoqLmJvdXJzZS5sZWRnZXIudjEuTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlIheQAgGquxgQCgQCAwQFEghhZ2VudF9pZBJwCgtHZXRCYWxhbmNlcxIkLmJvdXJzZS5sZWRnZXIudjEuR2V0QmFsYW5jZXNSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5HZXRCYWxhbmNlc1Jlc3BvbnNlIhSQAgGquxgNCgQCAwQFEgVvd25lchJqCgxMaXN0QWNjb3VudHMSJS5ib3Vyc2UubGVkZ2VyLnYxLkxpc3RBY2NvdW50c1JlcXVlc3QaJi5ib3Vyc2UubGVkZ2VyLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIguQAgGquxgECgIDBBJaCgdEZXBvc2l0EiAuYm91cnNlLmxlZGdlci52MS5EZXBvc2l0UmVxdWVzdBohLmJvdXJzZS5sZWRnZXIudjEuRGVwb3NpdFJlc3BvbnNlIgqQAgKquxgDCgEDEl0KCFdpdGhkcmF3EiEuYm91cnNlLmxlZGdlci52MS5XaXRoZHJhd1JlcXVlc3QaIi5ib3Vyc2UubGVkZ2VyLnYxLldpdGhkcmF3UmVzcG9uc2UiCpACAqq7GAMKAQMSbwoLUG9zdENyZWRpdHMSJC5ib3Vyc2UubGVkZ2VyLnYxLlBvc3RDcmVkaXRzUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuUG9zdENyZWRpdHNSZXNwb25zZSITkAICqrsYDAoBBRoHYXVjdGlvbhJvCg5TZXRDcmVkaXRMaW1pdBInLmJvdXJzZS5sZWRnZXIudjEuU2V0Q3JlZGl0TGltaXRSZXF1ZXN0GiguYm91cnNlLmxlZGdlci52MS5TZXRDcmVkaXRMaW1pdFJlc3BvbnNlIgqQAgKquxgDCgEDEnUKEFNldEFjY291bnRTdGF0dXMSKS5ib3Vyc2UubGVkZ2VyLnYxLlNldEFjY291bnRTdGF0dXNSZXF1ZXN0GiouYm91cnNlLmxlZGdlci52MS5TZXRBY2NvdW50U3RhdHVzUmVzcG9uc2UiCpACAqq7GAMKAQMSWAoGVmVyaWZ5Eh8uYm91cnNlLmxlZGdlci52MS5WZXJpZnlSZXF1ZXN0GiAuYm91cnNlLmxlZGdlci52MS5WZXJpZnlSZXNwb25zZSILkAIBqrsYBAoCAwRCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_ledger_v1_ledger, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Asks to hold an amount.
@@ -447,6 +447,70 @@ export const CancelGroupResponseSchema: GenMessage<CancelGroupResponse> = /*@__P
   messageDesc(file_bourse_ledger_v1_ledger_service, 14);
 
 /**
+ * Tells what was delivered.
+ *
+ * @generated from message bourse.ledger.v1.RecordDeliveryRequest
+ */
+export type RecordDeliveryRequest = Message<"bourse.ledger.v1.RecordDeliveryRequest"> & {
+  /**
+   * Which transaction.
+   *
+   * @generated from field: string transaction_id = 1;
+   */
+  transactionId: string;
+
+  /**
+   * SHA-256 of the result, in hex. Empty: not told, which is not what was agreed where a hash was.
+   *
+   * @generated from field: string sha256 = 2;
+   */
+  sha256: string;
+
+  /**
+   * Where it lies.
+   *
+   * @generated from field: string reference = 3;
+   */
+  reference: string;
+
+  /**
+   * How long the provider took, from the hold on, as the service that recorded the transaction
+   * measured it; refused to agents. Absent: until now.
+   *
+   * @generated from field: google.protobuf.Duration latency = 4;
+   */
+  latency?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.RecordDeliveryRequest.
+ * Use `create(RecordDeliveryRequestSchema)` to create a new message.
+ */
+export const RecordDeliveryRequestSchema: GenMessage<RecordDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 15);
+
+/**
+ * The transaction with its delivery.
+ *
+ * @generated from message bourse.ledger.v1.RecordDeliveryResponse
+ */
+export type RecordDeliveryResponse = Message<"bourse.ledger.v1.RecordDeliveryResponse"> & {
+  /**
+   * Its due_time follows from the delivery.
+   *
+   * @generated from field: bourse.ledger.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.RecordDeliveryResponse.
+ * Use `create(RecordDeliveryResponseSchema)` to create a new message.
+ */
+export const RecordDeliveryResponseSchema: GenMessage<RecordDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 16);
+
+/**
  * Asks to freeze a transaction.
  *
  * @generated from message bourse.ledger.v1.FlagDisputeRequest
@@ -472,7 +536,189 @@ export type FlagDisputeRequest = Message<"bourse.ledger.v1.FlagDisputeRequest"> 
  * Use `create(FlagDisputeRequestSchema)` to create a new message.
  */
 export const FlagDisputeRequestSchema: GenMessage<FlagDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 15);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 17);
+
+/**
+ * Brings evidence.
+ *
+ * @generated from message bourse.ledger.v1.SubmitEvidenceRequest
+ */
+export type SubmitEvidenceRequest = Message<"bourse.ledger.v1.SubmitEvidenceRequest"> & {
+  /**
+   * Which transaction.
+   *
+   * @generated from field: string transaction_id = 1;
+   */
+  transactionId: string;
+
+  /**
+   * What speaks for the caller's side.
+   *
+   * @generated from field: repeated bourse.ledger.v1.NewEvidence evidence = 2;
+   */
+  evidence: NewEvidence[];
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SubmitEvidenceRequest.
+ * Use `create(SubmitEvidenceRequestSchema)` to create a new message.
+ */
+export const SubmitEvidenceRequestSchema: GenMessage<SubmitEvidenceRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 18);
+
+/**
+ * The disputed transaction.
+ *
+ * @generated from message bourse.ledger.v1.SubmitEvidenceResponse
+ */
+export type SubmitEvidenceResponse = Message<"bourse.ledger.v1.SubmitEvidenceResponse"> & {
+  /**
+   * With all evidence.
+   *
+   * @generated from field: bourse.ledger.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.SubmitEvidenceResponse.
+ * Use `create(SubmitEvidenceResponseSchema)` to create a new message.
+ */
+export const SubmitEvidenceResponseSchema: GenMessage<SubmitEvidenceResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 19);
+
+/**
+ * An arbitrator's vote.
+ *
+ * @generated from message bourse.ledger.v1.RuleOnDisputeRequest
+ */
+export type RuleOnDisputeRequest = Message<"bourse.ledger.v1.RuleOnDisputeRequest"> & {
+  /**
+   * Which transaction.
+   *
+   * @generated from field: string transaction_id = 1;
+   */
+  transactionId: string;
+
+  /**
+   * The provider's share in basis points: 10,000 is all.
+   *
+   * @generated from field: int32 provider_share_bps = 2;
+   */
+  providerShareBps: number;
+
+  /**
+   * Why, for the record.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.RuleOnDisputeRequest.
+ * Use `create(RuleOnDisputeRequestSchema)` to create a new message.
+ */
+export const RuleOnDisputeRequestSchema: GenMessage<RuleOnDisputeRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 20);
+
+/**
+ * The transaction with the vote.
+ *
+ * @generated from message bourse.ledger.v1.RuleOnDisputeResponse
+ */
+export type RuleOnDisputeResponse = Message<"bourse.ledger.v1.RuleOnDisputeResponse"> & {
+  /**
+   * DISPUTED, or what the vote that made the quorum ruled.
+   *
+   * @generated from field: bourse.ledger.v1.Transaction transaction = 1;
+   */
+  transaction?: Transaction | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.RuleOnDisputeResponse.
+ * Use `create(RuleOnDisputeResponseSchema)` to create a new message.
+ */
+export const RuleOnDisputeResponseSchema: GenMessage<RuleOnDisputeResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 21);
+
+/**
+ * Asks for a page of disputes.
+ *
+ * @generated from message bourse.ledger.v1.ListDisputesRequest
+ */
+export type ListDisputesRequest = Message<"bourse.ledger.v1.ListDisputesRequest"> & {
+  /**
+   * Disputes per page; 0 means 50, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, with the same filter.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only those that this agent is a party or an arbitrator of.
+   *
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+
+  /**
+   * Only open or only closed ones.
+   *
+   * @generated from field: bourse.ledger.v1.DisputeStatus status = 4;
+   */
+  status: DisputeStatus;
+
+  /**
+   * Only open ones that a rule ends before this time if nothing more is said.
+   *
+   * @generated from field: google.protobuf.Timestamp due_before_time = 5;
+   */
+  dueBeforeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.ListDisputesRequest.
+ * Use `create(ListDisputesRequestSchema)` to create a new message.
+ */
+export const ListDisputesRequestSchema: GenMessage<ListDisputesRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 22);
+
+/**
+ * A page of disputes.
+ *
+ * @generated from message bourse.ledger.v1.ListDisputesResponse
+ */
+export type ListDisputesResponse = Message<"bourse.ledger.v1.ListDisputesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated bourse.ledger.v1.Dispute disputes = 1;
+   */
+  disputes: Dispute[];
+
+  /**
+   * Empty on the last page, and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.ListDisputesResponse.
+ * Use `create(ListDisputesResponseSchema)` to create a new message.
+ */
+export const ListDisputesResponseSchema: GenMessage<ListDisputesResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_ledger_service, 23);
 
 /**
  * What a party brings forward.
@@ -507,7 +753,7 @@ export type NewEvidence = Message<"bourse.ledger.v1.NewEvidence"> & {
  * Use `create(NewEvidenceSchema)` to create a new message.
  */
 export const NewEvidenceSchema: GenMessage<NewEvidence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 16);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 24);
 
 /**
  * The disputed transaction.
@@ -528,7 +774,7 @@ export type FlagDisputeResponse = Message<"bourse.ledger.v1.FlagDisputeResponse"
  * Use `create(FlagDisputeResponseSchema)` to create a new message.
  */
 export const FlagDisputeResponseSchema: GenMessage<FlagDisputeResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 17);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 25);
 
 /**
  * A ruling.
@@ -570,7 +816,7 @@ export type ResolveDisputeRequest = Message<"bourse.ledger.v1.ResolveDisputeRequ
  * Use `create(ResolveDisputeRequestSchema)` to create a new message.
  */
 export const ResolveDisputeRequestSchema: GenMessage<ResolveDisputeRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 18);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 26);
 
 /**
  * The decided transaction.
@@ -591,7 +837,7 @@ export type ResolveDisputeResponse = Message<"bourse.ledger.v1.ResolveDisputeRes
  * Use `create(ResolveDisputeResponseSchema)` to create a new message.
  */
 export const ResolveDisputeResponseSchema: GenMessage<ResolveDisputeResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 19);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 27);
 
 /**
  * Asks for a transaction.
@@ -612,7 +858,7 @@ export type GetTransactionRequest = Message<"bourse.ledger.v1.GetTransactionRequ
  * Use `create(GetTransactionRequestSchema)` to create a new message.
  */
 export const GetTransactionRequestSchema: GenMessage<GetTransactionRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 20);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 28);
 
 /**
  * The transaction.
@@ -640,7 +886,7 @@ export type GetTransactionResponse = Message<"bourse.ledger.v1.GetTransactionRes
  * Use `create(GetTransactionResponseSchema)` to create a new message.
  */
 export const GetTransactionResponseSchema: GenMessage<GetTransactionResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 21);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 29);
 
 /**
  * Asks for a page of transactions.
@@ -710,7 +956,7 @@ export type ListTransactionsRequest = Message<"bourse.ledger.v1.ListTransactions
  * Use `create(ListTransactionsRequestSchema)` to create a new message.
  */
 export const ListTransactionsRequestSchema: GenMessage<ListTransactionsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 22);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 30);
 
 /**
  * A page of transactions.
@@ -738,7 +984,7 @@ export type ListTransactionsResponse = Message<"bourse.ledger.v1.ListTransaction
  * Use `create(ListTransactionsResponseSchema)` to create a new message.
  */
 export const ListTransactionsResponseSchema: GenMessage<ListTransactionsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 23);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 31);
 
 /**
  * Asks for an owner's money.
@@ -759,7 +1005,7 @@ export type GetBalancesRequest = Message<"bourse.ledger.v1.GetBalancesRequest"> 
  * Use `create(GetBalancesRequestSchema)` to create a new message.
  */
 export const GetBalancesRequestSchema: GenMessage<GetBalancesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 24);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 32);
 
 /**
  * An owner's money.
@@ -787,7 +1033,7 @@ export type GetBalancesResponse = Message<"bourse.ledger.v1.GetBalancesResponse"
  * Use `create(GetBalancesResponseSchema)` to create a new message.
  */
 export const GetBalancesResponseSchema: GenMessage<GetBalancesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 25);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 33);
 
 /**
  * Asks for a page of accounts.
@@ -822,7 +1068,7 @@ export type ListAccountsRequest = Message<"bourse.ledger.v1.ListAccountsRequest"
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 26);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 34);
 
 /**
  * A page of accounts.
@@ -850,7 +1096,7 @@ export type ListAccountsResponse = Message<"bourse.ledger.v1.ListAccountsRespons
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 27);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 35);
 
 /**
  * Asks to bring money in.
@@ -885,7 +1131,7 @@ export type DepositRequest = Message<"bourse.ledger.v1.DepositRequest"> & {
  * Use `create(DepositRequestSchema)` to create a new message.
  */
 export const DepositRequestSchema: GenMessage<DepositRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 28);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 36);
 
 /**
  * The account after the deposit.
@@ -906,7 +1152,7 @@ export type DepositResponse = Message<"bourse.ledger.v1.DepositResponse"> & {
  * Use `create(DepositResponseSchema)` to create a new message.
  */
 export const DepositResponseSchema: GenMessage<DepositResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 29);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 37);
 
 /**
  * Asks to take money out.
@@ -941,7 +1187,7 @@ export type WithdrawRequest = Message<"bourse.ledger.v1.WithdrawRequest"> & {
  * Use `create(WithdrawRequestSchema)` to create a new message.
  */
 export const WithdrawRequestSchema: GenMessage<WithdrawRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 30);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 38);
 
 /**
  * The account after the withdrawal.
@@ -962,7 +1208,7 @@ export type WithdrawResponse = Message<"bourse.ledger.v1.WithdrawResponse"> & {
  * Use `create(WithdrawResponseSchema)` to create a new message.
  */
 export const WithdrawResponseSchema: GenMessage<WithdrawResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 31);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 39);
 
 /**
  * Asks to issue credits.
@@ -1004,7 +1250,7 @@ export type PostCreditsRequest = Message<"bourse.ledger.v1.PostCreditsRequest"> 
  * Use `create(PostCreditsRequestSchema)` to create a new message.
  */
 export const PostCreditsRequestSchema: GenMessage<PostCreditsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 32);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 40);
 
 /**
  * The account after the credits.
@@ -1025,7 +1271,7 @@ export type PostCreditsResponse = Message<"bourse.ledger.v1.PostCreditsResponse"
  * Use `create(PostCreditsResponseSchema)` to create a new message.
  */
 export const PostCreditsResponseSchema: GenMessage<PostCreditsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 33);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 41);
 
 /**
  * Asks to set a credit limit.
@@ -1053,7 +1299,7 @@ export type SetCreditLimitRequest = Message<"bourse.ledger.v1.SetCreditLimitRequ
  * Use `create(SetCreditLimitRequestSchema)` to create a new message.
  */
 export const SetCreditLimitRequestSchema: GenMessage<SetCreditLimitRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 34);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 42);
 
 /**
  * The account with its new limit.
@@ -1074,7 +1320,7 @@ export type SetCreditLimitResponse = Message<"bourse.ledger.v1.SetCreditLimitRes
  * Use `create(SetCreditLimitResponseSchema)` to create a new message.
  */
 export const SetCreditLimitResponseSchema: GenMessage<SetCreditLimitResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 35);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 43);
 
 /**
  * Asks to open, freeze or close an account.
@@ -1109,7 +1355,7 @@ export type SetAccountStatusRequest = Message<"bourse.ledger.v1.SetAccountStatus
  * Use `create(SetAccountStatusRequestSchema)` to create a new message.
  */
 export const SetAccountStatusRequestSchema: GenMessage<SetAccountStatusRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 36);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 44);
 
 /**
  * The account with its new status.
@@ -1130,7 +1376,7 @@ export type SetAccountStatusResponse = Message<"bourse.ledger.v1.SetAccountStatu
  * Use `create(SetAccountStatusResponseSchema)` to create a new message.
  */
 export const SetAccountStatusResponseSchema: GenMessage<SetAccountStatusResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 37);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 45);
 
 /**
  * Asks to prove the books.
@@ -1145,7 +1391,7 @@ export type VerifyRequest = Message<"bourse.ledger.v1.VerifyRequest"> & {
  * Use `create(VerifyRequestSchema)` to create a new message.
  */
 export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 38);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 46);
 
 /**
  * The proof.
@@ -1194,7 +1440,7 @@ export type VerifyResponse = Message<"bourse.ledger.v1.VerifyResponse"> & {
  * Use `create(VerifyResponseSchema)` to create a new message.
  */
 export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 39);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 47);
 
 /**
  * A place where the books contradict themselves.
@@ -1236,7 +1482,48 @@ export type Divergence = Message<"bourse.ledger.v1.Divergence"> & {
  * Use `create(DivergenceSchema)` to create a new message.
  */
 export const DivergenceSchema: GenMessage<Divergence> = /*@__PURE__*/
-  messageDesc(file_bourse_ledger_v1_ledger_service, 40);
+  messageDesc(file_bourse_ledger_v1_ledger_service, 48);
+
+/**
+ * Which disputes to list.
+ *
+ * @generated from enum bourse.ledger.v1.DisputeStatus
+ */
+export const DisputeStatus = {
+  /**
+   * Both.
+   *
+   * @generated from enum value: DISPUTE_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Without a ruling.
+   *
+   * @generated from enum value: DISPUTE_STATUS_OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * With one.
+   *
+   * @generated from enum value: DISPUTE_STATUS_CLOSED = 2;
+   */
+  CLOSED: 2,
+} as const;
+
+/**
+ * Which disputes to list.
+ *
+ * @generated from enum bourse.ledger.v1.DisputeStatus
+ */
+export type DisputeStatus = (typeof DisputeStatus)[keyof typeof DisputeStatus] | UnknownEnum;
+
+/**
+ * Describes the enum bourse.ledger.v1.DisputeStatus.
+ */
+export const DisputeStatusSchema: GenEnum<DisputeStatus> = /*@__PURE__*/
+  enumDesc(file_bourse_ledger_v1_ledger_service, 0);
 
 /**
  * Which side of a transaction an agent is on.
@@ -1273,7 +1560,7 @@ export type PartyRole = (typeof PartyRole)[keyof typeof PartyRole] | UnknownEnum
  * Describes the enum bourse.ledger.v1.PartyRole.
  */
 export const PartyRoleSchema: GenEnum<PartyRole> = /*@__PURE__*/
-  enumDesc(file_bourse_ledger_v1_ledger_service, 0);
+  enumDesc(file_bourse_ledger_v1_ledger_service, 1);
 
 /**
  * The books: who has what, what is promised to whom, and how it came about.
@@ -1289,7 +1576,8 @@ export const PartyRoleSchema: GenEnum<PartyRole> = /*@__PURE__*/
  * trillion units. RefusalReason lists all reasons in order of precedence.
  *
  * Who may act on a transaction: an operator always; a service on what it recorded itself; of what
- * the payer recorded itself, the payer settles and the provider cancels; either party disputes.
+ * the payer recorded itself, the payer settles and the provider cancels and delivers; either party
+ * disputes.
  * Another party or service gets NOT_TRANSACTION_PARTY; an agent that is no party gets
  * TRANSACTION_NOT_FOUND, as if there were none.
  *
@@ -1386,12 +1674,28 @@ export const LedgerService: GenService<{
     output: typeof CancelGroupResponseSchema;
   },
   /**
-   * Freezes a transaction until a ruling: a pending one keeps its hold; of a settled one, what was
-   * paid is held at the provider as far as it is there and its own, so never on credit. Either
-   * party may. Naturally idempotent; more evidence is added each time, but not the same twice. A
-   * ruling is final.
+   * Notes what was delivered for a transaction, which is what the rules of silence, delay and wrong
+   * results go by. The service that recorded the transaction tells it or, of what the payer
+   * recorded itself, the provider. Naturally idempotent; the first delivery stands.
+   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (over, or
+   * settled before it was disputed), ALREADY_DELIVERED_DIFFERENTLY.
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.RecordDelivery
+   */
+  recordDelivery: {
+    methodKind: "unary";
+    input: typeof RecordDeliveryRequestSchema;
+    output: typeof RecordDeliveryResponseSchema;
+  },
+  /**
+   * Freezes a transaction until a ruling: a pending one keeps its hold, whose time stands still; of
+   * a settled one, what was paid is held at the provider as far as it is there and its own, so
+   * never on credit, and what is missing is owed and taken first from whatever comes in. Either
+   * party may. It ends by a rule at the latest (see Rule). Naturally idempotent; evidence is added
+   * as by SubmitEvidence. A ruling is final.
    * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE
-   * (cancelled), DISPUTE_ALREADY_DECIDED, TOO_MUCH_EVIDENCE.
+   * (cancelled), DISPUTE_ALREADY_DECIDED, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE, ACCOUNT_CLOSED (of
+   * either side).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.FlagDispute
    */
@@ -1401,10 +1705,49 @@ export const LedgerService: GenService<{
     output: typeof FlagDisputeResponseSchema;
   },
   /**
-   * Rules on a dispute: the provider gets `provider_share_bps` of the amount or, when it was
-   * settled before, of what was paid; the payer the rest. All of it makes the transaction SETTLED,
-   * none CANCELLED, a part SETTLED with that amount. What the provider has to give back is taken
-   * from what was frozen; what that lacks stands as owed_amount. Idempotent by request_id.
+   * Brings evidence in a dispute. Each side should: who brings none while the other does loses when
+   * the evidence is due. Naturally idempotent: the same piece of a caller is kept once.
+   * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE (not
+   * disputed), EVIDENCE_TOO_LATE (metadata `evidenceDue`), TOO_MUCH_EVIDENCE (100 pieces).
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.SubmitEvidence
+   */
+  submitEvidence: {
+    methodKind: "unary";
+    input: typeof SubmitEvidenceRequestSchema;
+    output: typeof SubmitEvidenceResponseSchema;
+  },
+  /**
+   * Says what an arbitrator that the parties named would rule; it may be said anew until there is a
+   * ruling. As soon as evidence is no longer taken and as many as were agreed name the same share,
+   * that is the ruling. Naturally idempotent.
+   * Refuses with: TRANSACTION_NOT_FOUND, NOT_ARBITRATOR, INVALID_TRANSACTION_STATE (not disputed).
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.RuleOnDispute
+   */
+  ruleOnDispute: {
+    methodKind: "unary";
+    input: typeof RuleOnDisputeRequestSchema;
+    output: typeof RuleOnDisputeResponseSchema;
+  },
+  /**
+   * Lists disputes, newest first, filtered. An agent sees those that it is a party or an arbitrator
+   * of.
+   * Refuses with: INVALID_PAGE_TOKEN.
+   *
+   * @generated from rpc bourse.ledger.v1.LedgerService.ListDisputes
+   */
+  listDisputes: {
+    methodKind: "unary";
+    input: typeof ListDisputesRequestSchema;
+    output: typeof ListDisputesResponseSchema;
+  },
+  /**
+   * Rules on a dispute, at any time before a rule does: the provider gets `provider_share_bps` of
+   * the amount or, when it was settled before, of what was paid; the payer the rest. All of it makes
+   * the transaction SETTLED, none CANCELLED, a part SETTLED with that amount. What the provider has
+   * to give back is taken from what was frozen; what that lacks stands as owed_amount and is paid to
+   * the payer first of all that comes in. Idempotent by request_id.
    * Refuses with: REQUEST_ID_REUSED, TRANSACTION_NOT_FOUND, INVALID_TRANSACTION_STATE (metadata
    * `state`).
    *
@@ -1428,8 +1771,7 @@ export const LedgerService: GenService<{
   },
   /**
    * Lists transactions, newest first, filtered, without their evidence. An agent sees its own. A
-   * page may be shorter than asked for, even empty, when contexts are large or when few transactions
-   * pass the filter: the list is at its end when next_page_token is empty.
+   * page may be shorter than asked for when its contexts are large.
    * Refuses with: INVALID_PAGE_TOKEN.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.ListTransactions
