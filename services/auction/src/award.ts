@@ -30,6 +30,16 @@ export interface Award {
   readonly deadline?: Date | undefined;
 }
 
+/** What the ledger is told of an award, so that it can end by itself; in milliseconds. */
+export interface HoldTerms {
+  /** How long the price is held when the ledger hears of no delivery. */
+  readonly holdMs: bigint;
+  /** What the winning bid promised; what comes later is late. */
+  readonly withinMs: bigint;
+  /** How long after the delivery silence accepts. */
+  readonly reviewMs: bigint;
+}
+
 /** A bid with its score, its parts and its place. */
 export type Ranked = RankedBid<ScoredBid & { readonly bid: Bid }>;
 
@@ -38,6 +48,13 @@ export type Ranked = RankedBid<ScoredBid & { readonly bid: Bid }>;
  * over.
  */
 export const AWARDING_LEASE_MS = 5_000;
+
+/**
+ * How long the ledger waits beyond the deadline and the review before it ends a hold by its own
+ * rules. The auction ends every award itself before that, and each award has a hold of its own;
+ * only one that could not tell the ledger for so long finds it ended.
+ */
+export const HOLD_MARGIN_MS = 7n * 24n * 3_600_000n;
 
 /**
  * The bids, best first. It depends on nothing but the terms and the bids, so it is computed and
@@ -130,6 +147,12 @@ export function refuseAward(task: Task, now: Date): Step {
   if (award.cause !== "HAND") return expire(without, "NO_FUNDS", now);
   const open = move(without, "OPEN", { updateTime: now, dueTime: task.biddingCloseTime });
   return { task: open, followUps: [] };
+}
+
+/** On which terms the price of an award is held. */
+export function holdTerms({ spec }: Task, { bidLatencyMs }: Award): HoldTerms {
+  const reviewMs = spec.reviewWindowMs + HOLD_MARGIN_MS;
+  return { holdMs: spec.requirements.maxLatencyMs + reviewMs, withinMs: bidLatencyMs, reviewMs };
 }
 
 /** Tries to get the price held again `inMs` from now. */

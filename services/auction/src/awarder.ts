@@ -3,9 +3,16 @@ import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_servic
 import { reasonOf } from "@bourse/rpc";
 import { permanent } from "@bourse/service/lineage";
 import type { CallOptions, Client } from "@connectrpc/connect";
-import { type Award, confirmAward, lapsedBefore, postpone, refuseAward } from "./award.ts";
+import {
+  type Award,
+  confirmAward,
+  holdTerms,
+  lapsedBefore,
+  postpone,
+  refuseAward,
+} from "./award.ts";
 import { currencyOf } from "./bid.ts";
-import { writeMoney } from "./codec/value.ts";
+import { writeDuration, writeMoney } from "./codec/value.ts";
 import { mainCapability } from "./completion.ts";
 import type { Mover } from "./mover.ts";
 import type { AuctionStore } from "./store.ts";
@@ -54,6 +61,7 @@ export function createAwarder(options: {
 
   async function isHeld(task: Task, award: Award, call: CallOptions): Promise<boolean> {
     const { taskId, requester } = task;
+    const { holdMs, withinMs, reviewMs } = holdTerms(task, award);
     await free(lapsedBefore(task), call);
     try {
       const { transaction } = await ledger.recordTransaction(
@@ -64,10 +72,12 @@ export function createAwarder(options: {
           capability: mainCapability(task),
           amount: writeMoney(award.priceMicros, currencyOf(task)),
           context: { task_id: taskId, epoch: award.epoch },
+          holdTimeout: writeDuration(holdMs),
+          delivery: { within: writeDuration(withinMs), reviewWindow: writeDuration(reviewMs) },
         },
         call,
       );
-      // An operator may have cancelled it already: then nothing backs the award.
+      // An operator, or a rule of the ledger, may have cancelled it already: then nothing backs the award.
       return transaction?.state !== TransactionState.CANCELLED;
     } catch (error) {
       if (NO_FUNDS.has(reasonOf(error))) return false;

@@ -34,6 +34,9 @@ export function createCourier(
           ledger.cancelTransaction(fromJson(REQUESTS.cancel, payload), { signal }),
         );
         return;
+      case "deliver":
+        await unlessOver(ledger.recordDelivery(fromJson(REQUESTS.deliver, payload), { signal }));
+        return;
       case "credits":
         await ledger.postCredits(fromJson(REQUESTS.credits, payload), { signal });
         return;
@@ -57,7 +60,19 @@ export function isFinal(error: unknown): boolean {
   return permanent(error) && !isFrozen(error);
 }
 
-/** A ruling, or an operator, has moved the money otherwise: then there is nothing left to move. */
+/** The transaction is over, by a ruling or by a rule: then nobody asks for its delivery any more. */
+async function unlessOver(noted: Promise<unknown>): Promise<void> {
+  try {
+    await noted;
+  } catch (error) {
+    if (reasonOf(error) !== "INVALID_TRANSACTION_STATE") throw error;
+  }
+}
+
+/**
+ * A ruling, an operator, or a rule of the ledger has moved the money otherwise: then there is
+ * nothing left to move.
+ */
 async function unlessOverruled(moved: Promise<unknown>): Promise<void> {
   try {
     await moved;

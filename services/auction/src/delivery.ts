@@ -1,6 +1,6 @@
 import { Rejection } from "@bourse/rpc/rejection";
 import { currencyOf } from "./bid.ts";
-import { tell } from "./follow-up.ts";
+import { type FollowUp, tell } from "./follow-up.ts";
 import { invalidState, lastAward, later, move, type Result, type Step, type Task } from "./task.ts";
 
 /** A winner's work, and the award that it answers. */
@@ -49,7 +49,11 @@ export function deliver(task: Task, delivery: Delivery, now: Date): Step {
     subjects: { winner: agentId },
     payload: { epoch: award.epoch, sha256: work.sha256 },
   });
-  return { task: moved, followUps: [event] };
+  const { transactionId, awardTime = now } = award;
+  // Not below zero where a clock was set back.
+  const latencyMs = BigInt(Math.max(0, now.getTime() - awardTime.getTime()));
+  const note: FollowUp = { kind: "deliver", transactionId, sha256: work.sha256, latencyMs };
+  return { task: moved, followUps: [note, event] };
 }
 
 /**

@@ -33,6 +33,14 @@ export type Facts = Readonly<Record<string, string | number | bigint | boolean>>
 export type FollowUp =
   | { readonly kind: "settle" | "cancel"; readonly transactionId: string }
   | {
+      readonly kind: "deliver";
+      readonly transactionId: string;
+      /** Of the result, in hex; "" when the winner did not tell it. */
+      readonly sha256: string;
+      /** From the award to the delivery. */
+      readonly latencyMs: bigint;
+    }
+  | {
       readonly kind: "credits";
       readonly creditId: string;
       readonly agentId: string;

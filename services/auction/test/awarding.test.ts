@@ -1,5 +1,5 @@
 import { AwardPolicy, EndReason, PaymentRule } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HOUR, MINUTE, noonPlus, SECOND } from "./support/clock.ts";
 import { startLedger } from "./support/ledger.ts";
@@ -50,6 +50,24 @@ describe("an award by hand", () => {
     expect(world.ledger.available("buyer")).toBe(98_000_000n);
     expect(world.ledger.holds.get(task?.award?.transactionId ?? "")).toMatchObject({
       provider: "cheap",
+    });
+  });
+
+  test("tells the ledger what was promised, and keeps the price beyond deadline and review", async () => {
+    const wish = { reviewWindow: durationFromMs(24 * HOUR) };
+    const { buyer, taskId } = await postWithBids(world, instance, TWO, wish);
+
+    const { task } = await buyer.awardTask({ taskId });
+
+    const hold = world.ledger.holds.get(task?.award?.transactionId ?? "");
+    const week = 7 * 24 * HOUR;
+    expect(hold).toMatchObject({
+      holdTimeout: durationFromMs(30 * MINUTE + 24 * HOUR + week),
+      delivery: {
+        within: durationFromMs(25 * MINUTE),
+        sha256: "",
+        reviewWindow: durationFromMs(24 * HOUR + week),
+      },
     });
   });
 

@@ -77,6 +77,36 @@ describe("work that is accepted", () => {
     ]);
   });
 
+  test("is told to the ledger before it is paid, with the time that it took", async () => {
+    const { buyer, taskId, deliver } = await anAward();
+    world.clock.advance(23 * MINUTE);
+    await deliver();
+
+    await buyer.acceptResult({ taskId });
+    await allTold(world);
+
+    const [hold] = world.ledger.holds.values();
+    expect(hold?.delivered).toMatchObject({
+      sha256: RESULT.sha256,
+      latency: durationFromMs(23 * MINUTE),
+    });
+  });
+
+  test("finds its money moved by a rule of the ledger, and ends all the same", async () => {
+    const { buyer, taskId, deliver } = await anAward();
+    const [transactionId = ""] = world.ledger.holds.keys();
+    world.ledger.cancel(transactionId);
+    await deliver();
+
+    const { task } = await buyer.acceptResult({ taskId });
+    await allTold(world);
+
+    expect(stateOf(task)).toBe("SUCCEEDED");
+    expect(world.ledger.earned("quick")).toBe(0n);
+    expect(world.ledger.calls).toContain("deliver");
+    expect(world.ledger.credits.size).toBe(1);
+  });
+
   test("is shown to requester, evaluator and winner only", async () => {
     const { buyer, taskId, quick, slow, deliver } = await anAward({ evaluator: "judge" });
     await deliver();

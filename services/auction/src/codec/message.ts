@@ -2,6 +2,7 @@ import type { OutboxMessage } from "@bourse/postgres";
 import {
   CancelTransactionRequestSchema,
   PostCreditsRequestSchema,
+  RecordDeliveryRequestSchema,
   SettleTransactionRequestSchema,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { RecordOutcomeRequestSchema } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
@@ -10,12 +11,13 @@ import { create, type DescMessage, type MessageInitShape, toJson } from "@bufbui
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { FollowUp, MarketEvent } from "../follow-up.ts";
 import { writeOutcome } from "./task.ts";
-import { writeMoney } from "./value.ts";
+import { writeDuration, writeMoney } from "./value.ts";
 
 /** The kinds of outbox message that are a request to a peer, with its schema. */
 export const REQUESTS = {
   settle: SettleTransactionRequestSchema,
   cancel: CancelTransactionRequestSchema,
+  deliver: RecordDeliveryRequestSchema,
   credits: PostCreditsRequestSchema,
   outcome: RecordOutcomeRequestSchema,
 } as const;
@@ -23,7 +25,7 @@ export const REQUESTS = {
 /**
  * A task's follow-ups as outbox messages. What a receiver refuses, or leaves waiting for a ruling,
  * holds up nothing else: each award's money, credits and outcome have keys of their own. Only the
- * lineage of a task is told in order.
+ * lineage of a task is told in order, and what was delivered before its money.
  */
 export function writeFollowUps(
   taskId: string,
@@ -38,6 +40,14 @@ function writeFollowUp(taskId: string, followUp: FollowUp): OutboxMessage {
     case "cancel": {
       const { kind, transactionId } = followUp;
       return request(`${kind}/${transactionId}`, kind, `money/${transactionId}`, { transactionId });
+    }
+    case "deliver": {
+      const { kind, transactionId, sha256, latencyMs } = followUp;
+      return request(`${kind}/${transactionId}`, kind, `money/${transactionId}`, {
+        transactionId,
+        sha256,
+        latency: writeDuration(latencyMs),
+      });
     }
     case "credits": {
       const { creditId, agentId, creditMicros } = followUp;

@@ -1,6 +1,7 @@
 import { TransactionState } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
 import {
   LedgerService,
+  type RecordDeliveryRequest,
   type RecordTransactionRequest,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import {
@@ -60,8 +61,18 @@ export function startLedger() {
       throw refused("INSUFFICIENT_FUNDS");
     }
     available.set(account, left);
-    holds.set(transactionId, { payer: account, provider, micros, state: TransactionState.PENDING });
+    const { holdTimeout, delivery } = request;
+    const state = TransactionState.PENDING;
+    holds.set(transactionId, { payer: account, provider, micros, state, holdTimeout, delivery });
     return { transaction: { transactionId, state: TransactionState.PENDING } };
+  }
+
+  function deliver(request: RecordDeliveryRequest) {
+    const hold = holds.get(request.transactionId);
+    if (hold === undefined) throw refused("TRANSACTION_NOT_FOUND", Code.NotFound);
+    if (hold.state !== TransactionState.PENDING) throw refused("INVALID_TRANSACTION_STATE");
+    hold.delivered = request;
+    return {};
   }
 
   function end(transactionId: string, state: TransactionState) {
@@ -84,6 +95,7 @@ export function startLedger() {
         travel("settle", () => end(transactionId, TransactionState.SETTLED)),
       cancelTransaction: ({ transactionId }) =>
         travel("cancel", () => end(transactionId, TransactionState.CANCELLED)),
+      recordDelivery: (request) => travel("deliver", () => deliver(request)),
       postCredits: ({ creditId, agentId, amount }) =>
         travel("credits", () => {
           credits.set(creditId, { agentId, micros: amount?.micros ?? 0n });
@@ -131,6 +143,9 @@ interface Hold {
   readonly provider: string;
   readonly micros: bigint;
   state: TransactionState;
+  readonly holdTimeout?: RecordTransactionRequest["holdTimeout"];
+  readonly delivery?: RecordTransactionRequest["delivery"];
+  delivered?: RecordDeliveryRequest;
 }
 
 function refused(reason: string, code = Code.FailedPrecondition): ConnectError {
