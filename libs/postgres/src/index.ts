@@ -10,6 +10,7 @@ export {
   type ParkedMessage,
   unpark,
 } from "./outbox.ts";
+export { ensurePartitions, keepPartitions, type PartitionOptions } from "./partitions.ts";
 export { createPool } from "./pool.ts";
 export { type OutboxDepth, type Relay, type RelayOptions, startRelay } from "./relay.ts";
 export { forgetRequests, type MutationRequest, once, RequestIdReused } from "./requests.ts";
