@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
+import { applyOutside, isOutside } from "./migrate-outside.ts";
+import { withPatience } from "./patience.ts";
 import { identifier } from "./pool.ts";
 import { type Tx, withTransaction } from "./transaction.ts";
-import { sqlState, violated } from "./violation.ts";
+import { violated } from "./violation.ts";
 
 /** The database has migrations that this program does not know, so a newer one has been here. */
 export class SchemaTooNewError extends Error {
@@ -27,15 +28,17 @@ export interface Migration {
 }
 
 const SHARED = new URL("../sql/", import.meta.url);
-const LOCK_NOT_AVAILABLE = "55P03";
 const LOCK_TRIES_MAX = 40;
 
 /**
  * Brings `schema` up to date: first the tables of this library, then the files of `directory`.
  *
- * Files are named NNNN_noun.sql and run in that order, each in a transaction of its own with
- * `schema` as search path, so `create index concurrently` cannot stand in one. Any number of
- * callers may run at once. One that cannot get a lock gives up its own and tries again, for some minutes.
+ * Files are named NNNN_noun.sql and run in that order with `schema` as search path, each in a
+ * transaction of its own. One whose first line is `-- outside a transaction` runs statement by
+ * statement instead, as `create index concurrently` must; a statement behind the comment
+ * `-- in batches` is run until it changes no row. When such a file is broken off, it is run again from its
+ * beginning. Any number of callers may run at once. One that cannot get a lock gives up its own and
+ * tries again, for some minutes.
  * @throws SchemaTooNewError when the database has a migration that neither place holds
  */
 export async function migrate(
@@ -131,24 +134,23 @@ async function apply(
   migration: Migration,
   lockTimeoutMs: number,
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await applyOnce(pool, schema, migration, lockTimeoutMs);
-    } catch (error) {
-      if (violated(error) === "migrations_pkey") return;
-      // Those who queued up behind it go first, then it tries again.
-      if (sqlState(error) === LOCK_NOT_AVAILABLE && tries < LOCK_TRIES_MAX) {
-        await delay(lockTimeoutMs * (0.5 + Math.random() / 2));
-        continue;
-      }
-      throw new Error(`migration ${migration.id} of schema ${schema} failed: ${reason(error)}`, {
-        cause: error,
-      });
+  const patience = { tries: LOCK_TRIES_MAX, pauseMs: lockTimeoutMs };
+  try {
+    if (isOutside(migration)) {
+      const limits = { lockTimeoutMs, lockTriesMax: LOCK_TRIES_MAX };
+      await applyOutside(pool, { ...migration, ...limits, schema });
+    } else {
+      await withPatience(() => applyInside(pool, schema, migration, lockTimeoutMs), patience);
     }
+  } catch (error) {
+    if (violated(error) === "migrations_pkey") return;
+    throw new Error(`migration ${migration.id} of schema ${schema} failed: ${reason(error)}`, {
+      cause: error,
+    });
   }
 }
 
-function applyOnce(
+function applyInside(
   pool: Pool,
   schema: string,
   { id, sql }: Migration,

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sqlState } from "./violation.ts";
 
-const LOCK_NOT_AVAILABLE = "55P03";
+/** A lock that was not available in time, and a deadlock. */
+const LOCK_NOT_GOT: ReadonlySet<string | undefined> = new Set(["55P03", "40P01"]);
 
 /**
  * Runs `work` until it no longer gives up on a lock, at most `tries` times, with a pause of up to
@@ -16,7 +17,7 @@ export async function withPatience<T>(
     try {
       return await work();
     } catch (error) {
-      if (sqlState(error) !== LOCK_NOT_AVAILABLE || nth >= tries) throw error;
+      if (!LOCK_NOT_GOT.has(sqlState(error)) || nth >= tries) throw error;
       await delay(pauseMs * (0.5 + Math.random() / 2));
     }
   }

@@ -61,5 +61,7 @@ alter table agents
   add column erased_at timestamptz,
   drop constraint agents_capabilities_count,
   add constraint agents_capabilities_count
-    check (cardinality(capabilities) <= 100 and (cardinality(capabilities) > 0 or erased_at is not null)),
-  add constraint agents_erased_is_gone check (erased_at is null or unregistered_at is not null);
+    check (cardinality(capabilities) <= 100 and (cardinality(capabilities) > 0 or erased_at is not null))
+    not valid,
+  add constraint agents_erased_is_gone check (erased_at is null or unregistered_at is not null)
+    not valid;
