@@ -4,7 +4,7 @@ import { unusableFor } from "./account-status.ts";
 import { answered, type Books, type Decision, present, refused, type Stamp } from "./books.ts";
 import type { CancelCommand, RecordCommand, SettleCommand } from "./command.ts";
 import type { Movement } from "./movement.ts";
-import { refuse } from "./refusal.ts";
+import { foremost, refuse } from "./refusal.ts";
 import {
   differingField,
   invalidState,
@@ -48,7 +48,7 @@ function lackOf(
   provider: Account | undefined,
   { payer: owner, amount: { currency, micros } }: Terms,
 ): Rejection | undefined {
-  const unusable = unusableFor("pay", payer) ?? unusableFor("receive", provider);
+  const unusable = foremost([unusableFor("pay", payer), unusableFor("receive", provider)]);
   if (unusable !== undefined) return unusable;
   const spendable = payer === undefined ? 0n : available(payer);
   if (spendable >= micros) return undefined;

@@ -1,3 +1,4 @@
+import type { Rejection } from "@bourse/rpc/rejection";
 import {
   type Answer,
   type Books,
@@ -5,11 +6,12 @@ import {
   type Decision,
   type Draft,
   draftOn,
+  present,
   refused,
   type Stamp,
 } from "./books.ts";
 import type { Command, GroupCommand, LinkedCommand } from "./command.ts";
-import { refuse } from "./refusal.ts";
+import { foremost, refuse } from "./refusal.ts";
 
 /** How one command is decided. */
 export type Decide = (books: Books, command: Command, stamp: Stamp) => Decision;
@@ -70,12 +72,18 @@ export function resolveGroup(
         : { kind: "cancel", id: member, caller },
   );
   const decision = linked(books, { kind: "linked", commands }, stamp, decide);
-  const { answer } = decision;
-  if (answer.kind !== "group") return decision;
-  const refusal = answer.answers.find(
-    (each) => each.kind === "refused" && each.refusal.reason !== "LINKED_ENTRY_FAILED",
+  const failed = refusalsOf(decision);
+  if (failed.length === 0) return decision;
+  const alone = commands.flatMap((command) => refusalsOf(decide(books, command, stamp)));
+  return refused(present(foremost([...failed, ...alone])));
+}
+
+/** Why a decision refuses, without those that only follow from another. */
+function refusalsOf({ answer }: Decision): readonly Rejection[] {
+  const answers = answer.kind === "group" ? answer.answers : [answer];
+  return answers.flatMap((each) =>
+    each.kind === "refused" && each.refusal.reason !== "LINKED_ENTRY_FAILED" ? [each.refusal] : [],
   );
-  return refusal === undefined ? decision : { answer: refusal, changes: decision.changes };
 }
 
 /** All that a draft has changed, as the changes of one decision. */
