@@ -5,10 +5,11 @@ import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
 import { findBurnt } from "./postgres/burnt.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
+import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
-import { findTransaction, listTransactions } from "./postgres/transactions.ts";
+import { findTransaction, findTransactions } from "./postgres/transactions.ts";
 import { verifyBooks } from "./postgres/verify.ts";
 import type { LedgerStore, LineageStore, QueryOptions } from "./store.ts";
 
@@ -23,6 +24,9 @@ export interface StoreOptions {
 }
 
 const RACES_MAX = 10;
+
+/** The most transactions that one page of a list looks at for those that it wants. */
+const LOOK_MAX = 20_000;
 
 /** Opens the books on Postgres. */
 export function createLedgerStore(options: StoreOptions): LedgerStore {
@@ -47,7 +51,11 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
       }),
     isBurnt: (id, query) => snapshot(query, async (tx) => (await findBurnt(tx, [id])).length > 0),
     listTransactions: (filter, after, limit, query) =>
-      snapshot(query, (tx) => listTransactions(tx, filter, after, limit)),
+      snapshot(query, async (tx) => {
+        const walk = { order: "newest first", after, limit, lookMax: LOOK_MAX } as const;
+        const { ids, next } = await walkHistory(tx, filter, walk);
+        return { transactions: await findTransactions(tx, ids, "without disputes"), next };
+      }),
     listDisputes: (filter, after, limit, query) =>
       snapshot(query, (tx) => listDisputes(tx, filter, after, limit)),
     dueTransactions: (now, limit, query) =>

@@ -136,14 +136,12 @@ function queries({ store }: LedgerOptions) {
       const { $typeName, $unknown, ...asked } = request;
       const filter = decodeFilter({ ...request, pageSize: size, pageToken });
       const after = transactionCursor(asked, pageToken);
-      const limit = pageSize(size);
-      const rows = await store.listTransactions(filter, after, limit + 1, ctx);
-      const page = fitting(rows.slice(0, limit), (row) => row.context);
-      const last = page.at(-1);
-      const more = last !== undefined && page.length < rows.length;
+      const found = await store.listTransactions(filter, after, pageSize(size), ctx);
+      const page = fitting(found.transactions, (row) => row.context);
+      const next = page.length < found.transactions.length ? page.at(-1) : found.next;
       return {
         transactions: page.map(encodeTransaction),
-        nextPageToken: more ? encodePageToken(asked, [last.createdAt.toISOString(), last.id]) : "",
+        nextPageToken: next ? encodePageToken(asked, [next.createdAt.toISOString(), next.id]) : "",
       };
     },
 

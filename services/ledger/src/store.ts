@@ -72,6 +72,14 @@ export interface TransactionCursor {
   readonly id: string;
 }
 
+/** A stretch of a list of transactions. */
+export interface TransactionPage {
+  /** Those that pass the filter; perhaps none, though more come. */
+  readonly transactions: readonly Transaction[];
+  /** Where the list goes on; undefined at its end. */
+  readonly next: TransactionCursor | undefined;
+}
+
 /** How a query is run: aborting cancels it. */
 export interface QueryOptions {
   readonly signal?: AbortSignal;
@@ -105,7 +113,7 @@ export interface LedgerStore {
     after: TransactionCursor | undefined,
     limit: number,
     options: QueryOptions,
-  ): Promise<readonly Transaction[]>;
+  ): Promise<TransactionPage>;
   /** Newest first. */
   listDisputes(
     filter: DisputeFilter,

@@ -7,6 +7,7 @@ import type { Caller } from "../src/caller.ts";
 import type { Command } from "../src/command.ts";
 import { PRECEDENCE, type Reason } from "../src/refusal.ts";
 import { codes } from "../src/rejections.ts";
+import { WINDOWS } from "../src/windows.ts";
 import {
   AUCTION,
   agent,
@@ -103,7 +104,13 @@ const settle = (caller: Caller, amount = eur(100)): Command => ({
   caller,
 });
 const cancel = (caller: Caller): Command => ({ kind: "cancel", id: T1, caller });
-const flag = (caller: Caller): Command => ({ kind: "dispute", id: T1, caller, evidence: flood });
+const flag = (caller: Caller): Command => ({
+  kind: "dispute",
+  id: T1,
+  caller,
+  evidence: flood,
+  windows: WINDOWS,
+});
 
 const eve = agent("eve");
 

@@ -2,7 +2,6 @@ import type { Tx } from "@bourse/postgres";
 import type { Account } from "../account.ts";
 import { canonicalJson, type JsonObject } from "../canonical.ts";
 import type { Rule } from "../ruling.ts";
-import type { TransactionCursor, TransactionFilter } from "../store.ts";
 import type {
   ArbitrationTerms,
   DeliveryTerms,
@@ -173,9 +172,23 @@ const READ = `select ${SELECTED}, ${SIDE_COLUMNS}, payer.owner as payer, provide
 
 /** One transaction with all that was said in its dispute. */
 export async function findTransaction(tx: Tx, id: string): Promise<Transaction | undefined> {
-  const { rows } = await tx.query<ReadRow>(`${READ} where t.id = $1`, [id]);
-  const disputes = await disputesOf(tx, rows);
-  return rows.map((row) => toTransaction(row, row, disputes.get(row.id)))[0];
+  return (await findTransactions(tx, [id], "with disputes"))[0];
+}
+
+/** These transactions in this order, with or without what was said in their disputes. */
+export async function findTransactions(
+  tx: Tx,
+  ids: readonly string[],
+  extent: "with disputes" | "without disputes",
+): Promise<readonly Transaction[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query<ReadRow>(`${READ} where t.id = any($1::uuid[])`, [ids]);
+  const disputes = extent === "with disputes" ? await disputesOf(tx, rows) : undefined;
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.flatMap((id) => {
+    const row = byId.get(id);
+    return row === undefined ? [] : [toTransaction(row, row, disputes?.get(id))];
+  });
 }
 
 /** How a transaction is written; `accountOf` tells the id of an owner's account. */
@@ -234,56 +247,3 @@ export async function saveTransactions(
   await insertRows(tx, "transactions", columnsOf(accountOf), sorted);
   await updateRows(tx, "transactions", CHANGING, changed);
 }
-
-/** A page of transactions, newest first, without what was said in their disputes. */
-export async function listTransactions(
-  tx: Tx,
-  filter: TransactionFilter,
-  after: TransactionCursor | undefined,
-  limit: number,
-): Promise<readonly Transaction[]> {
-  const { agent, role } = filter;
-  // One side at a time, since each has an index in the order of the list and both together have none.
-  const sides =
-    agent === undefined
-      ? ["$1::text is null"]
-      : (role === undefined ? SIDES : [role]).map(
-          (side) => `${side}_account = any(array(select id from accounts where owner = $1))`,
-        );
-  const pages = sides.map(
-    (side) => `(
-      select id, created_at from transactions
-      where ${side}
-        and ($2::transaction_state is null or state = $2)
-        and ($3::text is null or capability = $3)
-        and ($4::timestamptz is null or created_at >= $4)
-        and ($5::timestamptz is null or created_at < $5)
-        and ($6::timestamptz is null or created_at <= $6)
-        and ($6::timestamptz is null or (created_at, id) < ($6, $7::uuid))
-      order by created_at desc, id desc
-      limit $8
-    )`,
-  );
-  const { rows } = await tx.query<ReadRow>(
-    `with page as (
-       select id from (${pages.join(" union all ")}) as both_sides
-       order by created_at desc, id desc
-       limit $8
-     )
-     ${READ} join page on page.id = t.id
-     order by t.created_at desc, t.id desc`,
-    [
-      agent ?? null,
-      filter.state ?? null,
-      filter.capability ?? null,
-      filter.from ?? null,
-      filter.until ?? null,
-      after?.createdAt ?? null,
-      after?.id ?? null,
-      limit,
-    ],
-  );
-  return rows.map((row) => toTransaction(row, row, undefined));
-}
-
-const SIDES = ["payer", "provider"] as const;

@@ -1771,7 +1771,8 @@ export const LedgerService: GenService<{
   },
   /**
    * Lists transactions, newest first, filtered, without their evidence. An agent sees its own. A
-   * page may be shorter than asked for when its contexts are large.
+   * page may be shorter than asked for, even empty, when contexts are large or when few transactions
+   * pass the filter: the list is at its end when next_page_token is empty.
    * Refuses with: INVALID_PAGE_TOKEN.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.ListTransactions
