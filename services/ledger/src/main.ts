@@ -10,6 +10,7 @@ import { startDueLoop } from "./due-loop.ts";
 import { ledgerEvents } from "./events.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
+import { createPaymentStore } from "./postgres/payments.ts";
 import { createLedgerStore, createLineageStore } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
@@ -42,13 +43,14 @@ await run({
     const limits = { ...limitsOf(config), onBatch: measures.countBatch };
     const queue = defer(createQueue({ store, tell, ...limits }));
     const { submit } = queue;
-    await openFacilitator(context, config, { store, submit });
     const onDueFault = (err: unknown) => logger.warn({ event: "fault", err }, "a rule is late");
     defer(startDueLoop({ store, submit, now, onFault: onDueFault }));
-    const windows = windowsOf(config);
+    const payments = createPaymentStore(pool);
+    await openFacilitator(context, config, { submit, payments });
+    const rules = { windows: windowsOf(config), rails: config.BOURSE_X402_RAILS, now };
     return {
       bindings: [
-        bind(LedgerService, ledgerService({ store, submit, tell, windows })),
+        bind(LedgerService, ledgerService({ store, submit, tell, ...rules })),
         bind(LineageService, lineageService({ store: createLineageStore(outside), now })),
       ],
       codes,

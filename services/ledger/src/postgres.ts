@@ -2,7 +2,6 @@ import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
 import { DebtsUnread } from "./debt.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
-import { findBurnt } from "./postgres/burnt.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { walkHistory } from "./postgres/history.ts";
@@ -49,7 +48,6 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
         if (transaction === undefined) return undefined;
         return { transaction, movements: await movementsOf(tx, id) };
       }),
-    isBurnt: (id, query) => snapshot(query, async (tx) => (await findBurnt(tx, [id])).length > 0),
     listTransactions: (filter, after, limit, query) =>
       snapshot(query, async (tx) => {
         const walk = { order: "newest first", after, limit, lookMax: LOOK_MAX } as const;

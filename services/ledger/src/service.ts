@@ -24,6 +24,8 @@ import type { Queue } from "./queue.ts";
 import type { LedgerStore } from "./store.ts";
 import { maySee, notFound } from "./transaction.ts";
 import type { Windows } from "./windows.ts";
+import type { Rail } from "./x402/rail.ts";
+import { settlements } from "./x402/settlement-service.ts";
 
 /** What the books are served with. */
 export interface LedgerOptions {
@@ -34,6 +36,9 @@ export interface LedgerOptions {
   readonly tell: (happenings: readonly Happening[]) => void;
   /** How long steps last where nothing was agreed. */
   readonly windows: Windows;
+  /** What may be paid by x402. */
+  readonly rails: readonly Rail[];
+  readonly now: () => Date;
 }
 
 const DIVERGENCES_MAX = 100;
@@ -47,6 +52,7 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
     ...disputes(options),
     ...transfers(options),
     ...queries(options),
+    ...settlements(options),
   };
 }
 

@@ -105,8 +105,6 @@ export interface LedgerStore {
     id: string,
     options: QueryOptions,
   ): Promise<{ transaction: Transaction; movements: readonly StatementLine[] } | undefined>;
-  /** Whether a transaction was refused for a passing cause, so that its id is used up. */
-  isBurnt(id: string, options: QueryOptions): Promise<boolean>;
   /** Newest first; without their evidence. */
   listTransactions(
     filter: TransactionFilter,

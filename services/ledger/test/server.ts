@@ -13,6 +13,7 @@ import { codes } from "../src/rejections.ts";
 import { ledgerService } from "../src/service.ts";
 import { WINDOWS } from "../src/windows.ts";
 import { openDatabase, openStores } from "./books.ts";
+import { CENT_RAIL, RAIL } from "./x402/vectors.ts";
 
 /** A served ledger over a database of its own. */
 export interface TestLedger extends AsyncDisposable {
@@ -49,7 +50,10 @@ export async function startLedger(
     listen: "127.0.0.1:0",
     domain: "bourse.ledger",
     bindings: [
-      bind(LedgerService, ledgerService({ store, submit, tell, windows: WINDOWS })),
+      bind(
+        LedgerService,
+        ledgerService({ store, submit, tell, windows: WINDOWS, rails: [RAIL, CENT_RAIL], now }),
+      ),
       bind(LineageService, lineageService({ store: lineage, now })),
     ],
     codes,

@@ -12,6 +12,7 @@ import {
 } from "./data-folder.ts";
 import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
+import { paymentEnvironment } from "./payment.ts";
 import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
 import { identify, isAlive, type ProcessId, signal } from "./process-id.ts";
 import { type ServiceProcess, startService } from "./service-process.ts";
@@ -187,7 +188,7 @@ function environmentOf(
   const own: Record<ServiceName, Record<string, string>> = {
     registry: { ...database, ...auction, ...ledger, ...redis },
     auction: { ...database, ...registry, ...ledger },
-    ledger: database,
+    ledger: { ...database, ...paymentEnvironment(process.env) },
     discovery: { ...registry, ...redis },
   };
   return { ...common, ...own[name] };

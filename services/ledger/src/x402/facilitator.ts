@@ -1,3 +1,4 @@
+import type { AccountName } from "../account.ts";
 import type { Claim, Named } from "./claim.ts";
 import { claimReader } from "./claim.ts";
 import { type PaymentStore, pay, paymentId, type Submit } from "./payments.ts";
@@ -120,15 +121,15 @@ async function claimFault(
   const fault = faultOf(claim, phase, signer, now);
   if (phase === "verify" || fault === undefined) return fault;
   if (fault.code !== windowFault(claim, now)?.code) return fault;
-  const { transaction, burnt } = await store.find(paymentId(claim), accountOf(claim));
-  return transaction === undefined && !burnt ? fault : faultOf(claim, phase, signer, undefined);
+  const { recorded, burnt } = await store.standing(paymentId(claim), accountOf(claim));
+  return !recorded && !burnt ? fault : faultOf(claim, phase, signer, undefined);
 }
 
 /** Whether the nonce is free and the money there. */
 async function fundsFault(claim: Claim, { store }: FacilitatorOptions): Promise<Fault | undefined> {
-  const record = await store.find(paymentId(claim), accountOf(claim));
-  const { transaction, burnt, available } = record;
-  if (transaction !== undefined) {
+  const standing = await store.standing(paymentId(claim), accountOf(claim));
+  const { recorded, burnt, available } = standing;
+  if (recorded) {
     const message = "the nonce was used: settle again to be told how it ended";
     return { code: "invalid_transaction_state", message };
   }
@@ -137,7 +138,7 @@ async function fundsFault(claim: Claim, { store }: FacilitatorOptions): Promise<
   return { code: "insufficient_funds", message };
 }
 
-function accountOf({ authorization, rail }: Claim) {
+function accountOf({ authorization, rail }: Claim): AccountName {
   return { owner: ownerOf(authorization.from), currency: rail.currency };
 }
 

@@ -1,10 +1,8 @@
 import type { ConfigOf, ServiceContext } from "@bourse/service";
 import type { variables } from "../config.ts";
-import type { LedgerStore } from "../store.ts";
 import { createFacilitator } from "./facilitator.ts";
 import { type FinishedRequest, serveFacilitator } from "./http.ts";
-import { paymentStore } from "./payment-store.ts";
-import type { Submit } from "./payments.ts";
+import type { PaymentStore, Submit } from "./payments.ts";
 import { createSignatures } from "./signatures.ts";
 
 /** Payments that may wait for a thread to check their signature. */
@@ -17,7 +15,7 @@ const WAITING_MAX = 1_000;
 export async function openFacilitator(
   context: Pick<ServiceContext, "logger" | "metrics" | "now" | "defer">,
   config: ConfigOf<typeof variables>,
-  books: { readonly store: LedgerStore; readonly submit: Submit },
+  books: { readonly payments: PaymentStore; readonly submit: Submit },
 ): Promise<void> {
   const { logger, metrics, now, defer } = context;
   const listen = config.BOURSE_X402_LISTEN;
@@ -29,7 +27,7 @@ export async function openFacilitator(
     rails: config.BOURSE_X402_RAILS,
     signatures,
     submit: books.submit,
-    store: paymentStore(books.store),
+    store: books.payments,
     now,
   });
   const onFinished = observed(logger, metrics);

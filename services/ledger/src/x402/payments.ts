@@ -1,10 +1,10 @@
 import { deriveUuid } from "@bourse/service/derive";
+import type { AccountName } from "../account.ts";
 import type { Answer } from "../books.ts";
 import type { Caller } from "../caller.ts";
 import type { JsonObject } from "../canonical.ts";
 import type { Command } from "../command.ts";
-import type { StatementLine } from "../movement.ts";
-import type { Terms, Transaction } from "../transaction.ts";
+import type { Terms } from "../transaction.ts";
 import type { Claim } from "./claim.ts";
 import { ownerOf } from "./rail.ts";
 import type { Code, Fault } from "./verdict.ts";
@@ -12,22 +12,21 @@ import type { Code, Fault } from "./verdict.ts";
 /** The facilitator as the books know it: it records and settles what was paid by x402. */
 export const FACILITATOR: Caller = { kind: "service", id: "x402" };
 
-/** What the books know of a payment before it is made, or after. */
-export interface PaymentRecord {
-  readonly transaction: Transaction | undefined;
-  readonly movements: readonly StatementLine[];
-  /** Whether it was refused for want of funds. */
+/** What the books know of a payment, and of the account that it comes from. */
+export interface PaymentStanding {
+  /** Whether there is a transaction of its id. */
+  readonly recorded: boolean;
+  /** Whether it was refused for a passing cause, so that its id is used up. */
   readonly burnt: boolean;
-  /** Micros that the payer could pay with now. */
+  /** Micros that the payer can spend now. */
   readonly available: bigint;
 }
 
-/** Reads payments, all of one instant. */
+/** Reads payments. */
 export interface PaymentStore {
-  find(
-    id: string,
-    payer: { readonly owner: string; readonly currency: string },
-  ): Promise<PaymentRecord>;
+  standing(id: string, account: AccountName): Promise<PaymentStanding>;
+  /** Whether so many micros went from the payer's account to the payee's, whatever came after. */
+  wasPaid(id: string, payer: string, micros: bigint): Promise<boolean>;
 }
 
 /** Commits commands; answers each when all are durable. */
@@ -70,12 +69,7 @@ export async function pay(
   }
   if (held !== LINKED) return outcomeOf(claim, held ?? "");
   // It was held before, and perhaps paid: a dispute or its ruling does not undo that.
-  const payer = ownerOf(claim.authorization.from);
-  const { movements } = await store.find(id, { owner: payer, currency: claim.rail.currency });
-  const wasPaid = movements.some(
-    ({ kind, debitOwner, amount }) =>
-      kind === "POST" && debitOwner === payer && amount === claim.micros,
-  );
+  const wasPaid = await store.wasPaid(id, ownerOf(claim.authorization.from), claim.micros);
   return wasPaid ? { transactionId: id } : outcomeOf(claim, ended ?? "");
 }
 

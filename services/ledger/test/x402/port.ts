@@ -1,10 +1,10 @@
 import type { Account } from "../../src/account.ts";
 import type { Command } from "../../src/command.ts";
+import { createPaymentStore } from "../../src/postgres/payments.ts";
 import { createQueue } from "../../src/queue.ts";
 import type { LedgerStore } from "../../src/store.ts";
 import { createFacilitator } from "../../src/x402/facilitator.ts";
 import { type FinishedRequest, serveFacilitator } from "../../src/x402/http.ts";
-import { paymentStore } from "../../src/x402/payment-store.ts";
 import { createSignatures } from "../../src/x402/signatures.ts";
 import { depositOf, openDatabase, openStores, outcomeOf } from "../books.ts";
 import { EXAMPLE_TIME, RAIL } from "./vectors.ts";
@@ -45,7 +45,7 @@ export async function startPort(): Promise<TestPort> {
     rails: [RAIL],
     signatures,
     submit: queue.submit,
-    store: paymentStore(store),
+    store: createPaymentStore(database.pool),
     now,
   });
   const port = await serveFacilitator({

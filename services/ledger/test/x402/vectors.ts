@@ -23,6 +23,16 @@ export const RAIL: Rail = {
   facilitator: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
 };
 
+/** A token of another chain that has hundredths only. */
+export const CENT_RAIL: Rail = {
+  ...RAIL,
+  schemes: ["exact"],
+  network: "eip155:8453",
+  chainId: 8_453n,
+  asset: `0x${"88".repeat(20)}`,
+  decimals: 2,
+};
+
 /** The key that development chains give their first account, known to everybody. */
 const FIRST_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
