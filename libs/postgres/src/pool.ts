@@ -13,6 +13,8 @@ const MAX_DEFAULT = 10;
  * - `options` in the URL are heeded beside that; other settings in the URL win over ours.
  * - A server that is gone without a word is noticed within half a minute, and a transaction that is
  *   idle for a minute is ended: it may hold locks, and holds feeds back.
+ * - With `pipeline`, statements that are issued together, as by `Promise.all`, go to the server
+ *   together and run in that order; otherwise each waits for the answer to the one before.
  * - A connection that breaks while idle is dropped in silence; the next query opens another.
  */
 export function createPool(
@@ -21,6 +23,7 @@ export function createPool(
     readonly max?: number;
     readonly schema?: string;
     readonly applicationName?: string;
+    readonly pipeline?: boolean;
   } = {},
 ): Pool {
   const { connectionString, settings } = split(url);
@@ -29,6 +32,7 @@ export function createPool(
     connectionString,
     max: options.max ?? MAX_DEFAULT,
     application_name: options.applicationName ?? options.schema ?? "bourse",
+    pipeline: options.pipeline ?? false,
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     // The system would ask for the first time after two hours.

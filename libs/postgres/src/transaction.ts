@@ -20,8 +20,9 @@ export interface TransactionOptions {
 /**
  * Runs `work` in one transaction: commits when it resolves, rolls back when it throws.
  *
- * - The first error is the one thrown: a failing rollback never hides it, it only costs the
- *   connection.
+ * - The first error is the one thrown: neither the statements after it nor a failing rollback hide
+ *   it; the latter only costs the connection.
+ * - Statements may be issued together on a pool with `pipeline`, but `work` must wait for all of them.
  * - After an abort the signal's reason is thrown, `work` has ended, and nothing was written.
  * - 40001 and 40P01 run the whole of `work` again, so it must have no effect outside of `tx`.
  * - `tx` refuses statements once the transaction is over.
@@ -56,7 +57,7 @@ async function runOnce<T>(
   const ignore = () => {};
   // A connection lost between two statements emits "error", which nobody else listens to by now.
   client.on("error", ignore);
-  const gate = { open: true };
+  const gate: Gate = { open: true };
   const canceller = cancelOnAbort(pool, client, signal);
   let broken: Error | undefined;
   try {
@@ -65,13 +66,14 @@ async function runOnce<T>(
     gate.open = false;
     await canceller.stop();
     signal?.throwIfAborted();
-    await commit(client);
+    await commit(client, gate);
     return result;
   } catch (error) {
     gate.open = false;
     await canceller.stop();
     broken = await rollback(client);
-    throw canceller.cancelled() && sqlState(error) === "57014" ? signal?.reason : error;
+    const first = firstOf(error, gate);
+    throw canceller.cancelled() && sqlState(first) === "57014" ? signal?.reason : first;
   } finally {
     client.off("error", ignore);
     client.release(broken);
@@ -98,20 +100,37 @@ async function connect(pool: Pool, signal: AbortSignal | undefined): Promise<Poo
   }
 }
 
-function gated(client: PoolClient, gate: { open: boolean }, signal?: AbortSignal): Tx {
+/** Lets statements through while the transaction lasts, and remembers the first that failed. */
+interface Gate {
+  open: boolean;
+  failure?: unknown;
+}
+
+/** What made the transaction fail, when `error` only says that it has. */
+function firstOf(error: unknown, { failure }: Gate): unknown {
+  return sqlState(error) === "25P02" && failure !== undefined ? failure : error;
+}
+
+function gated(client: PoolClient, gate: Gate, signal?: AbortSignal): Tx {
   const query = (...parameters: Parameters<PoolClient["query"]>) => {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (!gate.open) return Promise.reject(new Error("the transaction is over"));
-    return client.query(...parameters);
+    const answer: unknown = client.query(...parameters);
+    Promise.resolve(answer).catch((error) => {
+      gate.failure ??= error;
+    });
+    return answer;
   };
   return { query: query as unknown as PoolClient["query"] };
 }
 
-async function commit(client: PoolClient): Promise<void> {
+async function commit(client: PoolClient, { failure }: Gate): Promise<void> {
   // Postgres answers the commit of a failed transaction with a rollback, not with an error.
   const { command } = await client.query("commit");
   if (command !== "COMMIT") {
-    throw new Error("nothing was committed: a statement failed and its error was swallowed");
+    throw new Error("nothing was committed: a statement failed and its error was swallowed", {
+      cause: failure,
+    });
   }
 }
 
