@@ -59,9 +59,12 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
   }
 
   async function work(): Promise<void> {
-    // One turn of the event loop, so that calls which arrived together go together.
-    await new Promise(setImmediate);
-    for (let batch = take(); batch.length > 0; batch = take()) {
+    for (;;) {
+      // One turn of the event loop, so that calls which arrive together go together: also those of
+      // callers who have just been answered.
+      await new Promise(setImmediate);
+      const batch = take();
+      if (batch.length === 0) break;
       await run(batch, options);
       tell(onBatch, weightOf(batch));
     }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, type Pool, type PoolClient } from "pg";
+import { identifier } from "./pool.ts";
 import { sqlState } from "./violation.ts";
 
 /** What a transaction, a client or a pool lets its user do: run statements. */
@@ -11,6 +12,8 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal;
   /** "read committed" when absent. */
   readonly isolation?: "read committed" | "repeatable read" | "serializable";
+  /** Settings of the server for this transaction only: names and values are plain words. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** How often to run `work` again after a serialization failure or a deadlock; 3 when absent. */
   readonly retries?: number;
   /** Jitter of the pause before a retry, in [0, 1). */
@@ -51,7 +54,7 @@ function lostRace(error: unknown): boolean {
 async function runOnce<T>(
   pool: Pool,
   work: (tx: Tx) => Promise<T>,
-  { signal, isolation = "read committed" }: TransactionOptions,
+  { signal, isolation = "read committed", settings = {} }: TransactionOptions,
 ): Promise<T> {
   const client = await connect(pool, signal);
   const ignore = () => {};
@@ -61,7 +64,7 @@ async function runOnce<T>(
   const canceller = cancelOnAbort(pool, client, signal);
   let broken: Error | undefined;
   try {
-    await client.query(`begin isolation level ${isolation}`);
+    await client.query(beginning(isolation, settings));
     const result = await work(gated(client, gate, signal));
     gate.open = false;
     await canceller.stop();
@@ -78,6 +81,14 @@ async function runOnce<T>(
     client.off("error", ignore);
     client.release(broken);
   }
+}
+
+/** All of it in one message to the server. */
+function beginning(isolation: string, settings: Readonly<Record<string, string>>): string {
+  const locals = Object.entries(settings).map(
+    ([name, value]) => `set local ${identifier(name)} = ${identifier(value)}`,
+  );
+  return [`begin isolation level ${isolation}`, ...locals].join("; ");
 }
 
 async function connect(pool: Pool, signal: AbortSignal | undefined): Promise<PoolClient> {

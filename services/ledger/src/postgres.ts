@@ -1,7 +1,9 @@
 import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import type { Account } from "./account.ts";
 import { DebtsUnread } from "./debt.ts";
+import { createAccountIds } from "./postgres/account-ids.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
-import { type BatchStamp, commitIn, lostRace } from "./postgres/batch.ts";
+import { commitIn, lostRace } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { walkHistory } from "./postgres/history.ts";
@@ -26,19 +28,48 @@ const RACES_MAX = 10;
 
 /** The most transactions that one page of a list looks at for those that it wants. */
 const LOOK_MAX = 20_000;
+/**
+ * A batch looks up all it needs by key. Said aloud, because the planner goes by statistics, which
+ * are old when a table grows fast, and keeps the plan that it made when the table was empty.
+ */
+const BY_KEY = {
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  // What is off is priced so high that it would be compiled first.
+  jit: "off",
+};
 
 /** Opens the books on Postgres. */
 export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
-  const write: LedgerStore["write"] = (work, query) =>
-    withRaces((debtors) =>
+  const accountIds = createAccountIds();
+  const write: LedgerStore["write"] = async (work, query) => {
+    const { result, accounts } = await withRaces((debtors) =>
       withTransaction(
         pool,
-        (tx) => work(tx, (commands) => commitIn(tx, commands, stampOf(options), debtors)),
-        query,
+        async (tx) => {
+          let accounts: readonly Account[] = [];
+          const result = await work(tx, async (commands) => {
+            const commit = await commitIn(
+              tx,
+              commands,
+              { ...stampOf(options), accountIds },
+              debtors,
+            );
+            accounts = commit.accounts;
+            return commit;
+          });
+          return { result, accounts };
+        },
+        { ...query, settings: BY_KEY },
       ),
     );
+    // Only now: an account that was opened by what was rolled back has no id.
+    accountIds.remember(accounts);
+    return result;
+  };
   return {
     write,
     commit: (commands) => write((_tx, commit) => commit(commands), {}),
@@ -113,7 +144,7 @@ export function createLineageStore(options: StoreOptions): LineageStore {
   };
 }
 
-function stampOf({ now, newId, newPseudonym }: StoreOptions): BatchStamp {
+function stampOf({ now, newId, newPseudonym }: StoreOptions) {
   return { now: now(), newId, newPseudonym };
 }
 

@@ -35,6 +35,21 @@ function toAccount(row: AccountRow): Account {
   };
 }
 
+/** The ids of those of these accounts that are there. */
+export async function findAccountIds(
+  tx: Tx,
+  names: readonly AccountName[],
+): Promise<readonly bigint[]> {
+  if (names.length === 0) return [];
+  const { rows } = await tx.query<Pick<AccountRow, "id">>({
+    name: "find accounts",
+    text: `select a.id from unnest($1::text[], $2::text[]) as wanted (owner, currency)
+      join accounts a using (owner, currency)`,
+    values: byName(names),
+  });
+  return rows.map(({ id }) => BigInt(id));
+}
+
 /**
  * Opens those of these accounts that are missing and returns their ids. A lock on a row that is not
  * there locks nothing, so this comes before the lock.
@@ -44,7 +59,6 @@ export async function openAccounts(
   names: readonly AccountName[],
   now: Date,
 ): Promise<readonly bigint[]> {
-  if (names.length === 0) return [];
   const { rows } = await tx.query<Pick<AccountRow, "id">>(
     `insert into accounts (owner, currency, created_at)
      select owner, currency, $3
@@ -55,38 +69,28 @@ export async function openAccounts(
      order by owner, currency
      on conflict on constraint accounts_owner_currency_key do nothing
      returning id`,
-    [names.map((name) => name.owner), names.map((name) => name.currency), now],
+    [...byName(names), now],
   );
   return rows.map(({ id }) => BigInt(id));
 }
 
+function byName(names: readonly AccountName[]): string[] {
+  return [
+    arrayLiteral(names.map((name) => name.owner)),
+    arrayLiteral(names.map((name) => name.currency)),
+  ];
+}
+
 /**
- * Locks the accounts of these names and ids, in the order of their ids, which keeps two writers
- * from waiting for each other.
+ * Locks the accounts of these ids, in the order of the ids, which keeps two writers from waiting
+ * for each other.
  */
-export async function lockAccounts(
-  tx: Tx,
-  names: readonly AccountName[],
-  ids: readonly bigint[],
-): Promise<readonly Account[]> {
+export async function lockAccounts(tx: Tx, ids: Iterable<bigint>): Promise<readonly Account[]> {
   const { rows } = await tx.query<AccountRow>({
     name: "lock accounts",
-    text: `select ${SELECTED}
-      from accounts a
-      where a.id in (
-        select id from unnest($1::bigint[]) as given (id)
-        union
-        select named.id
-        from unnest($2::text[], $3::text[]) as wanted (owner, currency)
-        join accounts named using (owner, currency)
-      )
-      order by a.id
-      for no key update of a`,
-    values: [
-      arrayLiteral(ids),
-      arrayLiteral(names.map((name) => name.owner)),
-      arrayLiteral(names.map((name) => name.currency)),
-    ],
+    text: `select ${SELECTED} from accounts a
+      where a.id = any($1::bigint[]) order by a.id for no key update`,
+    values: [arrayLiteral([...ids])],
   });
   return rows.map(toAccount);
 }

@@ -5,7 +5,14 @@ import { type Command, play, type Subjects, subjectsOf } from "../command.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
 import type { Terms, Transaction } from "../transaction.ts";
-import { dropAccounts, lockAccounts, openAccounts, updateAccounts } from "./accounts.ts";
+import type { AccountIds } from "./account-ids.ts";
+import {
+  dropAccounts,
+  findAccountIds,
+  lockAccounts,
+  openAccounts,
+  updateAccounts,
+} from "./accounts.ts";
 import { findBurnt, findRecorded, insertBurnt } from "./burnt.ts";
 import { findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
@@ -17,6 +24,13 @@ import { findTransfers, insertTransfers } from "./transfers.ts";
 /** What a batch is decided with. */
 export interface BatchStamp extends Stamp {
   readonly newPseudonym: () => string;
+  /** What is known of the accounts' ids. */
+  readonly accountIds: AccountIds;
+}
+
+/** An account was renamed since its id was remembered: the batch has to be decided anew. */
+class RenamedAccount extends Error {
+  override readonly name = "RenamedAccount";
 }
 
 const RACED: ReadonlySet<string> = new Set([
@@ -38,7 +52,10 @@ class StaleDebts extends Error {
  * know better when run again.
  */
 export function lostRace(error: unknown): boolean {
-  const stale = error instanceof StaleDebts || error instanceof RecordedMeanwhile;
+  const stale =
+    error instanceof StaleDebts ||
+    error instanceof RecordedMeanwhile ||
+    error instanceof RenamedAccount;
   return stale || RACED.has(violated(error) ?? "");
 }
 
@@ -53,18 +70,19 @@ export async function commitIn(
   commands: readonly Command[],
   stamp: BatchStamp,
   debtors: readonly bigint[],
-): Promise<Commit> {
+): Promise<Commit & { readonly accounts: readonly Account[] }> {
   const subjects = subjectsOf(commands);
-  const books = await lockBooks(tx, subjects, debtors, stamp.now);
+  const books = await lockBooks(tx, subjects, debtors, stamp);
   const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
   await write(tx, books, draft, stamp);
+  const accounts = await dropUnused(tx, books, draft);
   const { happenings, movements } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
   if (movements.length > 0 || events.length > 0) {
     await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
   }
-  return { answers, happenings };
+  return { answers, happenings, accounts };
 }
 
 /** The rows that commands may touch, locked. */
@@ -82,7 +100,7 @@ async function lockBooks(
   tx: Tx,
   subjects: Subjects,
   debtors: readonly bigint[],
-  now: Date,
+  { now, accountIds }: BatchStamp,
 ): Promise<LockedBooks> {
   const recorded = subjects.recorded.map(({ id }) => id);
   const members = await findGroups(tx, subjects.groups);
@@ -90,9 +108,10 @@ async function lockBooks(
   const ids = [...new Set([...subjects.transactions, ...recorded, ...members, ...owing])];
   const rows = await lockTransactions(tx, ids);
   const names = namesOf(subjects);
-  const opened = await openAccounts(tx, names, now);
-  const parties = rows.flatMap((row) => [row.payer_account, row.provider_account]);
-  const accounts = await lockAccounts(tx, names, [...new Set(parties)].map(BigInt));
+  const { found, opened } = await idsOf(tx, names, accountIds, now);
+  const parties = rows.flatMap((row) => [BigInt(row.payer_account), BigInt(row.provider_account)]);
+  const accounts = await lockAccounts(tx, new Set([...found, ...parties]));
+  rejectRenamed(names, accounts, accountIds);
   const existing = new Set(rows.map(({ id }) => id));
   // Again, now that nobody else can add to them.
   const debts = await findDebts(tx, debtors);
@@ -110,6 +129,28 @@ async function lockBooks(
     transfers: await findTransfers(tx, subjects.transfers),
     debts,
   };
+}
+
+/** The ids of the accounts of these names, which are opened when they are missing. */
+async function idsOf(tx: Tx, names: readonly AccountName[], known: AccountIds, now: Date) {
+  const unknown = names.filter((name) => known.get(name) === undefined);
+  const remembered = names.flatMap((name) => known.get(name) ?? []);
+  const there = await findAccountIds(tx, unknown);
+  if (there.length === unknown.length) return { found: [...remembered, ...there], opened: [] };
+  const opened = await openAccounts(tx, unknown, now);
+  const all = await findAccountIds(tx, unknown);
+  return { found: [...remembered, ...all], opened };
+}
+
+function rejectRenamed(
+  names: readonly AccountName[],
+  accounts: readonly Account[],
+  known: AccountIds,
+): void {
+  const locked = new Set(accounts.map(accountKey));
+  const renamed = names.filter((name) => !locked.has(accountKey(name)));
+  renamed.forEach(known.forget);
+  if (renamed.length > 0) throw new RenamedAccount("an account has another name by now");
 }
 
 function namesOf({ accounts, recorded }: Subjects): readonly AccountName[] {
@@ -148,18 +189,30 @@ async function write(
   await saveDebts(tx, saved, before, accountOf, now);
   await insertTransfers(tx, changed.transfers, accountOf, now);
   await burn(tx, changed.burnt, now);
-  const used = new Set([
-    ...touched.map(({ id }) => id),
-    ...saved.flatMap(({ payer, provider, amount: { currency } }) => [
-      accountOf(payer, currency),
-      accountOf(provider, currency),
-    ]),
-    ...changed.transfers.map(({ owner, currency }) => accountOf(owner, currency)),
-  ]);
+}
+
+/** Drops accounts that were opened for nothing and returns those that stay. */
+async function dropUnused(
+  tx: Tx,
+  { accounts, opened }: LockedBooks,
+  { changed }: Draft,
+): Promise<readonly Account[]> {
+  if (opened.length === 0) return accounts;
+  const used = new Set(changed.accounts.keys());
+  for (const { payer, provider, amount } of changed.transactions.values()) {
+    for (const owner of [payer, provider]) {
+      used.add(accountKey({ owner, currency: amount.currency }));
+    }
+  }
+  for (const transfer of changed.transfers) used.add(accountKey(transfer));
+  const fresh = new Set(opened);
+  const isKept = (account: Account) => !fresh.has(account.id) || used.has(accountKey(account));
+  const unused = accounts.filter((account) => !isKept(account));
   await dropAccounts(
     tx,
-    books.opened.filter((id) => !used.has(id)),
+    unused.map(({ id }) => id),
   );
+  return accounts.filter(isKept);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Tx } from "@bourse/postgres";
 
 /** A column of a table and how a domain value fills it; `type` is what SQL casts the values to. */
@@ -18,14 +19,9 @@ export async function insertRows<R>(
 ): Promise<void> {
   if (rows.length === 0) return;
   const names = Object.keys(columns).join(", ");
-  await tx.query({
-    name: `insert ${table}`,
-    text: `insert into ${table} (${names})
-      select ${names} from ${source(columns)} with ordinality as new (${names}, row_position)
-      order by row_position
-      ${conflict === undefined ? "" : `on conflict ${conflict}`}`,
-    values: arrays(columns, rows),
-  });
+  const onConflict = conflict === undefined ? "" : ` on conflict ${conflict}`;
+  const text = `insert into ${table} (${names}) select * from ${source(columns)}${onConflict}`;
+  await tx.query({ name: nameOf(text), text, values: arrays(columns, rows) });
 }
 
 /**
@@ -40,16 +36,24 @@ export async function updateRows<R>(
   if (rows.length === 0) return;
   const names = Object.keys(columns);
   const assignments = names.filter((name) => name !== "id").map((name) => `${name} = new.${name}`);
-  const { rowCount } = await tx.query({
-    name: `update ${table}`,
-    text: `update ${table} as old
-      set ${assignments.join(", ")}
-      from ${source(columns)} as new (${names.join(", ")})
-      where old.id = new.id`,
-    values: arrays(columns, rows),
-  });
+  const text = `update ${table} as old
+    set ${assignments.join(", ")}
+    from ${source(columns)} as new (${names.join(", ")})
+    where old.id = new.id`;
+  const { rowCount } = await tx.query({ name: nameOf(text), text, values: arrays(columns, rows) });
   if (rowCount !== rows.length) throw new Error(`a row of ${table} is gone`);
 }
+
+/** A name for a prepared statement, which Postgres cuts off after 63 characters. */
+function nameOf(text: string): string {
+  const known = NAMES.get(text);
+  if (known !== undefined) return known;
+  const name = hash("sha1", text);
+  NAMES.set(text, name);
+  return name;
+}
+
+const NAMES = new Map<string, string>();
 
 /**
  * An array as Postgres reads it. Written here because the driver looks at each value of each batch

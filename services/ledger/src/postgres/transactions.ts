@@ -191,11 +191,12 @@ export async function findTransactions(
   });
 }
 
-/** How a transaction is written; `accountOf` tells the id of an owner's account. */
-function columnsOf(accountOf: (owner: string, currency: string) => bigint): Columns<Transaction> {
+/** What never changes; `accountOf` tells the id of an owner's account. */
+function termsColumns(
+  accountOf: (owner: string, currency: string) => bigint,
+): Columns<Transaction> {
   const party = (row: Transaction, owner: string) => accountOf(owner, row.amount.currency);
   return {
-    ...CHANGING,
     payer_account: { type: "bigint", of: (row) => party(row, row.payer) },
     provider_account: { type: "bigint", of: (row) => party(row, row.provider) },
     amount: { type: "bigint", of: (row) => row.amount.micros },
@@ -209,12 +210,17 @@ function columnsOf(accountOf: (owner: string, currency: string) => bigint): Colu
   };
 }
 
-const CHANGING: Columns<Transaction> = {
+/** What every step changes. */
+const STATE: Columns<Transaction> = {
   id: { type: "uuid", of: (row) => row.id },
   state: { type: "transaction_state", of: (row) => row.state },
   settled: { type: "bigint", of: (row) => row.settled },
   updated_at: { type: "timestamptz", of: (row) => row.updatedAt },
   settled_at: { type: "timestamptz", of: (row) => row.settledAt },
+};
+
+/** What also changes when there is more to it than a payment. */
+const CIRCUMSTANCES: Columns<Transaction> = {
   disputed: { type: "boolean", of: (row) => row.dispute !== undefined },
   delivered_at: { type: "timestamptz", of: (row) => row.delivered?.at },
   delivered_sha256: {
@@ -243,7 +249,20 @@ export async function saveTransactions(
   { added, changed }: Record<"added" | "changed", readonly Transaction[]>,
   accountOf: (owner: string, currency: string) => bigint,
 ): Promise<void> {
+  const terms = termsColumns(accountOf);
   const sorted = added.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  await insertRows(tx, "transactions", columnsOf(accountOf), sorted);
-  await updateRows(tx, "transactions", CHANGING, changed);
+  const [newPlain, newOthers] = divided(sorted);
+  const [plain, others] = divided(changed);
+  await insertRows(tx, "transactions", { ...terms, ...STATE }, newPlain);
+  await insertRows(tx, "transactions", { ...terms, ...STATE, ...CIRCUMSTANCES }, newOthers);
+  await updateRows(tx, "transactions", STATE, plain);
+  await updateRows(tx, "transactions", { ...STATE, ...CIRCUMSTANCES }, others);
+}
+
+/** Those that are mere payments, which most are, and those with more to it. */
+function divided(rows: readonly Transaction[]): [plain: Transaction[], others: Transaction[]] {
+  const { plain = [], others = [] } = Object.groupBy(rows, ({ dispute, delivered }) =>
+    dispute === undefined && delivered === undefined ? "plain" : "others",
+  );
+  return [plain, others];
 }
