@@ -36,6 +36,8 @@ export {
   type Trust,
 } from "./proof.ts";
 export {
+  type GrowingTree,
+  growTree,
   type ReadSpans,
   rootsOf,
   type Span,

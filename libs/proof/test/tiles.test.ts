@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   consistencyPath,
   consistencyRanges,
+  growTree,
   inclusionPath,
   inclusionRanges,
   leafHash,
@@ -52,16 +53,42 @@ describe("proofs from tiles", () => {
   test("read hundreds of hashes of ten million leaves", () => {
     const size = 10_000_000;
     for (const index of [0, 1, 65_535, 65_536, 5_000_000, size - 1]) {
-      const inclusion = inclusionRanges(index, size).flatMap(spansOf);
-      const consistency = consistencyRanges(index + 1, size).flatMap(spansOf);
+      const inclusion = inclusionRanges(index, size).flatMap((range) => spansOf(range));
+      const consistency = consistencyRanges(index + 1, size).flatMap((range) => spansOf(range));
 
       expect(countOf(inclusion)).toBeLessThan(4 * TILE_WIDTH);
       expect(countOf(consistency)).toBeLessThan(4 * TILE_WIDTH);
     }
   });
 
+  test("do with the tiles that are there", async () => {
+    const size = 2_000;
+    const ranges = [...inclusionRanges(700, size), { from: 0, to: size }];
+    for (const tiled of [0, 256, 512, 1_792]) {
+      const [...roots] = await rootsOf(ranges, read, tiled);
+      const spans = ranges.flatMap((range) => spansOf(range, tiled));
+
+      expect(roots.pop()).toEqual(merkleRoot(leaves.slice(0, size)));
+      expect(roots).toEqual(inclusionPath(leaves.slice(0, size), 700));
+      for (const { level, from, count } of spans) {
+        expect(level === 0 || (from + count) * TILE_WIDTH <= tiled).toBe(true);
+      }
+    }
+  });
+
   test("of no leaves is the root of the empty tree", async () => {
     expect(await rootsOf([{ from: 0, to: 0 }], read)).toEqual([merkleRoot([])]);
+  });
+});
+
+describe("a growing tree", () => {
+  test("has the root of its leaves at every size", () => {
+    const tree = growTree();
+    for (let size = 0; size <= 600; size += 1) {
+      expect(tree.size).toBe(size);
+      expect(tree.root()).toEqual(merkleRoot(leaves.slice(0, size)));
+      tree.add(leaves[size] as Buffer);
+    }
   });
 });
 
