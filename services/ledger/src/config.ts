@@ -37,6 +37,9 @@ export const variables = {
   BOURSE_LEDGER_RULING_WINDOW: window
     .default(WINDOWS.rulingMs)
     .describe("how long a ruling may take after that when nothing was agreed"),
+  BOURSE_LEDGER_CHECKPOINT_MS: wholeNumber({ min: 100, max: 86_400_000 })
+    .default(60_000)
+    .describe("how often a checkpoint of the log is taken, in milliseconds"),
   BOURSE_X402_LISTEN: listenAddress
     .optional()
     .describe("host:port of the x402 facilitator over HTTP; unset means no such port"),

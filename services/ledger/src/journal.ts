@@ -76,22 +76,27 @@ export function eventText(event: Omit<LineageEvent, "hash" | "batch" | "nth">): 
   });
 }
 
+/** The hash of a batch: SHA-256 of the UTF-8 bytes of its text. */
+export function batchHash(previous: Buffer, batch: Omit<Batch, "hash">): Buffer {
+  return hash("sha256", batchText(previous, batch), "buffer");
+}
+
 /**
- * The hash of a batch: SHA-256 of the UTF-8 bytes of one canonical JSON object (RFC 8785) with the
- * members entries (a number), previous_hash, recorded_at, root and sequence (a decimal text).
+ * The canonical JSON (RFC 8785) of a batch: the members entries (a number), previous_hash,
+ * recorded_at, root and sequence (a decimal text).
+ * @param previous the hash of the batch before
  */
-export function batchHash(
+export function batchText(
   previous: Buffer,
   { sequence, recordedAt, entries, root }: Omit<Batch, "hash">,
-): Buffer {
-  const text = canonicalJson({
+): string {
+  return canonicalJson({
     entries,
     previous_hash: previous.toString("hex"),
     recorded_at: recordedAt.toISOString(),
     root: root.toString("hex"),
     sequence: String(sequence),
   });
-  return hash("sha256", text, "buffer");
 }
 
 /** Ids are UUIDs, which JSON need not escape. */

@@ -15,19 +15,25 @@ import type { JsonObject } from "./canonical.ts";
 import { fitting, jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import { eventCursor } from "./page.ts";
+import { type ProofOptions, proofs } from "./proof-service.ts";
 import type { LineageStore } from "./store.ts";
 import { decodeTime } from "./time.ts";
 
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const DEFAULT_SPAN_MS = 7 * 24 * 60 * 60 * 1_000;
 
-/** Serves the record. */
-export function lineageService(options: {
+/** What the record is served with. */
+export interface LineageOptions extends ProofOptions {
   readonly store: LineageStore;
   readonly now: () => Date;
-}): ServiceImpl<typeof LineageService> {
+}
+
+/** Serves the record. */
+export function lineageService(options: LineageOptions): ServiceImpl<typeof LineageService> {
   const { store, now } = options;
   return {
+    ...proofs(options),
+
     async appendEvents({ events }, ctx) {
       const { id: source } = ctx.values.get(principalKey);
       rejectFaults(events.flatMap(eventFaults));
@@ -79,6 +85,7 @@ export function lineageService(options: {
         brokenSequence: broken?.sequence ?? 0n,
         fault: broken?.fault ?? "",
         entry: broken?.entry ?? "",
+        detail: broken?.detail ?? "",
       };
     },
   };

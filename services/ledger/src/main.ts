@@ -10,8 +10,9 @@ import { startDueLoop } from "./due-loop.ts";
 import { ledgerEvents } from "./events.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
+import { openRecord } from "./open-record.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
-import { createLedgerStore, createLineageStore } from "./postgres.ts";
+import { createLedgerStore } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
@@ -29,8 +30,8 @@ await run({
   migrate: () => migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) }),
   async build(context) {
     const { logger, metrics, now, defer } = context;
-    const onFault = (err: unknown) => logger.warn({ event: "fault", err }, "requests stay for now");
-    defer(keepTidy({ pool, onFault }));
+    const warn = (what: string) => (err: unknown) => logger.warn({ event: "fault", err }, what);
+    defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
     const outside = { pool, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
@@ -43,15 +44,14 @@ await run({
     const limits = { ...limitsOf(config), onBatch: measures.countBatch };
     const queue = defer(createQueue({ store, tell, ...limits }));
     const { submit } = queue;
-    const onDueFault = (err: unknown) => logger.warn({ event: "fault", err }, "a rule is late");
-    defer(startDueLoop({ store, submit, now, onFault: onDueFault }));
-    const payments = createPaymentStore(pool);
-    await openFacilitator(context, config, { submit, payments });
+    defer(startDueLoop({ store, submit, now, onFault: warn("a rule is late") }));
+    await openFacilitator(context, config, { submit, payments: createPaymentStore(pool) });
     const rules = { windows: windowsOf(config), rails: config.BOURSE_X402_RAILS, now };
+    const record = await openRecord(context, config, outside);
     return {
       bindings: [
         bind(LedgerService, ledgerService({ store, submit, tell, ...rules })),
-        bind(LineageService, lineageService({ store: createLineageStore(outside), now })),
+        bind(LineageService, lineageService(record)),
       ],
       codes,
     };

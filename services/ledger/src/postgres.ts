@@ -1,18 +1,19 @@
-import { type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import { type Pool, withTransaction } from "@bourse/postgres";
 import type { Account } from "./account.ts";
 import { DebtsUnread } from "./debt.ts";
 import { createAccountIds } from "./postgres/account-ids.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { commitIn, lostRace } from "./postgres/batch.ts";
-import { verifyChain } from "./postgres/chain.ts";
+import { summarizeEntries, verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
+import { snapshots } from "./postgres/snapshot.ts";
 import { findTransaction, findTransactions } from "./postgres/transactions.ts";
-import { verifyBooks } from "./postgres/verify.ts";
-import type { LedgerStore, LineageStore, QueryOptions } from "./store.ts";
+import { verifyAll } from "./postgres/verify.ts";
+import type { LedgerStore, LineageStore } from "./store.ts";
 
 /** What the stores need from outside. */
 export interface StoreOptions {
@@ -96,7 +97,10 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
       })),
     listAccounts: (currency, after, limit, query) =>
       snapshot(query, (tx) => listAccounts(tx, currency, after, limit)),
-    verify: (query) => snapshot(query, (tx) => verifyBooks(tx, query.divergencesMax)),
+    verify: async (query) => {
+      await summarizeEntries(pool);
+      return snapshot(query, (tx) => verifyAll(tx, query.divergencesMax));
+    },
     countOpen: async () => {
       const { rows } = await pool.query<{ held: string; disputed: string }>(
         `select (select count(*) from holds) as held,
@@ -140,26 +144,13 @@ export function createLineageStore(options: StoreOptions): LineageStore {
       ),
     query: (filter, after, limit, query) =>
       snapshot(query, (tx) => queryEvents(tx, filter, after, limit)),
-    verifyChain: (query) => snapshot(query, (tx) => verifyChain(tx)),
+    verifyChain: async (query) => {
+      await summarizeEntries(pool);
+      return snapshot(query, verifyChain);
+    },
   };
 }
 
 function stampOf({ now, newId, newPseudonym }: StoreOptions) {
   return { now: now(), newId, newPseudonym };
-}
-
-/**
- * Reads within one snapshot, so that all statements of `work` see the same instant; it can write
- * nothing.
- */
-function snapshots(pool: Pool) {
-  return <T>(query: QueryOptions, work: (tx: Tx) => Promise<T>): Promise<T> =>
-    withTransaction(
-      pool,
-      async (tx) => {
-        await tx.query("set transaction read only");
-        return work(tx);
-      },
-      { ...query, isolation: "repeatable read" },
-    );
 }

@@ -33,6 +33,8 @@ export const codes = {
   CREDIT_ID_REUSED: Code.AlreadyExists,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   EVENT_ID_REUSED: Code.AlreadyExists,
+  ENTRY_NOT_FOUND: Code.NotFound,
+  LOG_SIZE_OUT_OF_RANGE: Code.OutOfRange,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LEDGER_BUSY: Code.ResourceExhausted,
 } as const satisfies Record<Reason, Code>;

@@ -1,6 +1,7 @@
 import type { Tx } from "@bourse/postgres";
 import type { Account, AccountName } from "./account.ts";
 import type { Answer, Happening } from "./books.ts";
+import type { Broken } from "./chain-fault.ts";
 import type { Command } from "./command.ts";
 import type { Head } from "./journal.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
@@ -149,16 +150,6 @@ export interface EventFilter {
   readonly until: Date | undefined;
 }
 
-/** What is wrong with the journal. */
-export type ChainFault =
-  | "SEQUENCE_GAP"
-  | "ENTRY_CHANGED"
-  | "ENTRY_MISPLACED"
-  | "ENTRY_MISSING"
-  | "ROOT_MISMATCH"
-  | "HASH_MISMATCH"
-  | "HEAD_MISMATCH";
-
 /** What a verification of the journal found. */
 export interface ChainReport {
   /** Movements and events of the batches that hold. */
@@ -166,9 +157,7 @@ export interface ChainReport {
   /** The last batch that holds. */
   readonly head: Pick<Head, "sequence" | "hash">;
   /** The first batch that does not, and the movement or event at fault, "" when none is known. */
-  readonly broken:
-    | { readonly sequence: bigint; readonly fault: ChainFault; readonly entry: string }
-    | undefined;
+  readonly broken: (Broken & { readonly sequence: bigint }) | undefined;
 }
 
 /** The record. */

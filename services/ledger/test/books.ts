@@ -4,6 +4,7 @@ import { type Account, balance, type Money } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
 import type { Caller } from "../src/caller.ts";
 import type { Command, DisputeCommand, RecordCommand, TransferCommand } from "../src/command.ts";
+import { createLogStore } from "../src/postgres/log-store.ts";
 import { createLedgerStore, createLineageStore, type StoreOptions } from "../src/postgres.ts";
 import { WINDOWS } from "../src/windows.ts";
 
@@ -24,7 +25,11 @@ export function openStores(database: TestDatabase, now: () => Date = () => new D
     newId: () => randomUUIDv7(),
     newPseudonym: () => `p-${randomBytes(16).toString("hex")}`,
   };
-  return { ledger: createLedgerStore(options), lineage: createLineageStore(options) };
+  return {
+    ledger: createLedgerStore(options),
+    lineage: createLineageStore(options),
+    log: createLogStore(options),
+  };
 }
 
 /** How long the tests' holds last unless they say so. */

@@ -8,6 +8,7 @@ import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_p
 import { bind, type Channel, client, dial, type FinishedCall, serve } from "@bourse/rpc";
 import type { Happening } from "../src/books.ts";
 import { lineageService } from "../src/lineage-service.ts";
+import { noteWriter } from "../src/note.ts";
 import { createQueue } from "../src/queue.ts";
 import { codes } from "../src/rejections.ts";
 import { ledgerService } from "../src/service.ts";
@@ -17,6 +18,8 @@ import { CENT_RAIL, RAIL } from "./x402/vectors.ts";
 
 /** A served ledger over a database of its own. */
 export interface TestLedger extends AsyncDisposable {
+  /** The file with the key that signs tokens and checkpoints. */
+  readonly keyFile: string;
   readonly database: TestDatabase;
   readonly happenings: Happening[];
   readonly finished: FinishedCall[];
@@ -37,8 +40,9 @@ export async function startLedger(
   const directory = await mkdtemp(join(tmpdir(), "bourse-ledger-"));
   const { keyFile, jwksFile } = await generateKeys(directory);
   const signer = await createSigner({ keyFile });
+  const note = await noteWriter(keyFile);
   const database = await openDatabase();
-  const { ledger: store, lineage } = openStores(database, now);
+  const { ledger: store, lineage, log } = openStores(database, now);
   const happenings: Happening[] = [];
   const finished: FinishedCall[] = [];
   const tell = (told: readonly Happening[]) => {
@@ -54,7 +58,7 @@ export async function startLedger(
         LedgerService,
         ledgerService({ store, submit, tell, windows: WINDOWS, rails: [RAIL, CENT_RAIL], now }),
       ),
-      bind(LineageService, lineageService({ store: lineage, now })),
+      bind(LineageService, lineageService({ store: lineage, now, log, note })),
     ],
     codes,
     guard: createGuard({ jwksFile }),
@@ -63,6 +67,7 @@ export async function startLedger(
   });
   const channels: Channel[] = [];
   return {
+    keyFile,
     database,
     happenings,
     finished,

@@ -282,6 +282,29 @@ describe("verification", () => {
     }
   });
 
+  test("tells where the journal is not as it was written", async () => {
+    await using other = await openDatabase();
+    const { ledger } = openStores(other);
+    await ledger.commit([depositOf({ id: "d-1" }), depositOf({ id: "d-2" })]);
+    await other.pool.query(`
+      begin;
+      set local session_replication_role = replica;
+      update movements set created_at = now() - interval '1 day' where nth = 1;
+      commit`);
+    const { rows } = await other.pool.query("select id from movements where nth = 1");
+
+    const { divergences } = await ledger.verify({ divergencesMax: 10 });
+
+    expect(divergences).toEqual([
+      {
+        check: "CHAIN_BROKEN",
+        subject: rows[0].id,
+        expected: "as it was written",
+        found: `ENTRY_CHANGED in batch 1: ${rows[0].id} is not as it was written`,
+      },
+    ]);
+  });
+
   test("holds while the books go on", async () => {
     const going = Array.from({ length: 40 }, async () => {
       const record = recordOf({ amount: eur(1) });

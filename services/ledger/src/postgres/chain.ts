@@ -1,139 +1,167 @@
-import type { Tx } from "@bourse/postgres";
-import { merkleRoot } from "@bourse/proof";
-import { type Batch, batchHash, eventHash, GENESIS_HASH, movementHash } from "../journal.ts";
-import type { MovementKind } from "../movement.ts";
-import type { ChainReport } from "../store.ts";
+import type { Pool, Tx } from "@bourse/postgres";
+import { type GrowingTree, growTree, leafHash, TILE_WIDTH } from "@bourse/proof";
+import { type Broken, faultOf } from "../chain-fault.ts";
+import { type Batch, GENESIS_HASH } from "../journal.ts";
+import type { ChainReport, Divergence } from "../store.ts";
+import { batchesAfter, findStray, leavesOf } from "./entries.ts";
 import { readHead } from "./journal.ts";
-import { EVENT_COLUMNS, type EventRow, toEvent } from "./lineage.ts";
 
-interface BatchRow {
-  readonly sequence: string;
-  readonly recorded_at: Date;
-  readonly entries: number;
-  readonly root: Uint8Array;
-  readonly hash: Uint8Array;
+/** Batches that are read at once, as long as they bear no more entries than this. */
+const BATCHES_MAX = 1_000;
+const ENTRIES_MAX = 20_000;
+
+/**
+ * Sees to it that the entries of a batch are found without reading the whole books. The index is
+ * summarized in the background too, but not before much was written.
+ */
+export async function summarizeEntries(pool: Pool): Promise<void> {
+  await pool.query(
+    `select brin_summarize_new_values(inhrelid) from pg_inherits
+     where inhparent = 'movements_batch'::regclass`,
+  );
 }
 
-interface MovementRow {
-  readonly id: string;
-  readonly batch: string;
-  readonly nth: number;
-  readonly kind: MovementKind;
-  readonly debit_account: string;
-  readonly credit_account: string;
-  readonly amount: string;
-  readonly transaction_id: string | null;
-  readonly transfer: string | null;
-  readonly hold_id: string | null;
-  readonly created_at: Date;
-  readonly hash: Uint8Array;
-}
-
-/** Walks the journal from its first batch, `pageSize` batches at a time; run it on one snapshot. */
-export async function verifyChain(tx: Tx, pageSize = 200): Promise<ChainReport> {
+/**
+ * Walks the journal from its first batch, recomputing the hash of every entry, the root and hash of
+ * every batch, and the log over them, which it holds against tiles and checkpoints. Run it on one
+ * snapshot; it remembers one page at a time.
+ */
+export async function verifyChain(tx: Tx): Promise<ChainReport> {
+  const log = followLog(tx, await countTiled(tx));
   let head: ChainReport["head"] = { sequence: 0n, hash: GENESIS_HASH };
   let entries = 0n;
+  const report = (found: Broken | undefined): ChainReport => ({
+    entries,
+    head,
+    broken: found && { sequence: head.sequence + 1n, ...found },
+  });
   for (;;) {
-    const { rows } = await tx.query<BatchRow>(
-      `select sequence, recorded_at, entries, root, hash from batches
-       where sequence > $1 order by sequence limit $2`,
-      [head.sequence, pageSize],
-    );
-    const last = rows.at(-1);
+    const page = fitting(await batchesAfter(tx, head.sequence, BATCHES_MAX));
+    const last = page.at(-1);
     if (last === undefined) break;
-    const leaves = await leavesOf(tx, head.sequence, BigInt(last.sequence));
-    for (const row of rows) {
-      const batch = toBatch(row);
-      const found = leaves.get(batch.sequence) ?? [];
-      const fault = faultOf(head, batch, found);
-      if (fault !== undefined) {
-        return { entries, head, broken: { sequence: head.sequence + 1n, ...fault } };
-      }
+    const leaves = await leavesOf(tx, head.sequence, last.sequence);
+    await log.readUntil(last.sequence);
+    for (const batch of page) {
+      const fault = faultOf(head, batch, leaves.get(batch.sequence) ?? []) ?? log.add(batch);
+      if (fault !== undefined) return report(fault);
       entries += BigInt(batch.entries);
       head = { sequence: batch.sequence, hash: batch.hash };
     }
   }
+  return report(await faultAtEnd(tx, head));
+}
+
+/** Where the chain breaks, in the terms of Verify, or undefined. */
+export function chainDivergence({ broken }: ChainReport): Divergence | undefined {
+  return (
+    broken && {
+      check: "CHAIN_BROKEN",
+      subject: broken.entry || `batch ${broken.sequence}`,
+      expected: "as it was written",
+      found: `${broken.fault} in batch ${broken.sequence}: ${broken.detail}`,
+    }
+  );
+}
+
+async function faultAtEnd(tx: Tx, head: ChainReport["head"]): Promise<Broken | undefined> {
   const told = await readHead(tx, "");
   if (told?.sequence !== head.sequence || !told.hash.equals(head.hash)) {
-    const broken = { sequence: head.sequence + 1n, fault: "HEAD_MISMATCH", entry: "" } as const;
-    return { entries, head, broken };
+    const detail = `the journal ends with batch ${head.sequence}, its head says ${told?.sequence}`;
+    return { fault: "HEAD_MISMATCH", entry: "", detail };
   }
-  return { entries, head, broken: undefined };
-}
-
-interface Leaf {
-  readonly entry: string;
-  readonly nth: number;
-  readonly told: Buffer;
-  readonly made: Buffer;
-}
-
-function faultOf(
-  head: { readonly sequence: bigint; readonly hash: Buffer },
-  batch: Batch,
-  leaves: readonly Leaf[],
-) {
-  if (batch.sequence !== head.sequence + 1n) return { fault: "SEQUENCE_GAP", entry: "" } as const;
-  const changed = leaves.find(({ told, made }) => !told.equals(made));
-  if (changed !== undefined) return { fault: "ENTRY_CHANGED", entry: changed.entry } as const;
-  const moved = leaves.find(({ nth }, place) => nth !== place);
-  if (moved !== undefined) return { fault: "ENTRY_MISPLACED", entry: moved.entry } as const;
-  if (leaves.length !== batch.entries) {
-    return { fault: "ENTRY_MISSING", entry: leaves.at(-1)?.entry ?? "" } as const;
+  const { rows } = await tx.query<{ size: string }>(
+    "select size from checkpoints where size > $1 order by size limit 1",
+    [head.sequence],
+  );
+  for (const { size } of rows) {
+    const detail = `the log was told to have ${size} batches and has ${head.sequence}`;
+    return { fault: "CHECKPOINT_MISMATCH", entry: "", detail };
   }
-  if (!merkleRoot(leaves.map(({ told }) => told)).equals(batch.root)) {
-    return { fault: "ROOT_MISMATCH", entry: "" } as const;
-  }
-  return batchHash(head.hash, batch).equals(batch.hash)
+  const stray = await findStray(tx, head.sequence);
+  return stray === undefined
     ? undefined
-    : ({ fault: "HASH_MISMATCH", entry: "" } as const);
+    : { fault: "ENTRY_INSERTED", entry: stray, detail: `${stray} belongs to no batch` };
 }
 
-async function leavesOf(tx: Tx, after: bigint, until: bigint): Promise<Map<bigint, Leaf[]>> {
-  const movements = await tx.query<MovementRow>(
-    `select id, batch, nth, kind, debit_account, credit_account, amount, transaction_id, transfer,
-       hold_id, created_at, hash
-     from movements where batch > $1 and batch <= $2`,
-    [after, until],
-  );
-  const events = await tx.query<EventRow>(
-    `select ${EVENT_COLUMNS} from lineage_events where batch > $1 and batch <= $2`,
-    [after, until],
-  );
-  const leaves = [...movements.rows.map(movementLeaf), ...events.rows.map(eventLeaf)];
-  const batches = Map.groupBy(leaves, ({ batch }) => batch);
-  for (const all of batches.values()) all.sort((a, b) => a.nth - b.nth);
-  return batches;
-}
-
-function movementLeaf(row: MovementRow) {
-  const made = movementHash({
-    id: row.id,
-    kind: row.kind,
-    debit: BigInt(row.debit_account),
-    credit: BigInt(row.credit_account),
-    amount: BigInt(row.amount),
-    transactionId: row.transaction_id ?? undefined,
-    transfer: row.transfer ?? undefined,
-    holdId: row.hold_id ?? undefined,
-    createdAt: row.created_at,
+/** As many batches as fit a page; at least one. */
+function fitting(batches: readonly Batch[]): readonly Batch[] {
+  let entries = 0;
+  const end = batches.findIndex((batch, nth) => {
+    entries += batch.entries;
+    return nth > 0 && entries > ENTRIES_MAX;
   });
-  const told = Buffer.from(row.hash);
-  return { batch: BigInt(row.batch), nth: row.nth, entry: row.id, told, made };
+  return end < 0 ? batches : batches.slice(0, end);
 }
 
-function eventLeaf(row: EventRow) {
-  const event = toEvent(row);
-  const { batch, nth, eventId: entry, hash: told } = event;
-  return { batch, nth, entry, told, made: eventHash(event) };
-}
+/** Grows the log along with the walk and compares it with what is stored of it. */
+function followLog(tx: Tx, tiled: number) {
+  const log = growTree();
+  const tiles: GrowingTree[] = [];
+  let checkpoints: ReadonlyMap<bigint, Buffer> = new Map();
+  let roots: ReadonlyMap<string, Buffer> = new Map();
+  let read = 0n;
 
-function toBatch(row: BatchRow): Batch {
+  /** The tiles that the newest leaf completes, and what is wrong with the first that is wrong. */
+  function addToTiles(leaf: Buffer, size: number): Broken | undefined {
+    let hash = leaf;
+    for (let level = 1; ; level += 1) {
+      const tile = tiles[level] ?? growTree();
+      tiles[level] = tile;
+      tile.add(hash);
+      if (tile.size < TILE_WIDTH) return undefined;
+      hash = tile.root();
+      tiles[level] = growTree();
+      const nth = size / TILE_WIDTH ** level - 1;
+      const told = roots.get(`${level}/${nth}`);
+      const isWritten = (nth + 1) * TILE_WIDTH ** level <= tiled;
+      if (isWritten && told?.equals(hash) !== true) {
+        const detail = `tile ${nth} of level ${level} is not the root of its batches`;
+        return { fault: "TILE_MISMATCH", entry: "", detail };
+      }
+    }
+  }
+
   return {
-    sequence: BigInt(row.sequence),
-    recordedAt: row.recorded_at,
-    entries: row.entries,
-    root: Buffer.from(row.root),
-    hash: Buffer.from(row.hash),
+    /** Reads what is stored of the log up to this size. */
+    async readUntil(size: bigint): Promise<void> {
+      checkpoints = await checkpointsBetween(tx, read, size);
+      roots = await tilesBetween(tx, read, size);
+      read = size;
+    },
+    /** Adds the next batch. */
+    add({ sequence, hash }: Batch): Broken | undefined {
+      const leaf = leafHash(hash);
+      log.add(leaf);
+      const told = checkpoints.get(sequence);
+      if (told !== undefined && !told.equals(log.root())) {
+        const detail = `the first ${sequence} batches are not those of the checkpoint`;
+        return { fault: "CHECKPOINT_MISMATCH", entry: "", detail };
+      }
+      return addToTiles(leaf, log.size);
+    },
   };
+}
+
+async function countTiled(tx: Tx): Promise<number> {
+  const { rows } = await tx.query<{ tiled: string }>("select tiled from log");
+  return Number(rows[0]?.tiled ?? 0);
+}
+
+async function checkpointsBetween(tx: Tx, after: bigint, until: bigint) {
+  const { rows } = await tx.query<{ size: string; root: Uint8Array }>(
+    "select size, root from checkpoints where size > $1 and size <= $2",
+    [after, until],
+  );
+  return new Map(rows.map(({ size, root }) => [BigInt(size), Buffer.from(root)]));
+}
+
+async function tilesBetween(tx: Tx, after: bigint, until: bigint) {
+  const { rows } = await tx.query<{ level: number; nth: string; root: Uint8Array }>(
+    `select level, nth, root
+     from generate_series(1, 7) as levels (level)
+     join log_tiles using (level)
+     where nth >= floor($1 / 256::numeric ^ level) and nth < floor($2 / 256::numeric ^ level)`,
+    [after, until],
+  );
+  return new Map(rows.map(({ level, nth, root }) => [`${level}/${nth}`, Buffer.from(root)]));
 }

@@ -1,5 +1,6 @@
 import type { Tx } from "@bourse/postgres";
 import type { BooksReport, Divergence } from "../store.ts";
+import { chainDivergence, verifyChain } from "./chain.ts";
 
 // Each check is one statement that returns rows of subject, expected and found.
 const CHECKS: Readonly<Record<string, string>> = {
@@ -211,6 +212,14 @@ export async function verifyBooks(tx: Tx, most: number): Promise<BooksReport> {
     transactions: BigInt(counts?.transactions ?? 0),
     divergences: interleave(found).slice(0, most),
   };
+}
+
+/** The checks of the books, and behind them whether the journal is as it was written. */
+export async function verifyAll(tx: Tx, most: number): Promise<BooksReport> {
+  const report = await verifyBooks(tx, most);
+  const broken = chainDivergence(await verifyChain(tx));
+  const divergences = broken === undefined ? report.divergences : [broken, ...report.divergences];
+  return { ...report, divergences: divergences.slice(0, most) };
 }
 
 function interleave<T>(lists: readonly (readonly T[])[]): T[] {

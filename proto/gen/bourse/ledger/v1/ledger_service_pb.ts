@@ -2026,7 +2026,8 @@ export const LedgerService: GenService<{
   /**
    * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero,
    * balances equal the fold of movements, held amounts equal open holds, no hold is resolved twice,
-   * and transactions, deposits, withdrawals and credits moved what they say, between whom they say.
+   * and transactions, deposits, withdrawals and credits moved what they say, between whom they say;
+   * and the journal is as it was written (CHAIN_BROKEN, as LineageService.VerifyChain finds it).
    * Reports the first divergences by id. It reads everything: give it a deadline to match.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Verify

@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file bourse/ledger/v1/lineage_service.proto.
  */
 export const file_bourse_ledger_v1_lineage_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQMKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJhdGNoGAwgASgDEgwKBGhhc2gYCyABKAkaLwoNU3ViamVjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALUg1wcmV2aW91c19oYXNoIk4KE0FwcGVuZEV2ZW50c1JlcXVlc3QSNwoGZXZlbnRzGAEgAygLMhouYm91cnNlLmxlZGdlci52MS5OZXdFdmVudEILukgIkgEFCAEQ9AMiQAoUQXBwZW5kRXZlbnRzUmVzcG9uc2USFQoNaGVhZF9zZXF1ZW5jZRgBIAEoAxIRCgloZWFkX2hhc2gYAiABKAkipwIKElF1ZXJ5RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFwoFdHlwZXMYAyADKAlCCLpIBZIBAhAyEi0KB3N1YmplY3QYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIXCgZzb3VyY2UYBiABKAlCB7pIBHICGEASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKE1F1ZXJ5RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYm91cnNlLmxlZGdlci52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSVmVyaWZ5Q2hhaW5SZXF1ZXN0InwKE1ZlcmlmeUNoYWluUmVzcG9uc2USCgoCb2sYASABKAgSDwoHZW50cmllcxgCIAEoAxIRCgloZWFkX2hhc2gYAyABKAkSFwoPYnJva2VuX3NlcXVlbmNlGAQgASgDEg0KBWZhdWx0GAUgASgJEg0KBWVudHJ5GAYgASgJMs4CCg5MaW5lYWdlU2VydmljZRJpCgxBcHBlbmRFdmVudHMSJS5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1JlcXVlc3QaJi5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEFEmgKC1F1ZXJ5RXZlbnRzEiQuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlF1ZXJ5RXZlbnRzUmVzcG9uc2UiDJACAaq7GAUKAwMEBRJnCgtWZXJpZnlDaGFpbhIkLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5WZXJpZnlDaGFpblJlc3BvbnNlIguQAgGquxgECgIDBEJCChBib3Vyc2UubGVkZ2VyLnYxUAFaLGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvbGVkZ2VyL3YxO2xlZGdlcnYxYgZwcm90bzM", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQMKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJhdGNoGAwgASgDEgwKBGhhc2gYCyABKAkaLwoNU3ViamVjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALUg1wcmV2aW91c19oYXNoIk4KE0FwcGVuZEV2ZW50c1JlcXVlc3QSNwoGZXZlbnRzGAEgAygLMhouYm91cnNlLmxlZGdlci52MS5OZXdFdmVudEILukgIkgEFCAEQ9AMiQAoUQXBwZW5kRXZlbnRzUmVzcG9uc2USFQoNaGVhZF9zZXF1ZW5jZRgBIAEoAxIRCgloZWFkX2hhc2gYAiABKAkipwIKElF1ZXJ5RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFwoFdHlwZXMYAyADKAlCCLpIBZIBAhAyEi0KB3N1YmplY3QYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIXCgZzb3VyY2UYBiABKAlCB7pIBHICGEASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKE1F1ZXJ5RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYm91cnNlLmxlZGdlci52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSVmVyaWZ5Q2hhaW5SZXF1ZXN0IowBChNWZXJpZnlDaGFpblJlc3BvbnNlEgoKAm9rGAEgASgIEg8KB2VudHJpZXMYAiABKAMSEQoJaGVhZF9oYXNoGAMgASgJEhcKD2Jyb2tlbl9zZXF1ZW5jZRgEIAEoAxINCgVmYXVsdBgFIAEoCRINCgVlbnRyeRgGIAEoCRIOCgZkZXRhaWwYByABKAkiRgoKQ2hlY2twb2ludBIOCgZvcmlnaW4YASABKAkSDAoEc2l6ZRgCIAEoAxIMCgRyb290GAMgASgMEgwKBG5vdGUYBCABKAkiLQoUR2V0Q2hlY2twb2ludFJlcXVlc3QSFQoEc2l6ZRgBIAEoA0IHukgEIgIoACJJChVHZXRDaGVja3BvaW50UmVzcG9uc2USMAoKY2hlY2twb2ludBgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCKyAQoPR2V0UHJvb2ZSZXF1ZXN0Eh8KC21vdmVtZW50X2lkGAEgASgJQgi6SAVyA7ABAUgAEjQKCGV2ZW50X2lkGAIgASgJQiC6SB1yGzIZXltBLVphLXowLTlfLjovLV17MSwxNjB9JEgAEiEKDmV2ZW50X3NlcXVlbmNlGAMgASgDQge6SAQiAiAASAASFQoEc2l6ZRgEIAEoA0IHukgEIgIoAEIOCgVlbnRyeRIFukgCCAEiPwoQR2V0UHJvb2ZSZXNwb25zZRIrCgVwcm9vZhgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuRW50cnlQcm9vZiKZAQoKRW50cnlQcm9vZhINCgVlbnRyeRgBIAEoCRITCgtlbnRyeV9pbmRleBgCIAEoBRISCgplbnRyeV9wYXRoGAMgAygMEg0KBWJhdGNoGAQgASgJEhIKCmJhdGNoX3BhdGgYBSADKAwSMAoKY2hlY2twb2ludBgGIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCJSChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIaCglmcm9tX3NpemUYASABKANCB7pIBCICKAASGAoHdG9fc2l6ZRgCIAEoA0IHukgEIgIoACJdChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USDAoEcGF0aBgBIAMoDBIwCgpjaGVja3BvaW50GAIgASgLMhwuYm91cnNlLmxlZGdlci52MS5DaGVja3BvaW50MqUFCg5MaW5lYWdlU2VydmljZRJpCgxBcHBlbmRFdmVudHMSJS5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1JlcXVlc3QaJi5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEFEmgKC1F1ZXJ5RXZlbnRzEiQuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlF1ZXJ5RXZlbnRzUmVzcG9uc2UiDJACAaq7GAUKAwMEBRJnCgtWZXJpZnlDaGFpbhIkLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5WZXJpZnlDaGFpblJlc3BvbnNlIguQAgGquxgECgIDBBJvCg1HZXRDaGVja3BvaW50EiYuYm91cnNlLmxlZGdlci52MS5HZXRDaGVja3BvaW50UmVxdWVzdBonLmJvdXJzZS5sZWRnZXIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlIg2QAgKquxgGCgQCAwQFEmAKCEdldFByb29mEiEuYm91cnNlLmxlZGdlci52MS5HZXRQcm9vZlJlcXVlc3QaIi5ib3Vyc2UubGVkZ2VyLnYxLkdldFByb29mUmVzcG9uc2UiDZACAqq7GAYKBAIDBAUSgQEKE0dldENvbnNpc3RlbmN5UHJvb2YSLC5ib3Vyc2UubGVkZ2VyLnYxLkdldENvbnNpc3RlbmN5UHJvb2ZSZXF1ZXN0Gi0uYm91cnNlLmxlZGdlci52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2UiDZACAqq7GAYKBAIDBAVCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Something that happened, as a service tells it.
@@ -365,20 +365,30 @@ export type VerifyChainResponse = Message<"bourse.ledger.v1.VerifyChainResponse"
   brokenSequence: bigint;
 
   /**
-   * What is wrong there: SEQUENCE_GAP (a batch is missing or moved), ENTRY_CHANGED, ENTRY_MISPLACED,
-   * ENTRY_MISSING, ROOT_MISMATCH (entries and their hashes were changed together), HASH_MISMATCH
-   * (the batch was changed) or HEAD_MISMATCH (the tail is missing).
+   * What is wrong there, the first of: SEQUENCE_GAP (a batch is missing), HASH_MISMATCH (the batch,
+   * or the hash of the one before it, was changed), ENTRY_CHANGED, ENTRY_INSERTED, ENTRY_MISSING,
+   * ENTRY_MISPLACED (it stands at another's place), ROOT_MISMATCH (entries were changed together
+   * with their hashes), CHECKPOINT_MISMATCH (the log does not begin as was told before),
+   * TILE_MISMATCH (what is stored to prove it is wrong) or HEAD_MISMATCH (the tail is missing).
    *
    * @generated from field: string fault = 5;
    */
   fault: string;
 
   /**
-   * The movement or event at fault, where one is known.
+   * The id of the movement or event at fault, where one is known. Of one that is missing nothing is
+   * left to tell its id: detail names its place and its neighbours.
    *
    * @generated from field: string entry = 6;
    */
   entry: string;
+
+  /**
+   * What was found, for people.
+   *
+   * @generated from field: string detail = 7;
+   */
+  detail: string;
 };
 
 /**
@@ -389,14 +399,289 @@ export const VerifyChainResponseSchema: GenMessage<VerifyChainResponse> = /*@__P
   messageDesc(file_bourse_ledger_v1_lineage_service, 7);
 
 /**
+ * The state of the log at one size.
+ *
+ * @generated from message bourse.ledger.v1.Checkpoint
+ */
+export type Checkpoint = Message<"bourse.ledger.v1.Checkpoint"> & {
+  /**
+   * Which log.
+   *
+   * @generated from field: string origin = 1;
+   */
+  origin: string;
+
+  /**
+   * How many batches it has.
+   *
+   * @generated from field: int64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * The root over them, 32 bytes.
+   *
+   * @generated from field: bytes root = 3;
+   */
+  root: Uint8Array;
+
+  /**
+   * The same as C2SP tlog-checkpoint writes it: a line each for origin, size and root in base64,
+   * and behind an empty line the signature (C2SP signed-note, Ed25519) when the ledger has a key to
+   * sign with.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 8);
+
+/**
+ * Asks for the state of the log.
+ *
+ * @generated from message bourse.ledger.v1.GetCheckpointRequest
+ */
+export type GetCheckpointRequest = Message<"bourse.ledger.v1.GetCheckpointRequest"> & {
+  /**
+   * When it had so many batches; 0 means now.
+   *
+   * @generated from field: int64 size = 1;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 9);
+
+/**
+ * The state of the log.
+ *
+ * @generated from message bourse.ledger.v1.GetCheckpointResponse
+ */
+export type GetCheckpointResponse = Message<"bourse.ledger.v1.GetCheckpointResponse"> & {
+  /**
+   * At the size asked for.
+   *
+   * @generated from field: bourse.ledger.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 10);
+
+/**
+ * Asks to prove an entry.
+ *
+ * @generated from message bourse.ledger.v1.GetProofRequest
+ */
+export type GetProofRequest = Message<"bourse.ledger.v1.GetProofRequest"> & {
+  /**
+   * Which one.
+   *
+   * @generated from oneof bourse.ledger.v1.GetProofRequest.entry
+   */
+  entry: {
+    /**
+     * A movement.
+     *
+     * @generated from field: string movement_id = 1;
+     */
+    value: string;
+    case: "movementId";
+  } | {
+    /**
+     * An event.
+     *
+     * @generated from field: string event_id = 2;
+     */
+    value: string;
+    case: "eventId";
+  } | {
+    /**
+     * An event by its sequence.
+     *
+     * @generated from field: int64 event_sequence = 3;
+     */
+    value: bigint;
+    case: "eventSequence";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * In the log of so many batches; 0 means now.
+   *
+   * @generated from field: int64 size = 4;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetProofRequest.
+ * Use `create(GetProofRequestSchema)` to create a new message.
+ */
+export const GetProofRequestSchema: GenMessage<GetProofRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 11);
+
+/**
+ * The proof.
+ *
+ * @generated from message bourse.ledger.v1.GetProofResponse
+ */
+export type GetProofResponse = Message<"bourse.ledger.v1.GetProofResponse"> & {
+  /**
+   * Can be checked without the ledger.
+   *
+   * @generated from field: bourse.ledger.v1.EntryProof proof = 1;
+   */
+  proof?: EntryProof | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetProofResponse.
+ * Use `create(GetProofResponseSchema)` to create a new message.
+ */
+export const GetProofResponseSchema: GenMessage<GetProofResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 12);
+
+/**
+ * Shows that an entry stands in the log. The entry's leaf with entry_path, at entry_index of the
+ * batch's `entries`, leads to the batch's `root`; the leaf of the batch with batch_path, at
+ * `sequence` - 1 of the checkpoint's size, leads to the checkpoint's root. Paths are checked as
+ * RFC 9162, 2.1.3.2 says.
+ *
+ * @generated from message bourse.ledger.v1.EntryProof
+ */
+export type EntryProof = Message<"bourse.ledger.v1.EntryProof"> & {
+  /**
+   * What was hashed behind a zero byte: the JSON of the movement, as the head of this service says,
+   * or of the event, as Event.hash says.
+   *
+   * @generated from field: string entry = 1;
+   */
+  entry: string;
+
+  /**
+   * Its place in its batch, from 0.
+   *
+   * @generated from field: int32 entry_index = 2;
+   */
+  entryIndex: number;
+
+  /**
+   * From the entry up to the root of its batch, 32 bytes each.
+   *
+   * @generated from field: repeated bytes entry_path = 3;
+   */
+  entryPath: Uint8Array[];
+
+  /**
+   * What was hashed of the batch: its JSON, as the head of this service says.
+   *
+   * @generated from field: string batch = 4;
+   */
+  batch: string;
+
+  /**
+   * From the batch up to the root of the log, 32 bytes each.
+   *
+   * @generated from field: repeated bytes batch_path = 5;
+   */
+  batchPath: Uint8Array[];
+
+  /**
+   * The state of the log that it leads to.
+   *
+   * @generated from field: bourse.ledger.v1.Checkpoint checkpoint = 6;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.EntryProof.
+ * Use `create(EntryProofSchema)` to create a new message.
+ */
+export const EntryProofSchema: GenMessage<EntryProof> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 13);
+
+/**
+ * Asks to prove that nothing was rewritten.
+ *
+ * @generated from message bourse.ledger.v1.GetConsistencyProofRequest
+ */
+export type GetConsistencyProofRequest = Message<"bourse.ledger.v1.GetConsistencyProofRequest"> & {
+  /**
+   * The size of the older log.
+   *
+   * @generated from field: int64 from_size = 1;
+   */
+  fromSize: bigint;
+
+  /**
+   * The size of the newer log; 0 means now.
+   *
+   * @generated from field: int64 to_size = 2;
+   */
+  toSize: bigint;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetConsistencyProofRequest.
+ * Use `create(GetConsistencyProofRequestSchema)` to create a new message.
+ */
+export const GetConsistencyProofRequestSchema: GenMessage<GetConsistencyProofRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 14);
+
+/**
+ * The proof.
+ *
+ * @generated from message bourse.ledger.v1.GetConsistencyProofResponse
+ */
+export type GetConsistencyProofResponse = Message<"bourse.ledger.v1.GetConsistencyProofResponse"> & {
+  /**
+   * 32 bytes each; none when the sizes are the same, or the older is 0.
+   *
+   * @generated from field: repeated bytes path = 1;
+   */
+  path: Uint8Array[];
+
+  /**
+   * The state of the log at to_size.
+   *
+   * @generated from field: bourse.ledger.v1.Checkpoint checkpoint = 2;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.GetConsistencyProofResponse.
+ * Use `create(GetConsistencyProofResponseSchema)` to create a new message.
+ */
+export const GetConsistencyProofResponseSchema: GenMessage<GetConsistencyProofResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 15);
+
+/**
  * The record of what happened on the market. What is written together, movements of money and then
  * events, is one batch of the journal; a batch bears the hash of the one before it, so that nothing
  * can be changed, dropped, inserted or moved unseen. Subjects stand in it as pseudonyms.
  *
  * The hash of a batch is SHA-256 of the UTF-8 bytes of one JSON object in canonical form (RFC 8785)
  * with the members entries (a number), previous_hash (64 zeros before the first), recorded_at, root
- * and sequence (a decimal text). Its root is the Merkle tree hash (RFC 6962, 2.1) over the hashes of
- * its entries. The hash of a movement is SHA-256 of a zero byte and the UTF-8 bytes of one such
+ * and sequence (a decimal text). Its root is the Merkle tree hash (RFC 6962, 2.1) over the hashes
+ * of its entries. The hash of a movement is SHA-256 of a zero byte and the UTF-8 bytes of one such
  * object with the members amount, created_at, credit_account, debit_account, hold_id, kind,
  * movement_id, transaction_id and transfer; amounts and account numbers are decimal texts, and what
  * is absent is null. Hashes are in hex, times in UTC with three decimals.
@@ -431,9 +716,11 @@ export const LineageService: GenService<{
     output: typeof QueryEventsResponseSchema;
   },
   /**
-   * Recomputes the chain from its first batch, on one snapshot, and reports where it first breaks.
-   * Who wants to be sure that the whole chain was not made anew keeps a head_hash of before and
-   * looks for it.
+   * Recomputes the journal from its first batch, on one snapshot, and reports where it first
+   * breaks: the hash of every movement and event, the root and the hash of every batch, and the log
+   * over them, which is held against every checkpoint that was handed out. Reads every row: give it
+   * a deadline to match. Who wants to be sure that the whole journal was not made anew keeps a
+   * checkpoint, and asks for the proof of consistency.
    *
    * @generated from rpc bourse.ledger.v1.LineageService.VerifyChain
    */
@@ -441,6 +728,49 @@ export const LineageService: GenService<{
     methodKind: "unary";
     input: typeof VerifyChainRequestSchema;
     output: typeof VerifyChainResponseSchema;
+  },
+  /**
+   * Tells the state of the log as it is now, or as it was. Every checkpoint that is told, here and
+   * with proofs, is remembered, and VerifyChain holds the journal to it for ever.
+   *
+   * The log is a Merkle tree (RFC 6962, 2.1) with SHA-256, whose leaves are the batches of the
+   * journal in order: leaf n is SHA-256(0x00 || hash of batch n + 1).
+   * Refuses with: LOG_SIZE_OUT_OF_RANGE (metadata `size`: how many batches there are).
+   *
+   * @generated from rpc bourse.ledger.v1.LineageService.GetCheckpoint
+   */
+  getCheckpoint: {
+    methodKind: "unary";
+    input: typeof GetCheckpointRequestSchema;
+    output: typeof GetCheckpointResponseSchema;
+  },
+  /**
+   * Proves that a movement or event stands in the log, so that a stranger can check it without this
+   * service. An agent is told of movements of its own accounts and of events in which it plays a
+   * part; all others are to it as if there were none. The ledger does not check the proof: where
+   * its tables were tampered with, it fails with whoever does.
+   * Refuses with: ENTRY_NOT_FOUND, LOG_SIZE_OUT_OF_RANGE (metadata `size`; the log, or the batch of
+   * the entry, is not within the size that was asked for).
+   *
+   * @generated from rpc bourse.ledger.v1.LineageService.GetProof
+   */
+  getProof: {
+    methodKind: "unary";
+    input: typeof GetProofRequestSchema;
+    output: typeof GetProofResponseSchema;
+  },
+  /**
+   * Proves that the log of one checkpoint is the beginning of that of another, so that nothing was
+   * changed, dropped, inserted or moved in between. Check it as RFC 9162, 2.1.4.2 says.
+   * Refuses with: LOG_SIZE_OUT_OF_RANGE (metadata `size`; from_size is more than to_size, or
+   * to_size more than the log has).
+   *
+   * @generated from rpc bourse.ledger.v1.LineageService.GetConsistencyProof
+   */
+  getConsistencyProof: {
+    methodKind: "unary";
+    input: typeof GetConsistencyProofRequestSchema;
+    output: typeof GetConsistencyProofResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bourse_ledger_v1_lineage_service, 0);
