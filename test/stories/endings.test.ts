@@ -207,7 +207,7 @@ describe("an award", () => {
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "INSUFFICIENT_FUNDS" });
     expect((await look(pauper, task)).state).toBe(TaskState.OPEN);
     await market.operator.ledger.deposit({
-      depositId: `more-${pauper.id}`,
+      depositId: "more",
       owner: pauper.id,
       amount: eur(5),
     });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,7 +85,7 @@ export async function startTestMarket(
     async buyer(name, budget = eur(50)) {
       const actor = await stranger(name);
       await operator.ledger.deposit({
-        depositId: `budget-${actor.id}`,
+        depositId: budgetId(actor.id),
         owner: actor.id,
         amount: budget,
       });
@@ -92,4 +93,9 @@ export async function startTestMarket(
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** The id of a buyer's first deposit, which must not name its owner. */
+export function budgetId(agentId: string): string {
+  return `budget-${createHash("sha256").update(agentId).digest("hex").slice(0, 32)}`;
 }

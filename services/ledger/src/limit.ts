@@ -58,6 +58,18 @@ export function textFault(field: string, text: string): Fault | undefined {
   return text.includes("\0") ? nulFault(field) : undefined;
 }
 
+/** Owners shorter than this are part of too much else. */
+const NAME_LENGTH_MIN = 4;
+
+/**
+ * Finds fault with an id of money that names its owner: it is an entry of the journal, where it
+ * would stay when the owner is erased.
+ */
+export function namingFault(field: string, id: string, owner: string): Fault | undefined {
+  if (owner.length < NAME_LENGTH_MIN || !id.includes(owner)) return undefined;
+  return { field, reason: "NAMES_OWNER", description: "must not hold the id of the owner" };
+}
+
 /** Throws INVALID_REQUEST with all the faults there are. */
 export function rejectFaults(faults: readonly (Fault | undefined)[]): void {
   const found = faults.filter((fault) => fault !== undefined);

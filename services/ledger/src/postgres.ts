@@ -6,6 +6,7 @@ import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { commitIn, lostRace } from "./postgres/batch.ts";
 import { summarizeEntries, verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
+import { eraseAgent } from "./postgres/erasure.ts";
 import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
@@ -101,6 +102,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
       await summarizeEntries(pool);
       return snapshot(query, (tx) => verifyAll(tx, query.divergencesMax));
     },
+    erase: (agentId, alias, query) => eraseAgent(pool, { agentId, alias }, query),
     countOpen: async () => {
       const { rows } = await pool.query<{ held: string; disputed: string }>(
         `select (select count(*) from holds) as held,

@@ -18,6 +18,7 @@ export const codes = {
   ACCOUNT_CLOSED: Code.FailedPrecondition,
   ACCOUNT_FROZEN: Code.FailedPrecondition,
   ACCOUNT_NOT_EMPTY: Code.FailedPrecondition,
+  AGENT_HAS_OPEN_TRANSACTIONS: Code.FailedPrecondition,
   LINKED_ENTRY_FAILED: Code.Aborted,
   ALREADY_DELIVERED_DIFFERENTLY: Code.FailedPrecondition,
   NOT_ARBITRATOR: Code.PermissionDenied,

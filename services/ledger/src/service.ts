@@ -18,7 +18,7 @@ import {
 } from "./codec.ts";
 import type { Command, TransferCommand } from "./command.ts";
 import { disputes } from "./dispute-service.ts";
-import { fitting, rejectFaults, textFault } from "./limit.ts";
+import { fitting, namingFault, rejectFaults, textFault } from "./limit.ts";
 import { accountCursor, transactionCursor } from "./page.ts";
 import type { Queue } from "./queue.ts";
 import type { LedgerStore } from "./store.ts";
@@ -53,6 +53,10 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
     ...transfers(options),
     ...queries(options),
     ...settlements(options),
+    async eraseAgent({ agentId, alias }, ctx) {
+      await options.store.erase(agentId, alias, ctx);
+      return {};
+    },
   };
 }
 
@@ -107,11 +111,15 @@ function transfers({ submit }: LedgerOptions) {
   }
 
   return {
-    deposit: ({ depositId, owner, amount }, ctx) =>
-      move(transferCommand("DEPOSIT", depositId, owner, amount), ctx),
+    deposit: ({ depositId, owner, amount }, ctx) => {
+      rejectFaults([namingFault("deposit_id", depositId, owner)]);
+      return move(transferCommand("DEPOSIT", depositId, owner, amount), ctx);
+    },
 
-    withdraw: ({ withdrawalId, owner, amount }, ctx) =>
-      move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx),
+    withdraw: ({ withdrawalId, owner, amount }, ctx) => {
+      rejectFaults([namingFault("withdrawal_id", withdrawalId, owner)]);
+      return move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx);
+    },
 
     postCredits: ({ creditId, agentId, amount, taskId }, ctx) => {
       rejectFaults([textFault("task_id", taskId)]);

@@ -136,6 +136,11 @@ export interface LedgerStore {
   ): Promise<readonly Account[]>;
   /** Checks the books on one snapshot; they go on meanwhile. */
   verify(options: QueryOptions & { readonly divergencesMax: number }): Promise<BooksReport>;
+  /**
+   * Puts an alias in the place of an agent's id, in slices; safe to repeat.
+   * @throws Rejection ACCOUNT_NOT_EMPTY, AGENT_HAS_OPEN_TRANSACTIONS; then nothing has changed
+   */
+  erase(agentId: string, alias: string, options: QueryOptions): Promise<void>;
   /** How many transactions have their money held or disputed now. */
   countOpen(): Promise<{ readonly openHolds: number; readonly disputed: number }>;
 }

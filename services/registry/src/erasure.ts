@@ -5,7 +5,7 @@ import type { Reason } from "./reasons.ts";
  * The services that erase an agent, in their order. What the auction still has to tell of an agent is told before the
  * ledger forgets who it was; the registry is the last, since outcomes are told to it.
  */
-export const ERASERS = ["auction", "registry"] as const;
+export const ERASERS = ["auction", "ledger", "registry"] as const;
 
 /** A service that erases. */
 export type Eraser = (typeof ERASERS)[number];

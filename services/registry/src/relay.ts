@@ -1,5 +1,6 @@
 import { type Pool, type Relay, startRelay, withTransaction } from "@bourse/postgres";
 import { AuctionService } from "@bourse/proto/bourse/auction/v1/auction_service_pb.ts";
+import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { client, dial } from "@bourse/rpc";
 import type { ServiceContext } from "@bourse/service";
@@ -36,9 +37,9 @@ export function relayOutbox(
   if (ledger === undefined) return undefined;
   const { logger, metrics, token, now, defer } = context;
   const { pool, tell } = parts;
-  const tellLineage = deliverLineage(
-    client(LineageService, defer(dial({ address: ledger, token }))),
-  );
+  const ledgerChannel = defer(dial({ address: ledger, token }));
+  const tellLineage = deliverLineage(client(LineageService, ledgerChannel));
+  const books = client(LedgerService, ledgerChannel);
   const auction = address && client(AuctionService, defer(dial({ address, token })));
   const erase = deliverErasure({
     pool,
@@ -49,6 +50,9 @@ export function relayOutbox(
             await auction.eraseAgent({ agentId, alias }, { timeoutMs: ERASE_MS });
           }
         : undefined,
+      async ledger({ agentId, alias }) {
+        await books.eraseAgent({ agentId, alias }, { timeoutMs: ERASE_MS });
+      },
       registry: eraseHere(parts),
     },
     onComplete: (erasureId) => tell("agent_erased", { erasure_id: erasureId }),

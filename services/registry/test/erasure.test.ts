@@ -70,7 +70,7 @@ function aRelay(auction: Erase) {
   const erase = deliverErasure({
     pool,
     now: () => new Date(),
-    services: { auction, registry: eraseHere({ pool, availability }) },
+    services: { auction, ledger: async () => {}, registry: eraseHere({ pool, availability }) },
     onComplete: () => {},
   });
   const relay = startRelay({
@@ -117,7 +117,7 @@ describe("EraseAgent", () => {
 
     expect(erasure?.alias).toMatch(/^erased-[0-9a-f]{24}$/);
     expect(erasure?.completeTime).toBeUndefined();
-    expect(erasure?.steps.map((step) => step.service)).toEqual(["auction", "registry"]);
+    expect(erasure?.steps.map((step) => step.service)).toEqual(["auction", "ledger", "registry"]);
     expect(agent?.unregisterTime).toBeDefined();
     expect(agent?.profile?.capabilities).toEqual([]);
     expect(await dump()).not.toContain(NAME);
@@ -166,7 +166,7 @@ describe("EraseAgent", () => {
     const done = await completed(erasureId);
 
     expect(pending.map((one) => one.erasureId)).toContain(erasureId);
-    expect(done?.steps).toMatchObject([{ reason: "" }, { reason: "" }]);
+    expect(done?.steps).toMatchObject([{ reason: "" }, { reason: "" }, { reason: "" }]);
   });
 
   test("waits for one call however long it takes", async () => {
@@ -182,6 +182,7 @@ describe("EraseAgent", () => {
           calls += 1;
           return working.promise;
         },
+        ledger: undefined,
         registry: undefined,
       },
       onComplete: () => {},

@@ -1,6 +1,7 @@
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { dial } from "@bourse/rpc";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
+import { budgetId } from "../../support/market.ts";
 import { eur, money } from "../../support/money.ts";
 import { NO_TRANSACTION, type Row } from "./world.ts";
 
@@ -112,10 +113,21 @@ export const accountRows: readonly Row[] = [
     field: "deposit_id",
   },
   {
+    title: "depositing under an id that names the owner",
+    call: ({ operator, buyer }) =>
+      operator.ledger.deposit({
+        depositId: `of-${buyer.id}`,
+        owner: buyer.id,
+        amount: eur(1),
+      }),
+    ...INVALID,
+    field: "deposit_id",
+  },
+  {
     title: "depositing another amount under the same id",
     call: ({ operator, buyer }) =>
       operator.ledger.deposit({
-        depositId: `budget-${buyer.id}`,
+        depositId: budgetId(buyer.id),
         owner: buyer.id,
         amount: eur(1_000_000),
       }),
