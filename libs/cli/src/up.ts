@@ -23,6 +23,10 @@ export async function up(options: UpOptions): Promise<void> {
     echo: options.log === undefined ? undefined : process.stdout,
     databaseUrl: process.env["DATABASE_URL"],
     redisUrl: process.env["REDIS_URL"],
+    payment: {
+      listen: process.env["BOURSE_X402_LISTEN"],
+      rails: process.env["BOURSE_X402_RAILS"],
+    },
     onProgress: (line) => console.error(pc.dim(line)),
   });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);

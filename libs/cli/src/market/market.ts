@@ -12,7 +12,7 @@ import {
 } from "./data-folder.ts";
 import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
-import { paymentEnvironment } from "./payment.ts";
+import { type PaymentOptions, paymentEnvironment } from "./payment.ts";
 import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
 import { identify, isAlive, type ProcessId, signal } from "./process-id.ts";
 import { type ServiceProcess, startService } from "./service-process.ts";
@@ -30,6 +30,8 @@ export interface MarketOptions {
   /** Use these servers instead of the embedded ones. */
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
+  /** What may be paid by x402, and where; a rail to try and no port when absent. */
+  readonly payment?: PaymentOptions;
   /** False gives up durability for speed; for tests of what does not depend on it. */
   readonly durable?: boolean;
   /** Told one sentence at a time what happens. */
@@ -164,7 +166,7 @@ function addressOf(port: number): string {
 
 function environmentOf(
   name: ServiceName,
-  { ports, log, redisUrl }: MarketOptions,
+  { ports, log, redisUrl, payment }: MarketOptions,
   given: {
     readonly keyFile: string;
     readonly jwksFile: string;
@@ -188,7 +190,7 @@ function environmentOf(
   const own: Record<ServiceName, Record<string, string>> = {
     registry: { ...database, ...auction, ...ledger, ...redis },
     auction: { ...database, ...registry, ...ledger },
-    ledger: { ...database, ...paymentEnvironment(process.env) },
+    ledger: { ...database, ...paymentEnvironment(payment) },
     discovery: { ...registry, ...redis },
   };
   return { ...common, ...own[name] };

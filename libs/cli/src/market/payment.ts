@@ -11,15 +11,16 @@ const TEST_RAIL = {
   facilitatorAddress: "0x0000000000000000000000000000000000000402",
 };
 
-/**
- * What the ledger of an embedded market is told of x402: a rail to try, unless others are named,
- * and a port for its facilitator only when one is named.
- */
-export function paymentEnvironment(
-  shell: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const listen = shell["BOURSE_X402_LISTEN"];
-  const rails = shell["BOURSE_X402_RAILS"];
+/** What may be paid by x402 in an embedded market. */
+export interface PaymentOptions {
+  /** host:port of the facilitator; no port when absent or empty. */
+  readonly listen?: string | undefined;
+  /** The rails, as the ledger reads them; the test rail when absent or empty. */
+  readonly rails?: string | undefined;
+}
+
+/** What the ledger of an embedded market is told of x402. */
+export function paymentEnvironment({ listen, rails }: PaymentOptions = {}): Record<string, string> {
   return {
     BOURSE_X402_RAILS: rails || JSON.stringify([TEST_RAIL]),
     ...(listen && { BOURSE_X402_LISTEN: listen }),

@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generateKeys } from "@bourse/access";
+import { expect, test, vi } from "vitest";
+import { available } from "../../src/account.ts";
+import { depositOf, openDatabase, openStores } from "../books.ts";
+import { startProcess } from "./process.ts";
+import { RAIL, requestOf, walletOf } from "./vectors.ts";
+
+const PAYMENTS = 60;
+/** After so many answers, the process that gave the last of them is killed. */
+const KILLED_AT = new Set([5, 20, 35, 50]);
+const FUNDS = 10_000_000;
+const DONE_MS = 60_000;
+
+const NOW_S = BigInt(Math.floor(Date.now() / 1_000));
+const WINDOW = { validAfter: NOW_S - 600n, validBefore: NOW_S + 3_600n };
+
+test("payments are made once each, though two ledgers are killed amid them", async () => {
+  await using stack = new AsyncDisposableStack();
+  const directory = await mkdtemp(join(tmpdir(), "bourse-x402-"));
+  stack.defer(() => rm(directory, { recursive: true }));
+  const { jwksFile } = await generateKeys(directory);
+  const database = stack.use(await openDatabase());
+  const { ledger: store } = openStores(database);
+  const wallet = walletOf();
+  const funds = { micros: BigInt(FUNDS), currency: "USDC" };
+  await store.commit([depositOf({ owner: wallet.address, amount: funds })]);
+  const { chainId, currency, facilitator, ...rail } = RAIL;
+  const rails = [{ ...rail, currencyCode: currency, facilitatorAddress: facilitator }];
+  const env = {
+    DATABASE_URL: database.url,
+    BOURSE_JWKS_FILE: jwksFile,
+    BOURSE_X402_RAILS: JSON.stringify(rails),
+  };
+  const ledgers = [stack.use(await startProcess(env)), stack.use(await startProcess(env))] as const;
+
+  const replaced: Promise<void>[] = [];
+  let answers = 0;
+  async function settle(nth: number): Promise<Record<string, unknown>> {
+    const scheme = nth % 3 === 0 ? "upto" : "exact";
+    const nonce = nth.toString(16).padStart(64, "0");
+    const value = 10_000n + BigInt(nth);
+    const request = requestOf(wallet, { ...WINDOW, scheme, nonce, value });
+    let tries = nth;
+    return vi.waitFor(
+      async () => {
+        tries += 1;
+        const ledger = ledgers[tries % 2] ?? ledgers[0];
+        const body = JSON.stringify(request);
+        const response = await fetch(`${ledger.url}/settle`, { method: "POST", body });
+        const answer = (await response.json()) as Record<string, unknown>;
+        expect(response.status).toBe(200);
+        answers += 1;
+        if (KILLED_AT.has(answers)) replaced.push(ledger.replace());
+        return answer;
+      },
+      { timeout: DONE_MS, interval: 20 },
+    );
+  }
+  const all = Array.from({ length: PAYMENTS }, (_, nth) => nth);
+  const first = await Promise.all(all.map(settle));
+  await Promise.all(replaced);
+
+  expect(replaced.length).toBe(KILLED_AT.size);
+  expect(first.filter(({ success }) => success !== true)).toEqual([]);
+  const again = await Promise.all(all.map(settle));
+  expect(again).toEqual(first);
+  const { accounts } = await store.balances(wallet.address, { holdsMax: 10 });
+  const spent = all.reduce((sum, nth) => sum + 10_000 + nth, 0);
+  expect(accounts.map(available)).toEqual([BigInt(FUNDS - spent)]);
+  const { divergences } = await store.verify({ divergencesMax: 10 });
+  expect(divergences).toEqual([]);
+}, 120_000);
