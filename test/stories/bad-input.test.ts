@@ -11,6 +11,7 @@ import { ledgerRows } from "./bad-input/ledger.ts";
 import { registrations } from "./bad-input/registration.ts";
 import { registryRows } from "./bad-input/registry.ts";
 import { reputationRows } from "./bad-input/reputation.ts";
+import { statementRows } from "./bad-input/statements.ts";
 import { taskRows } from "./bad-input/tasks.ts";
 import { makeWorld, type Row, type World } from "./bad-input/world.ts";
 
@@ -39,6 +40,7 @@ const TABLE: readonly (readonly [string, readonly Row[]])[] = [
   ["the auction of deliveries", deliveryRows],
   ["the ledger of transactions", ledgerRows],
   ["the ledger of accounts, disputes and events", accountRows],
+  ["statements of the ledger", statementRows],
   ["discovery", discoveryRows],
 ];
 

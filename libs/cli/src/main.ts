@@ -4,6 +4,7 @@ import pc from "picocolors";
 import { demo } from "./demo/demo.ts";
 import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
+import { ledgerCommand } from "./ledger/command.ts";
 import { DEFAULT_DATA, DEMO_DATA } from "./place.ts";
 import { status } from "./status.ts";
 import { runSuite } from "./suite/suite.ts";
@@ -67,6 +68,8 @@ program
   .option("--ttl <duration>", "how long it is good for, such as 30m or 24h", "24h")
   .addOption(data(DEFAULT_DATA))
   .action(token);
+
+program.addCommand(ledgerCommand());
 
 program
   .command("test")

@@ -97,8 +97,14 @@ export function decodeMoney(money: MoneyMessage | undefined): Money {
   return { micros: money.micros, currency: money.currencyCode };
 }
 
-/** What to list. */
-export function decodeFilter(request: ListTransactionsRequest): TransactionFilter {
+/** How requests say which transactions they want. */
+export type FilterFields = Omit<
+  ListTransactionsRequest,
+  "$typeName" | "$unknown" | "pageSize" | "pageToken"
+>;
+
+/** Which transactions are wanted. */
+export function decodeFilter(request: FilterFields): TransactionFilter {
   const { agentId, role, state, capability, startTime, endTime } = request;
   const states = Object.entries(STATES) as [State, TransactionState][];
   rejectFaults([textFault("capability", capability)]);

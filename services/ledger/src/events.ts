@@ -86,6 +86,15 @@ export function ledgerEvents(logger: Logger): (happening: Happening) => void {
   };
 }
 
+/** Returns the function that tells each listener of all that happened, one listener after another. */
+export function tellAll(
+  ...listeners: readonly ((happening: Happening) => void)[]
+): (happenings: readonly Happening[]) => void {
+  return (happenings) => {
+    for (const listener of listeners) happenings.forEach(listener);
+  };
+}
+
 function fieldsOf(transaction: Transaction): TransactionFields {
   return {
     transaction_id: transaction.id,

@@ -4,13 +4,13 @@ import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { bind } from "@bourse/rpc";
 import { readConfig, run } from "@bourse/service";
-import type { Happening } from "./books.ts";
 import { limitsOf, variables, windowsOf } from "./config.ts";
 import { startDueLoop } from "./due-loop.ts";
-import { ledgerEvents } from "./events.ts";
+import { ledgerEvents, tellAll } from "./events.ts";
 import { lineageService } from "./lineage-service.ts";
 import { ledgerMetrics } from "./metrics.ts";
 import { openRecord } from "./open-record.ts";
+import { openStatements } from "./open-statements.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
 import { createLedgerStore } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
@@ -35,12 +35,9 @@ await run({
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
     const outside = { pool, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
+    const statements = openStatements(context, config, schema);
     const measures = ledgerMetrics(metrics, store, () => queue.waiting);
-    const log = ledgerEvents(logger);
-    const tell = (happenings: readonly Happening[]) => {
-      happenings.forEach(log);
-      happenings.forEach(measures.count);
-    };
+    const tell = tellAll(ledgerEvents(logger), measures.count);
     const limits = { ...limitsOf(config), onBatch: measures.countBatch };
     const queue = defer(createQueue({ store, tell, ...limits }));
     const { submit } = queue;
@@ -50,7 +47,7 @@ await run({
     const record = await openRecord(context, config, outside);
     return {
       bindings: [
-        bind(LedgerService, ledgerService({ store, submit, tell, ...rules })),
+        bind(LedgerService, ledgerService({ store, statements, submit, tell, ...rules })),
         bind(LineageService, lineageService(record)),
       ],
       codes,

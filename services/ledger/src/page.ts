@@ -1,4 +1,5 @@
 import { decodePageToken } from "@bourse/rpc/page";
+import { Rejection } from "@bourse/rpc/rejection";
 import type { AccountName } from "./account.ts";
 import { refuse } from "./refusal.ts";
 import type { DisputeCursor, TransactionCursor } from "./store.ts";
@@ -16,6 +17,37 @@ export function transactionCursor(filter: unknown, token: string): TransactionCu
 export function disputeCursor(filter: unknown, token: string): DisputeCursor | undefined {
   const cursor = transactionCursor(filter, token);
   return cursor && { flaggedAt: cursor.createdAt, transactionId: cursor.id };
+}
+
+/** Where an export stopped, and before when it ends. Throws INVALID_RESUME_TOKEN. */
+export function historyCursor(
+  filter: unknown,
+  token: string,
+): { readonly after: TransactionCursor; readonly until: Date } | undefined {
+  return resumed(() => {
+    const parts = decodePageToken(filter, token, 3);
+    if (parts === undefined) return undefined;
+    const [until = "", time = "", id = ""] = parts;
+    if (!UUID.test(id)) throw invalid();
+    return { after: { createdAt: timeOf(time), id }, until: timeOf(until) };
+  });
+}
+
+/** A stream is resumed where a list is turned: with the same kind of token by another name. */
+function resumed<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    throw invalidResumeToken("resume_token is not of an export with this filter");
+  }
+}
+
+/** The refusal of a token that a stream cannot go on from. */
+export function invalidResumeToken(why: string): Rejection {
+  return refuse("INVALID_RESUME_TOKEN", `${why}: begin anew without one`, {
+    faults: [{ field: "resume_token", reason: "INVALID_RESUME_TOKEN", description: why }],
+  });
 }
 
 /** Where the page of accounts before ended. Throws INVALID_PAGE_TOKEN. */

@@ -36,6 +36,7 @@ export const codes = {
   EVENT_ID_REUSED: Code.AlreadyExists,
   ENTRY_NOT_FOUND: Code.NotFound,
   LOG_SIZE_OUT_OF_RANGE: Code.OutOfRange,
+  INVALID_RESUME_TOKEN: Code.InvalidArgument,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   LEDGER_BUSY: Code.ResourceExhausted,
 } as const satisfies Record<Reason, Code>;

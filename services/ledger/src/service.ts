@@ -21,6 +21,8 @@ import { disputes } from "./dispute-service.ts";
 import { fitting, namingFault, rejectFaults, textFault } from "./limit.ts";
 import { accountCursor, transactionCursor } from "./page.ts";
 import type { Queue } from "./queue.ts";
+import type { StatementStore } from "./statement.ts";
+import { statements } from "./statement-service.ts";
 import type { LedgerStore } from "./store.ts";
 import { maySee, notFound } from "./transaction.ts";
 import type { Windows } from "./windows.ts";
@@ -30,6 +32,7 @@ import { settlements } from "./x402/settlement-service.ts";
 /** What the books are served with. */
 export interface LedgerOptions {
   readonly store: LedgerStore;
+  readonly statements: StatementStore;
   /** Commits commands, with others that come at the same time; answers when they are durable. */
   readonly submit: Queue["submit"];
   /** Is told of what a unit of work outside of `submit` has made durable. */
@@ -53,6 +56,7 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
     ...transfers(options),
     ...queries(options),
     ...settlements(options),
+    ...statements(options),
     async eraseAgent({ agentId, alias }, ctx) {
       await options.store.erase(agentId, alias, ctx);
       return {};
@@ -148,7 +152,7 @@ function queries({ store }: LedgerOptions) {
 
     async listTransactions({ pageSize: size, pageToken, ...request }, ctx) {
       const { $typeName, $unknown, ...asked } = request;
-      const filter = decodeFilter({ ...request, pageSize: size, pageToken });
+      const filter = decodeFilter(request);
       const after = transactionCursor(asked, pageToken);
       const found = await store.listTransactions(filter, after, pageSize(size), ctx);
       const page = fitting(found.transactions, (row) => row.context);

@@ -9,6 +9,7 @@ import { bind, type Channel, client, dial, type FinishedCall, serve } from "@bou
 import type { Happening } from "../src/books.ts";
 import { lineageService } from "../src/lineage-service.ts";
 import { noteWriter } from "../src/note.ts";
+import { createStatementStore } from "../src/postgres/statements.ts";
 import { createQueue } from "../src/queue.ts";
 import { codes } from "../src/rejections.ts";
 import { ledgerService } from "../src/service.ts";
@@ -43,6 +44,7 @@ export async function startLedger(
   const note = await noteWriter(keyFile);
   const database = await openDatabase();
   const { ledger: store, lineage, log } = openStores(database, now);
+  const statements = createStatementStore(database);
   const happenings: Happening[] = [];
   const finished: FinishedCall[] = [];
   const tell = (told: readonly Happening[]) => {
@@ -56,7 +58,15 @@ export async function startLedger(
     bindings: [
       bind(
         LedgerService,
-        ledgerService({ store, submit, tell, windows: WINDOWS, rails: [RAIL, CENT_RAIL], now }),
+        ledgerService({
+          store,
+          statements,
+          submit,
+          tell,
+          windows: WINDOWS,
+          rails: [RAIL, CENT_RAIL],
+          now,
+        }),
       ),
       bind(LineageService, lineageService({ store: lineage, now, log, note })),
     ],

@@ -15,12 +15,14 @@ interface LineRow {
   readonly created_at: Date;
 }
 
-const LINES = `
+const linesOf = (source: string) => `
   select m.id, m.kind, debit.owner as debit_owner, credit.owner as credit_owner, debit.currency,
     m.amount, m.transaction_id, m.transfer, m.hold_id, m.created_at
-  from movements m
+  from ${source} m
   join accounts debit on debit.id = m.debit_account
   join accounts credit on credit.id = m.credit_account`;
+
+const LINES = linesOf("movements");
 
 function toLine(row: LineRow): StatementLine {
   return {
@@ -76,6 +78,25 @@ export async function movementsOf(
     [transactionId],
   );
   return rows.map(toLine);
+}
+
+/** What the money of each of these transactions did, in order; at most the first `most` of each. */
+export async function movementsOfAll(
+  tx: Tx,
+  transactionIds: readonly string[],
+  most: number,
+): Promise<ReadonlyMap<string, readonly StatementLine[]>> {
+  const { rows } = await tx.query<LineRow>(
+    `with wanted as (
+       select *, row_number() over (partition by transaction_id order by batch, nth) as place
+       from movements where transaction_id = any($1::uuid[])
+     )
+     ${linesOf("wanted")}
+     where m.place <= $2
+     order by m.batch, m.nth`,
+    [transactionIds, most],
+  );
+  return Map.groupBy(rows.map(toLine), ({ reference }) => reference);
 }
 
 /** The holds on an owner's accounts that are not resolved, oldest first. */

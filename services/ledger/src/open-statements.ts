@@ -1,0 +1,21 @@
+import { createPool } from "@bourse/postgres";
+import type { ServiceContext } from "@bourse/service";
+import { createStatementStore } from "./postgres/statements.ts";
+import type { StatementStore } from "./statement.ts";
+
+/** How many statements are read at once. */
+const READERS_MAX = 4;
+
+/**
+ * Opens the statements with connections of their own, so that no payment waits behind a long read.
+ */
+export function openStatements(
+  { defer }: Pick<ServiceContext, "defer">,
+  config: { readonly DATABASE_URL: string },
+  schema: string,
+): StatementStore {
+  const options = { schema, max: READERS_MAX, applicationName: "ledger-statements" };
+  const pool = createPool(config.DATABASE_URL, options);
+  defer({ [Symbol.asyncDispose]: () => pool.end() });
+  return createStatementStore({ pool });
+}
