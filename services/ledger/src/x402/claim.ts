@@ -4,6 +4,7 @@ import { domainSeparator, signingDigest } from "./eip712.ts";
 import { type Rail, type Scheme, sameAddress, toMicros } from "./rail.ts";
 import type { Code, Fault } from "./verdict.ts";
 import {
+  address,
   envelope,
   exactPayload,
   type Payment,
@@ -200,16 +201,19 @@ function versionIn(value: unknown): unknown {
   return memberOf(value, "x402Version");
 }
 
+/** Only what has the form of a network and of an address is named, not whatever was sent. */
 function namedIn(body: unknown): Named {
   const payload = memberOf(memberOf(body, "paymentPayload"), "payload");
-  const network = memberOf(memberOf(body, "paymentRequirements"), "network");
+  const named = memberOf(memberOf(body, "paymentRequirements"), "network");
   const signed = memberOf(payload, "authorization") ?? memberOf(payload, "permit2Authorization");
-  const from = memberOf(signed, "from");
+  const payer = address.safeParse(memberOf(signed, "from"));
   return {
-    network: typeof network === "string" ? network : "",
-    payer: typeof from === "string" ? from : undefined,
+    network: typeof named === "string" && NETWORK.test(named) ? named : "",
+    payer: payer.success ? payer.data : undefined,
   };
 }
+
+const NETWORK = /^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$/;
 
 function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;

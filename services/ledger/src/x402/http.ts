@@ -60,7 +60,8 @@ export async function serveFacilitator(options: {
     address: `${host}:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
-      // Requests in flight are answered; connections that only wait are closed.
+      // Requests in flight are answered; connections are closed once they wait for another one.
+      server.keepAliveTimeout = 1;
       server.close();
       server.closeIdleConnections();
       await closed;

@@ -11,7 +11,7 @@ export interface Signatures extends AsyncDisposable {
   signer(task: SignatureTask): Promise<string | undefined>;
 }
 
-/** Starts the threads that check signatures; one checks about four thousand in a second. */
+/** Starts the threads that check signatures; one checks some thousands in a second. */
 export function createSignatures(options: {
   readonly threads: number;
   readonly waitingMax: number;

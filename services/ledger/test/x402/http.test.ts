@@ -143,6 +143,50 @@ test("a ledger that is busy is 503 to try again, and a bug 500 that tells nothin
   expect(finished.map(({ error }) => error)).toEqual([undefined, bug]);
 });
 
+test("what is in flight is answered before the port closes", async () => {
+  const begun = Promise.withResolvers<void>();
+  const freed = Promise.withResolvers<void>();
+  const facilitator: Facilitator = {
+    async verify() {
+      begun.resolve();
+      await freed.promise;
+      return { body: { isValid: true }, fault: undefined };
+    },
+    settle: () => Promise.reject(new Error("not asked for")),
+    supported: () => ({ kinds: [], extensions: [], signers: {} }),
+  };
+  const closing = await serveFacilitator({
+    listen: "127.0.0.1:0",
+    facilitator,
+    onFinished: () => {},
+  });
+  const url = `http://${closing.address}`;
+  const asked = fetch(`${url}/verify`, { method: "POST", body: "{}" });
+  await begun.promise;
+
+  const closed = closing[Symbol.asyncDispose]();
+  await expect(fetch(`${url}/supported`)).rejects.toThrow();
+  freed.resolve();
+
+  expect(await (await asked).json()).toEqual({ isValid: true });
+  await closed;
+});
+
+test("an answer repeats a network and an address, but not whatever was sent", async () => {
+  const request = requestOf(walletOf());
+  const odd = structuredClone(request);
+  Object.assign(odd.paymentRequirements, { network: "<script>", amount: "x" });
+  Object.assign(odd.paymentPayload.payload["authorization"] as object, { from: "<script>" });
+
+  expect((await port.post("/settle", odd)).body).toMatchObject({ network: "" });
+  expect((await port.post("/settle", odd)).body).not.toHaveProperty("payer");
+  Object.assign(request.paymentRequirements, { amount: "x" });
+  expect((await port.post("/settle", request)).body).toMatchObject({
+    network: "eip155:84532",
+    payer: walletOf().address,
+  });
+});
+
 test("a port that is taken is said to be", async () => {
   const listen = new URL(port.url).host;
   const facilitator = {} as Facilitator;
