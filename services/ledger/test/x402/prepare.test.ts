@@ -35,8 +35,8 @@ let ledger: TestLedger;
 beforeAll(async () => {
   ledger = await startLedger({ now: () => NOW });
   const operator = ledger.as("operator").ledger;
-  for (const owner of [PAYER, "ann"]) {
-    await operator.deposit({ depositId: `d-${owner}`, owner, amount: usdc(1_000_000) });
+  for (const [nth, owner] of [PAYER, "ann"].entries()) {
+    await operator.deposit({ depositId: `d-${nth}`, owner, amount: usdc(1_000_000) });
   }
 });
 afterAll(() => ledger[Symbol.asyncDispose]());
