@@ -4,7 +4,7 @@ import { DebtsUnread } from "./debt.ts";
 import { createAccountIds } from "./postgres/account-ids.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { commitIn, lostRace } from "./postgres/batch.ts";
-import { summarizeEntries, verifyChain } from "./postgres/chain.ts";
+import { verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { eraseAgent } from "./postgres/erasure.ts";
 import { walkHistory } from "./postgres/history.ts";
@@ -98,10 +98,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
       })),
     listAccounts: (currency, after, limit, query) =>
       snapshot(query, (tx) => listAccounts(tx, currency, after, limit)),
-    verify: async (query) => {
-      await summarizeEntries(pool);
-      return snapshot(query, (tx) => verifyAll(tx, query.divergencesMax));
-    },
+    verify: (query) => snapshot(query, (tx) => verifyAll(tx, query.divergencesMax)),
     erase: (agentId, alias, query) => eraseAgent(pool, { agentId, alias }, query),
     countOpen: async () => {
       const { rows } = await pool.query<{ held: string; disputed: string }>(
@@ -146,10 +143,7 @@ export function createLineageStore(options: StoreOptions): LineageStore {
       ),
     query: (filter, after, limit, query) =>
       snapshot(query, (tx) => queryEvents(tx, filter, after, limit)),
-    verifyChain: async (query) => {
-      await summarizeEntries(pool);
-      return snapshot(query, verifyChain);
-    },
+    verifyChain: (query) => snapshot(query, verifyChain),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Pool, Tx } from "@bourse/postgres";
+import type { Tx } from "@bourse/postgres";
 import { type GrowingTree, growTree, leafHash, TILE_WIDTH } from "@bourse/proof";
 import { type Broken, faultOf } from "../chain-fault.ts";
 import { type Batch, GENESIS_HASH } from "../journal.ts";
@@ -9,17 +9,6 @@ import { readHead } from "./journal.ts";
 /** Batches that are read at once, as long as they bear no more entries than this. */
 const BATCHES_MAX = 1_000;
 const ENTRIES_MAX = 20_000;
-
-/**
- * Sees to it that the entries of a batch are found without reading the whole books. The index is
- * summarized in the background too, but not before much was written.
- */
-export async function summarizeEntries(pool: Pool): Promise<void> {
-  await pool.query(
-    `select brin_summarize_new_values(inhrelid) from pg_inherits
-     where inhparent = 'movements_batch'::regclass`,
-  );
-}
 
 /**
  * Walks the journal from its first batch, recomputing the hash of every entry, the root and hash of
