@@ -49,7 +49,6 @@ export function openMarket(options: MarketOptions): Market {
     pool,
     deliver: createCourier(peers),
     permanent: isFinal,
-    now,
     pollMs: Math.min(pollMs, 500),
     onError: (message, err) => {
       const { id, kind, key } = message;

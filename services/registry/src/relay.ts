@@ -63,7 +63,6 @@ export function relayOutbox(
       deliver: (message, signal) =>
         message.kind === ERASE ? erase(message) : tellLineage(message, signal),
       permanent,
-      now,
       concurrency: CONCURRENCY,
       onError: ({ id, kind }, err) =>
         logger.warn({ event: "delivery_failed", message_id: id, kind, err }, "it must wait"),
