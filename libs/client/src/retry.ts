@@ -1,9 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { reasonOf } from "@bourse/rpc";
+import { backoffMs, reasonOf } from "@bourse/rpc";
 import { Code, ConnectError } from "@connectrpc/connect";
-
-const FIRST_MS = 100;
-const LONGEST_MS = 5_000;
 
 const PASSING: ReadonlySet<Code> = new Set([
   Code.Unavailable,
@@ -33,12 +30,6 @@ export interface RetryOptions {
   readonly onRetry?: (error: unknown) => void;
 }
 
-/** Waits before attempt `attempt` (from 1): at most 100 ms at first, then twice as long each time, up to 5 s. */
-export async function backOff(attempt: number, { signal, random }: RetryOptions): Promise<void> {
-  const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** (attempt - 1));
-  await wait(span * (0.5 + random() / 2), undefined, { signal }).catch(() => {});
-}
-
 /**
  * Makes a call until it is answered or refused for good.
  * @throws what it was refused with; or the last error once the signal has aborted
@@ -51,7 +42,8 @@ export async function insist<T>(call: () => Promise<T>, options: RetryOptions): 
       const again = isPassing(error) || (isFault(error) && attempt < FAULT_ATTEMPTS);
       if (options.signal.aborted || !again) throw error;
       options.onRetry?.(error);
-      await backOff(attempt, options);
+      const pauseMs = backoffMs(attempt, options.random);
+      await wait(pauseMs, undefined, { signal: options.signal }).catch(() => {});
       if (options.signal.aborted) throw error;
     }
   }

@@ -1,13 +1,11 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { WatchAgentsResponse } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { reasonOf, streamed } from "@bourse/rpc";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs, resumed } from "@bourse/rpc";
 
 /** Who wants to know what the registry streams. */
 export interface Follower {
   /** A stream begins: a full one carries every agent before `synced`, another only what changed since the last. */
   begin(stream: { readonly full: boolean }): void;
-  /** One message of the stream. */
+  /** One message of the stream. When it throws, the stream ends, and the message comes again with the next. */
   hear(message: WatchAgentsResponse): void;
   /** The stream ended; `error` is undefined when the server closed it. */
   end(error: unknown): void;
@@ -26,29 +24,22 @@ export interface FollowOptions {
  * refused.
  */
 export async function follow({ open, follower, random, signal }: FollowOptions): Promise<void> {
-  let token = "";
-  let attempt = 0;
-  while (!signal.aborted) {
-    let error: unknown;
-    try {
-      follower.begin({ full: token === "" });
-      const sent = token;
-      for await (const message of streamed((inner) => open(sent, inner), signal)) {
-        // Not for an agent: a stream that never gets beyond its snapshot must not begin it ten times a second.
-        if (message.event.case !== "agent") attempt = 0;
-        if (message.resumeToken !== "") token = message.resumeToken;
-        follower.hear(message);
-      }
-    } catch (failure) {
-      error = failure;
+  async function* heard(token: string, inner: AbortSignal) {
+    for await (const message of open(token, inner)) {
+      follower.hear(message);
+      yield message;
     }
-    if (signal.aborted) break;
-    const refused = token !== "" && reasonOf(error) === "INVALID_RESUME_TOKEN";
-    if (refused) token = "";
-    follower.end(refused ? undefined : error);
-    if (refused) continue;
-    attempt += 1;
-    await wait(backoffMs(attempt, random), undefined, { signal }).catch(() => {});
   }
+  const stream = resumed(
+    {
+      open: heard,
+      isSnapshot: ({ event }) => event.case === "agent",
+      pauseMs: (attempt) => backoffMs(attempt, random),
+      onBegin: follower.begin,
+      onEnd: follower.end,
+    },
+    signal,
+  );
+  while ((await stream.next()).done !== true);
   follower.end(undefined);
 }

@@ -74,6 +74,8 @@ export function startRegistry(): RegistryPeer {
     opened.push(resumeToken);
     const stream: Stream = { seen: start(resumeToken), idle: false, cut: false, wake: () => {} };
     streams.add(stream);
+    // In memory nobody wakes a generator whose reader has left between two messages.
+    signal.addEventListener("abort", () => streams.delete(stream));
     try {
       const until = revision;
       let sent = 0;

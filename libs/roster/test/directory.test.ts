@@ -2,7 +2,6 @@ import { AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { backoffMs } from "../src/backoff.ts";
 import { createDirectory } from "../src/directory.ts";
 import { anAgent } from "./support/agent.ts";
 
@@ -40,18 +39,5 @@ describe("a directory", () => {
         expect(new Set(directory.capabilities())).toEqual(new Set([...model.values()].flat()));
       }),
     );
-  });
-});
-
-describe("the back-off", () => {
-  test.each([
-    { attempt: 1, least: 50, most: 100 },
-    { attempt: 2, least: 100, most: 200 },
-    { attempt: 6, least: 1_600, most: 3_200 },
-    { attempt: 7, least: 2_500, most: 5_000 },
-    { attempt: 2_000, least: 2_500, most: 5_000 },
-  ])("of attempt $attempt is from $least to $most ms", ({ attempt, least, most }) => {
-    expect(backoffMs(attempt, () => 0)).toBe(least);
-    expect(backoffMs(attempt, () => 1)).toBe(most);
   });
 });

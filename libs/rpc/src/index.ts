@@ -1,3 +1,4 @@
+export { backoffMs } from "./backoff.ts";
 export { type Binding, bind, type Guard } from "./binding.ts";
 export { type Channel, client, type DialOptions, dial } from "./channel.ts";
 export { type Codes, codeName, LIBRARY_CODES } from "./code.ts";
@@ -6,6 +7,7 @@ export type { CallHeaders } from "./metadata.ts";
 export { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
 export { faultsOf, metadataOf, reasonOf, retryAfterOf } from "./reason.ts";
 export { type Fault, Rejection, type RejectionOptions } from "./rejection.ts";
+export { type ResumedOptions, resumed } from "./resumed.ts";
 export { type RpcServer, type ServeOptions, serve } from "./server.ts";
 export { streamed } from "./streamed.ts";
 export { callOptions, requestIdKey, traceIdKey } from "./trace.ts";
