@@ -3,14 +3,15 @@ import { DEFAULT_DATA } from "../place.ts";
 import { exportHistory } from "./export.ts";
 import { addFilterOptions } from "./filter.ts";
 import { FORMATS } from "./lines.ts";
+import { addProofCommands } from "./proof/commands.ts";
 
 const data = () =>
   new Option("--data <folder>", "the market that runs on this folder").default(DEFAULT_DATA);
 
-/** `bourse ledger`: what is read of the books from the command line. */
+/** `bourse ledger`: what is read and proved of the books from the command line. */
 export function ledgerCommand(): Command {
   const ledger = new Command("ledger").description(
-    "read the books of a running market (as an auditor, or with BOURSE_TOKEN of the environment)",
+    "read and prove the books of a running market (as an auditor, or with BOURSE_TOKEN of the environment)",
   );
   addFilterOptions(
     ledger.command("export").description("write transactions with their movements, oldest first"),
@@ -24,5 +25,6 @@ export function ledgerCommand(): Command {
     .option("--resume <token>", "go on where an export with the same filter broke off")
     .addOption(data())
     .action(exportHistory);
+  addProofCommands(ledger);
   return ledger;
 }
