@@ -1,8 +1,9 @@
 import { AwardPolicy, EndReason, PaymentRule } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HOUR, MINUTE, noonPlus, SECOND } from "./support/clock.ts";
 import { startLedger } from "./support/ledger.ts";
+import { worldForEachTest } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
 import {
   allTold,
@@ -10,7 +11,6 @@ import {
   type Caller,
   eur,
   type Instance,
-  openWorld,
   postWithBids,
   stateOf,
   terms,
@@ -22,12 +22,9 @@ let world: World;
 let instance: Instance;
 let operator: Caller;
 
-beforeEach(async () => {
-  world = await openWorld();
-  instance = await world.start();
-  operator = await instance.as("operator");
+worldForEachTest((opened) => {
+  ({ world, instance, operator } = opened);
 });
-afterEach(() => world?.[Symbol.asyncDispose]());
 
 const TWO = { quick: {}, cheap: { price: eur(2_000_000n) } };
 

@@ -1,32 +1,13 @@
 import { AwardPolicy } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MINUTE } from "./support/clock.ts";
+import { worldForFile } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
-import {
-  allTold,
-  aSpec,
-  type Caller,
-  eur,
-  type Instance,
-  openWorld,
-  postWithBids,
-  stateOf,
-  terms,
-  type World,
-} from "./support/world.ts";
+import { allTold, aSpec, type Caller, eur, postWithBids, stateOf, terms } from "./support/world.ts";
 
-let world: World;
-let instance: Instance;
-let operator: Caller;
-
-beforeAll(async () => {
-  world = await openWorld();
-  instance = await world.start();
-  operator = await instance.as("operator");
-});
-afterAll(() => world?.[Symbol.asyncDispose]());
+const { world, instance, operator } = await worldForFile();
 
 const ILLEGAL = {
   price: eur(3_500_000n),

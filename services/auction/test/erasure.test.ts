@@ -1,34 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { eraseFromTask } from "../src/erasure.ts";
 import { anOpenTask } from "./support/builders.ts";
 import { MINUTE } from "./support/clock.ts";
+import { worldForFile } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
-import {
-  allTold,
-  aSpec,
-  type Caller,
-  type Instance,
-  openWorld,
-  postWithBids,
-  stateOf,
-  type World,
-} from "./support/world.ts";
+import { allTold, aSpec, postWithBids, stateOf } from "./support/world.ts";
 
 const ALIAS = "erased-000102030405060708090a0b";
 const SECRET = "a word to no one else";
 
-let world: World;
-let instance: Instance;
-let operator: Caller;
-let registry: Caller;
-
-beforeAll(async () => {
-  world = await openWorld();
-  instance = await world.start();
-  operator = await instance.as("operator");
-  registry = await instance.as("service:registry");
-});
-afterAll(() => world?.[Symbol.asyncDispose]());
+const { world, instance, operator } = await worldForFile();
+const registry = await instance.as("service:registry");
 
 let made = 0;
 

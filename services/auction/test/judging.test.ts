@@ -1,14 +1,14 @@
 import { EndReason } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HOUR, MINUTE } from "./support/clock.ts";
+import { worldForEachTest } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
 import {
   allTold,
   type Caller,
   eur,
   type Instance,
-  openWorld,
   postWithBids,
   stateOf,
   until,
@@ -18,11 +18,9 @@ import {
 let world: World;
 let instance: Instance;
 
-beforeEach(async () => {
-  world = await openWorld();
-  instance = await world.start();
+worldForEachTest((opened) => {
+  ({ world, instance } = opened);
 });
-afterEach(() => world?.[Symbol.asyncDispose]());
 
 const RESULT = { reference: "https://work.example/1", sha256: "ab".repeat(32) };
 

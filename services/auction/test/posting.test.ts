@@ -6,32 +6,14 @@ import {
 } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HOUR, NOON, noonPlus } from "./support/clock.ts";
+import { worldForFile } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
-import {
-  aSpec,
-  type Caller,
-  eur,
-  type Instance,
-  openWorld,
-  postWithBids,
-  stateOf,
-  type World,
-} from "./support/world.ts";
+import { aSpec, eur, openWorld, postWithBids, stateOf } from "./support/world.ts";
 
-let world: World;
-let instance: Instance;
-let buyer: Caller;
-let operator: Caller;
-
-beforeAll(async () => {
-  world = await openWorld();
-  instance = await world.start();
-  buyer = await instance.as("agent:buyer");
-  operator = await instance.as("operator");
-});
-afterAll(() => world?.[Symbol.asyncDispose]());
+const { world, instance, operator } = await worldForFile();
+const buyer = await instance.as("agent:buyer");
 
 async function countTasks(): Promise<number> {
   const { rows } = await world.pool.query<{ n: string }>("select count(*) as n from tasks");

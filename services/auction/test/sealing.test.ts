@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { MINUTE } from "./support/clock.ts";
+import { worldForEachTest } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
 import {
   type Caller,
   eur,
   type Instance,
-  openWorld,
   postWithBids,
   stateOf,
   until,
@@ -15,11 +15,9 @@ import {
 let world: World;
 let instance: Instance;
 
-beforeEach(async () => {
-  world = await openWorld();
-  instance = await world.start();
+worldForEachTest((opened) => {
+  ({ world, instance } = opened);
 });
-afterEach(() => world?.[Symbol.asyncDispose]());
 
 const TWO = { first: { price: eur(2_000_000n) }, second: {} };
 const RESULT = { reference: "https://work.example/1" };

@@ -1,25 +1,11 @@
 import { TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { streamed } from "@bourse/rpc";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { worldForFile } from "./support/opened.ts";
 import { refusal } from "./support/refusal.ts";
-import {
-  aSpec,
-  type Caller,
-  type Instance,
-  openWorld,
-  postWithBids,
-  stateOf,
-  type World,
-} from "./support/world.ts";
+import { aSpec, type Caller, postWithBids, stateOf } from "./support/world.ts";
 
-let world: World;
-let instance: Instance;
-
-beforeAll(async () => {
-  world = await openWorld();
-  instance = await world.start();
-});
-afterAll(() => world?.[Symbol.asyncDispose]());
+const { world, instance } = await worldForFile();
 
 /**
  * Follows until `enough` says so; answers with what was seen, as `<task>:<state>`, `synced` or
