@@ -18,6 +18,9 @@ interface ProveOptions {
   readonly size?: string;
 }
 
+/** Whoever comes first after long has tiles made of all that was written since. */
+const PATIENT = { timeoutMs: 120_000 };
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `bourse ledger checkpoint`: prints the state of the log, signed where the ledger has a key. */
@@ -25,7 +28,7 @@ export function checkpoint({ data, size }: ProveOptions): Promise<void> {
   const wanted = readSize(size) ?? 0n;
   return tellingRefusals(async () => {
     await using market = await openMarket(data);
-    const { checkpoint: found } = await market.lineage.getCheckpoint({ size: wanted });
+    const { checkpoint: found } = await market.lineage.getCheckpoint({ size: wanted }, PATIENT);
     process.stdout.write(noteOf(found));
   });
 }
@@ -58,10 +61,8 @@ export function proveConsistency(
   if (to === 0) throw new Failure(`${newer} is of an empty log: there is nothing to prove`);
   return tellingRefusals(async () => {
     await using market = await openMarket(data);
-    const { path } = await market.lineage.getConsistencyProof({
-      fromSize: BigInt(from),
-      toSize: BigInt(to),
-    });
+    const sizes = { fromSize: BigInt(from), toSize: BigInt(to) };
+    const { path } = await market.lineage.getConsistencyProof(sizes, PATIENT);
     console.log(JSON.stringify(consistencyDocument({ from, to, path }), undefined, 2));
   });
 }
@@ -70,7 +71,7 @@ export function proveConsistency(
 export function key({ data }: Pick<ProveOptions, "data">): Promise<void> {
   return tellingRefusals(async () => {
     await using market = await openMarket(data);
-    const { checkpoint: found } = await market.lineage.getCheckpoint({});
+    const { checkpoint: found } = await market.lineage.getCheckpoint({}, PATIENT);
     if (!isDataFolder(data)) throw new Failure(`there is no market in ${data}`);
     const { keyFile } = await generateKeys(openDataFolder(data).keys);
     const { kty, crv, x } = readJson(keyFile) as Readonly<Record<string, string>>;
@@ -86,7 +87,7 @@ export function key({ data }: Pick<ProveOptions, "data">): Promise<void> {
 /** A UUID names a movement, or an event that has one for its id. */
 async function findProof({ lineage, ledger }: Market, id: string, size: bigint) {
   const ask = async (entry: GetProofRequest["entry"]) => {
-    const { proof } = await lineage.getProof({ entry, size });
+    const { proof } = await lineage.getProof({ entry, size }, PATIENT);
     if (proof === undefined) throw new Failure("the ledger answered without a proof");
     return proof;
   };
