@@ -106,19 +106,25 @@ export type FilterFields = Omit<
 /** Which transactions are wanted. */
 export function decodeFilter(request: FilterFields): TransactionFilter {
   const { agentId, role, state, capability, startTime, endTime } = request;
-  const states = Object.entries(STATES) as [State, TransactionState][];
   rejectFaults([textFault("capability", capability)]);
   return {
     agent: agentId === "" ? undefined : agentId,
-    role: roleOf(role),
-    state: states.find(([, number]) => number === state)?.[0],
+    role: decodeRole(role),
+    state: decodeStates([state])[0],
     capability: capability === "" ? undefined : capability,
     from: decodeTime("start_time", startTime),
     until: decodeTime("end_time", endTime),
   };
 }
 
-function roleOf(role: PartyRole): TransactionFilter["role"] {
+/** These states; one that the contract does not know is left out. */
+export function decodeStates(states: readonly TransactionState[]): readonly State[] {
+  const names = Object.keys(STATES) as State[];
+  return states.flatMap((state) => names.find((name) => STATES[name] === state) ?? []);
+}
+
+/** A side, or undefined for both. */
+export function decodeRole(role: PartyRole): TransactionFilter["role"] {
   if (role === PartyRole.UNSPECIFIED) return undefined;
   return role === PartyRole.PAYER ? "payer" : "provider";
 }

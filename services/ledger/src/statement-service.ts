@@ -1,12 +1,28 @@
 import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { encodePageToken } from "@bourse/rpc/page";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { decodeFilter, encodeMovement, encodeTransaction } from "./codec.ts";
+import {
+  decodeFilter,
+  decodeRole,
+  decodeStates,
+  encodeMovement,
+  encodeTransaction,
+} from "./codec.ts";
 import { historyCursor } from "./page.ts";
 import type { LedgerOptions } from "./service.ts";
+import type { TransactionFilter } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+import { watchJournal } from "./watch.ts";
+
+/** How soon watchers hear of what was committed. */
+const POLL_MS = 100;
+/** Silence after which a watcher hears that nothing happened. */
+const IDLE_MS = 15_000;
 
 /** Serves what people and other systems read of the books. */
 export function statements({ statements: store }: Pick<LedgerOptions, "statements">) {
+  const journal = watchJournal(store, { pollMs: POLL_MS });
+
   /** Before when a history ends that is read from now on; undefined when there is none. */
   async function endOf(until: Date | undefined, query: { readonly signal: AbortSignal }) {
     const newest = await store.newest(query);
@@ -36,5 +52,31 @@ export function statements({ statements: store }: Pick<LedgerOptions, "statement
         after = page.next;
       } while (after !== undefined);
     },
+
+    async *watchTransactions({ resumeToken: token, agentId, role, states }, ctx) {
+      const { signal } = ctx;
+      const wants = wanting(agentId, decodeRole(role), decodeStates(states));
+      for await (const event of journal.watch({ token, wants, idleMs: IDLE_MS, signal })) {
+        const { token: resumeToken } = event;
+        if (event.kind === "idle") {
+          yield { event: { case: "idle", value: true }, resumeToken };
+        } else {
+          const value = { ...encodeTransaction(event.transaction), evidence: [] };
+          yield { event: { case: "transaction", value }, resumeToken };
+        }
+      }
+    },
   } satisfies Partial<ServiceImpl<typeof LedgerService>>;
+}
+
+/** Whether a watcher wants to hear of a transaction as it stands now. */
+function wanting(
+  agent: string,
+  role: TransactionFilter["role"],
+  states: readonly Transaction["state"][],
+): (transaction: Transaction) => boolean {
+  const sides = role === undefined ? (["payer", "provider"] as const) : [role];
+  return (transaction) =>
+    (agent === "" || sides.some((side) => transaction[side] === agent)) &&
+    (states.length === 0 || states.includes(transaction.state));
 }

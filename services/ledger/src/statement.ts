@@ -17,6 +17,22 @@ export interface HistoryPage {
   readonly next: TransactionCursor | undefined;
 }
 
+/** A place between two batches of the journal. */
+export interface JournalPlace {
+  /** Of the batch in front of it; 0 at the beginning. */
+  readonly sequence: bigint;
+  /** The hash of that batch, 32 bytes: it vouches for all that lies before. */
+  readonly hash: Buffer;
+}
+
+/** What a stretch of the journal changed. */
+export interface ChangePage {
+  /** Where it begins and the place behind each of its batches. */
+  readonly places: readonly JournalPlace[];
+  /** Each transaction that was touched, once, as it stands by now, by the last batch that did. */
+  readonly changes: readonly { readonly transaction: Transaction; readonly batch: bigint }[];
+}
+
 /** What is read of the books for people and other systems, beside what the books themselves need. */
 export interface StatementStore {
   /** When the newest transaction was recorded; undefined when there is none. */
@@ -27,4 +43,10 @@ export interface StatementStore {
     after: TransactionCursor | undefined,
     options: QueryOptions,
   ): Promise<HistoryPage>;
+  /** Where the journal ends now. */
+  journalEnd(): Promise<JournalPlace>;
+  /** The place behind the batch of this sequence; undefined when there is none. */
+  journalPlace(sequence: bigint): Promise<JournalPlace | undefined>;
+  /** What was changed behind a place; as far as `until` or, when that is much, a part of it. */
+  changesAfter(after: JournalPlace, until: JournalPlace): Promise<ChangePage>;
 }

@@ -1,5 +1,6 @@
 import type { Row } from "./world.ts";
 
+const INVALID = { code: "InvalidArgument", reason: "INVALID_REQUEST" } as const;
 const DENIED = { code: "PermissionDenied", reason: "PERMISSION_DENIED" } as const;
 
 /** What the statements of the books must refuse. */
@@ -17,6 +18,25 @@ export const statementRows: readonly Row[] = [
   {
     title: "exporting from where no export ever was",
     call: ({ operator }) => drained(operator.ledger.exportHistory({ resumeToken: "AAAA" })),
+    code: "InvalidArgument",
+    reason: "INVALID_RESUME_TOKEN",
+    field: "resume_token",
+  },
+  {
+    title: "watching the transactions of another",
+    call: ({ rival, buyer }) => drained(rival.ledger.watchTransactions({ agentId: buyer.id })),
+    ...DENIED,
+  },
+  {
+    title: "watching in a state that does not exist",
+    call: ({ operator }) => drained(operator.ledger.watchTransactions({ states: [9 as 1] })),
+    ...INVALID,
+    field: "states[0]",
+  },
+  {
+    title: "watching on from a batch that was never written",
+    call: ({ operator }) =>
+      drained(operator.ledger.watchTransactions({ resumeToken: "1-0123456789abcdef" })),
     code: "InvalidArgument",
     reason: "INVALID_RESUME_TOKEN",
     field: "resume_token",

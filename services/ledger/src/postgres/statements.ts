@@ -1,5 +1,6 @@
 import type { Pool } from "@bourse/postgres";
 import type { StatementStore } from "../statement.ts";
+import { changesAfter, journalEnd, journalPlace } from "./changes.ts";
 import { walkHistory } from "./history.ts";
 import { movementsOfAll } from "./movements.ts";
 import { snapshots } from "./snapshot.ts";
@@ -35,5 +36,8 @@ export function createStatementStore({ pool }: { readonly pool: Pool }): Stateme
         }));
         return { entries, next };
       }),
+    journalEnd: () => snapshot({}, journalEnd),
+    journalPlace: (sequence) => snapshot({}, (tx) => journalPlace(tx, sequence)),
+    changesAfter: (after, until) => snapshot({}, (tx) => changesAfter(tx, after, until)),
   };
 }
