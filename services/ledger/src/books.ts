@@ -47,7 +47,13 @@ export type Happening =
   | { readonly kind: "transaction_disputed"; readonly transaction: Transaction }
   | { readonly kind: "delivery_recorded"; readonly transaction: Transaction }
   | { readonly kind: "evidence_submitted"; readonly transaction: Transaction; readonly nth: number }
-  | { readonly kind: "vote_cast"; readonly transaction: Transaction; readonly vote: Vote }
+  | {
+      readonly kind: "vote_cast";
+      /** A UUID: an arbitrator may vote again, also at the same instant. */
+      readonly id: string;
+      readonly transaction: Transaction;
+      readonly vote: Vote;
+    }
   | { readonly kind: "dispute_resolved"; readonly transaction: Transaction }
   | { readonly kind: "transfer_posted"; readonly transfer: Transfer }
   | { readonly kind: "credit_limit_set"; readonly account: Account }

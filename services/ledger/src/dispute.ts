@@ -229,7 +229,7 @@ export function castVote(books: Books, command: VoteCommand, stamp: Stamp): Deci
   const transaction = withDueTime({ ...found, dispute: { ...dispute, votes: [...others, vote] } });
   return answered(transaction, {
     transactions: [transaction],
-    happenings: [{ kind: "vote_cast", transaction, vote }],
+    happenings: [{ kind: "vote_cast", id: stamp.newId(), transaction, vote }],
   });
 }
 

@@ -100,15 +100,12 @@ function factsOf(happening: Happening): EventFacts | undefined {
       const side = sideOf(transaction, piece?.submitter ?? "");
       return { nth: `/${nth}`, payload: { side, sha256: piece?.sha256 ?? "" } };
     }
-    case "vote_cast": {
-      const { vote, transaction } = happening;
-      const nth = transaction.arbitration?.arbitrators.indexOf(vote.arbitrator) ?? 0;
+    case "vote_cast":
       return {
-        nth: `/${nth}/${vote.votedAt.getTime()}`,
-        subjects: { arbitrator: vote.arbitrator },
-        payload: { provider_share_bps: vote.shareBps },
+        nth: `/${happening.id}`,
+        subjects: { arbitrator: happening.vote.arbitrator },
+        payload: { provider_share_bps: happening.vote.shareBps },
       };
-    }
     case "dispute_resolved": {
       const { dispute, settled, owed } = happening.transaction;
       const payload = {

@@ -292,11 +292,72 @@ const ROWS: readonly Row[] = [
   ],
   [
     "DISPUTE_ALREADY_DECIDED",
+    "EVIDENCE_TOO_LATE",
+    [after(overdue(), resolveOf(T1, 1_000)), flag(AUCTION)],
+    [overdue(), flag(AUCTION)],
+  ],
+  [
+    "EVIDENCE_TOO_LATE",
     "TOO_MUCH_EVIDENCE",
-    [ruled(1_000), flag(AUCTION)],
-    [held(), flag(AUCTION)],
+    [overdue(), flag(AUCTION)],
+    [after(held(), disputeOf(T1)), flag(AUCTION)],
+  ],
+  [
+    "TOO_MUCH_EVIDENCE",
+    "ACCOUNT_CLOSED",
+    [closedAfterwards(), flag(AUCTION)],
+    [closedAfterwards(), disputeOf(T1)],
+  ],
+  [
+    "INVALID_TRANSACTION_STATE",
+    "EVIDENCE_TOO_LATE",
+    [after(overdue(), resolveOf(T1, 1_000)), say(AUCTION)],
+    [overdue(), say(AUCTION)],
+  ],
+  [
+    "INVALID_TRANSACTION_STATE",
+    "ALREADY_DELIVERED_DIFFERENTLY",
+    [after(held(), deliver("aa"), settleOf(T1)), deliver("bb")],
+    [after(held(), deliver("aa")), deliver("bb")],
+  ],
+  ["TRANSACTION_NOT_FOUND", "NOT_ARBITRATOR", [held(), vote("eve")], [held(), vote("ann")]],
+  [
+    "NOT_ARBITRATOR",
+    "INVALID_TRANSACTION_STATE",
+    [withPanel(), vote("ann")],
+    [withPanel(), vote("jo")],
   ],
 ];
+
+/** A dispute in which no evidence is taken any more. */
+function overdue(): Draft {
+  const windows = { ...WINDOWS, evidenceMs: 0 };
+  return after(held(), { ...disputeOf(T1), windows });
+}
+
+/** A settlement whose provider has gone with the money. */
+function closedAfterwards(): Draft {
+  const all = depositOf({ transfer: "WITHDRAWAL", owner: "bob", amount: eur(100) });
+  const close = { kind: "status", owner: "bob", currency: "EUR", status: "CLOSED" } as const;
+  return after(held(), settleOf(T1), all, close);
+}
+
+function withPanel(): Draft {
+  const arbitration = { arbitrators: ["jo"], quorum: 1, evidenceMs: 1, rulingMs: 1 };
+  return after(aDraft(), recordOf({ id: T1, arbitration }));
+}
+
+function say(caller: Caller): Command {
+  return { kind: "evidence", id: T1, caller, evidence: flood };
+}
+
+function deliver(sha256: string): Command {
+  return { kind: "deliver", id: T1, caller: AUCTION, sha256, reference: "", latencyMs: undefined };
+}
+
+function vote(who: string): Command {
+  return { kind: "vote", id: T1, caller: agent(who), providerShareBps: 1, reason: "so" };
+}
 
 function cancelAs(provider: string, id: string): Command {
   return { kind: "cancel", id, caller: agent(provider) };

@@ -261,8 +261,8 @@ export async function saveTransactions(
 
 /** Those that are mere payments, which most are, and those with more to it. */
 function divided(rows: readonly Transaction[]): [plain: Transaction[], others: Transaction[]] {
-  const { plain = [], others = [] } = Object.groupBy(rows, ({ dispute, delivered }) =>
-    dispute === undefined && delivered === undefined ? "plain" : "others",
+  const { plain = [], others = [] } = Object.groupBy(rows, ({ dispute, delivered, endRule }) =>
+    (dispute ?? delivered ?? endRule) === undefined ? "plain" : "others",
   );
   return [plain, others];
 }
