@@ -60,9 +60,8 @@ export const PARTS: readonly Part[] = [
         command: ["nx", "run-many", "-t", "test", "--exclude=@bourse/test", "--parallel=2"],
         tests: true,
       },
-      inTests("bench"),
     ],
-    tests: ["libs", "services", "bench"],
+    tests: ["libs", "services"],
   },
   {
     name: "stories",
