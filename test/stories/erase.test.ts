@@ -1,9 +1,12 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import type { Erasure } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { reasonOf } from "@bourse/rpc";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { accountOf, allTold, proveBooks } from "../support/books.ts";
+import { bourse } from "../support/command.ts";
 import { whereStands } from "../support/dump.ts";
 import { type Actor, startTestMarket, type TestMarket } from "../support/market.ts";
 import { eur } from "../support/money.ts";
@@ -182,5 +185,16 @@ describe("an agent that is erased", () => {
     });
     expect(told.events).toHaveLength(4);
     expect(told.events.flatMap(({ subjects }) => Object.keys(subjects))).toEqual([]);
+
+    // The auditor's report counts it, and names nobody.
+    const file = join(market.market.folder.root, "ropa.html");
+    const asked = ["--format", "html", "--out", file, "--data", market.market.folder.root];
+    const { exitCode, stdout, stderr } = await bourse("ledger", "report", ...asked);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const page = await readFile(file, "utf8");
+    expect(stdout).toContain(createHash("sha256").update(page).digest("hex"));
+    expect(page).toContain("2 asked for and 2 completed");
+    expect(page).not.toContain("Not described yet");
+    for (const text of [...adas, ...babbages]) expect(page).not.toContain(text);
   }, 300_000);
 });

@@ -6,6 +6,7 @@ import {
   postgresUrl,
   wholeNumber,
 } from "@bourse/service";
+import { z } from "zod";
 import { WINDOWS, type Windows } from "./windows.ts";
 import { railsVariable } from "./x402/config.ts";
 
@@ -40,6 +41,11 @@ export const variables = {
   BOURSE_LEDGER_CHECKPOINT_MS: wholeNumber({ min: 100, max: 86_400_000 })
     .default(60_000)
     .describe("how often a checkpoint of the log is taken, in milliseconds"),
+  BOURSE_LEDGER_CONTROLLER: z
+    .string()
+    .max(1_000)
+    .default("")
+    .describe("who answers for the processing of personal data, with contacts, for reports"),
   BOURSE_X402_LISTEN: listenAddress
     .optional()
     .describe("host:port of the x402 facilitator over HTTP; unset means no such port"),

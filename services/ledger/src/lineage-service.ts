@@ -16,6 +16,7 @@ import { fitting, jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import { eventCursor } from "./page.ts";
 import { type ProofOptions, proofs } from "./proof-service.ts";
+import { type ReportOptions, reports } from "./report-service.ts";
 import type { LineageStore } from "./store.ts";
 import { decodeTime } from "./time.ts";
 
@@ -23,7 +24,7 @@ const PAYLOAD_BYTES_MAX = 16 * 1024;
 const DEFAULT_SPAN_MS = 7 * 24 * 60 * 60 * 1_000;
 
 /** What the record is served with. */
-export interface LineageOptions extends ProofOptions {
+export interface LineageOptions extends ProofOptions, ReportOptions {
   readonly store: LineageStore;
   readonly now: () => Date;
 }
@@ -33,6 +34,7 @@ export function lineageService(options: LineageOptions): ServiceImpl<typeof Line
   const { store, now } = options;
   return {
     ...proofs(options),
+    ...reports(options),
 
     async appendEvents({ events }, ctx) {
       const { id: source } = ctx.values.get(principalKey);

@@ -9,12 +9,16 @@ import { createLineageStore, type StoreOptions } from "./postgres.ts";
 /** Opens the record and the log over it, and takes checkpoints until the service ends. */
 export async function openRecord(
   { logger, defer }: Pick<ServiceContext, "logger" | "defer">,
-  config: Pick<ConfigOf<typeof variables>, "BOURSE_LEDGER_CHECKPOINT_MS" | "BOURSE_KEY_FILE">,
+  config: Pick<
+    ConfigOf<typeof variables>,
+    "BOURSE_LEDGER_CHECKPOINT_MS" | "BOURSE_LEDGER_CONTROLLER" | "BOURSE_KEY_FILE"
+  >,
   options: StoreOptions,
 ): Promise<LineageOptions> {
   const log = createLogStore(options);
   const onFault = (err: unknown) => logger.warn({ event: "fault", err }, "no checkpoint this time");
   defer(keepCheckpoints({ log, everyMs: config.BOURSE_LEDGER_CHECKPOINT_MS, onFault }));
   const note = await noteWriter(config.BOURSE_KEY_FILE);
-  return { store: createLineageStore(options), log, note, now: options.now };
+  const controller = config.BOURSE_LEDGER_CONTROLLER;
+  return { store: createLineageStore(options), log, note, now: options.now, controller };
 }

@@ -11,6 +11,7 @@ import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
+import { tallyEvents } from "./postgres/report.ts";
 import { snapshots } from "./postgres/snapshot.ts";
 import { findTransaction, findTransactions } from "./postgres/transactions.ts";
 import { verifyAll } from "./postgres/verify.ts";
@@ -144,6 +145,7 @@ export function createLineageStore(options: StoreOptions): LineageStore {
     query: (filter, after, limit, query) =>
       snapshot(query, (tx) => queryEvents(tx, filter, after, limit)),
     verifyChain: (query) => snapshot(query, verifyChain),
+    tally: (period, query) => snapshot(query, (tx) => tallyEvents(tx, period)),
   };
 }
 

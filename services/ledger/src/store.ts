@@ -6,6 +6,7 @@ import type { Command } from "./command.ts";
 import type { Head } from "./journal.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import type { StatementLine } from "./movement.ts";
+import type { Period, Tallies } from "./report/report.ts";
 import type { Dispute, Transaction, TransactionState } from "./transaction.ts";
 
 /** A batch that was committed. */
@@ -179,6 +180,8 @@ export interface LineageStore {
     limit: number,
     options: QueryOptions,
   ): Promise<readonly LineageEvent[]>;
+  /** Counts the events of a period, all at one instant. */
+  tally(period: Period, options: QueryOptions): Promise<Tallies>;
   /** Recomputes the journal of one snapshot from its first batch. */
   verifyChain(options: QueryOptions): Promise<ChainReport>;
 }

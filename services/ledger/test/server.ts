@@ -33,6 +33,9 @@ export interface TestLedger extends AsyncDisposable {
   };
 }
 
+/** Who answers for the processing of personal data, in reports. */
+export const CONTROLLER = "Analytical Engines <Ltd>, dpo";
+
 /** Starts a ledger on a free port. */
 export async function startLedger(
   options: { readonly queueMax?: number; readonly now?: () => Date } = {},
@@ -68,7 +71,10 @@ export async function startLedger(
           now,
         }),
       ),
-      bind(LineageService, lineageService({ store: lineage, now, log, note })),
+      bind(
+        LineageService,
+        lineageService({ store: lineage, now, log, note, controller: CONTROLLER }),
+      ),
     ],
     codes,
     guard: createGuard({ jwksFile }),

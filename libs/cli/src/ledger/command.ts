@@ -4,6 +4,7 @@ import { exportHistory } from "./export.ts";
 import { addFilterOptions } from "./filter.ts";
 import { FORMATS } from "./lines.ts";
 import { addProofCommands } from "./proof/commands.ts";
+import { REPORT_FORMATS, writeReport } from "./report.ts";
 
 const data = () =>
   new Option("--data <folder>", "the market that runs on this folder").default(DEFAULT_DATA);
@@ -25,6 +26,19 @@ export function ledgerCommand(): Command {
     .option("--resume <token>", "go on where an export with the same filter broke off")
     .addOption(data())
     .action(exportHistory);
+  ledger
+    .command("report")
+    .description("write the record of processing activities (Article 30 GDPR) of a period")
+    .option("--from <time>", "only events at or after: 2026-11-01 or 2026-11-01T08:00:00Z")
+    .option("--to <time>", "only events before; default: now (and --from: thirty days before)")
+    .addOption(
+      new Option("--format <format>", "html: a page for people; json and csv: for programs")
+        .choices(Object.keys(REPORT_FORMATS))
+        .default("json"),
+    )
+    .option("--out <file>", "write there instead of to the standard output")
+    .addOption(data())
+    .action(writeReport);
   addProofCommands(ledger);
   return ledger;
 }

@@ -60,8 +60,11 @@ export function filterOf(
   };
 }
 
-/** A day, which begins in UTC, or a time with its zone. */
-function timeOf(option: string, text: string): Date {
+/**
+ * A day, which begins in UTC, or a time with its zone.
+ * @throws Failure when it cannot be read
+ */
+export function timeOf(option: string, text: string): Date {
   const time = new Date(text);
   if (!TIME.test(text) || Number.isNaN(time.getTime())) {
     throw new Failure(`${option} takes a day such as 2026-11-01 or a time with its zone`);

@@ -2,19 +2,19 @@
 // @generated from file bourse/ledger/v1/lineage_service.proto (package bourse.ledger.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bourse_access_v1_access } from "../../access/v1/access_pb.ts";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bourse/ledger/v1/lineage_service.proto.
  */
 export const file_bourse_ledger_v1_lineage_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQMKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJhdGNoGAwgASgDEgwKBGhhc2gYCyABKAkaLwoNU3ViamVjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALUg1wcmV2aW91c19oYXNoIk4KE0FwcGVuZEV2ZW50c1JlcXVlc3QSNwoGZXZlbnRzGAEgAygLMhouYm91cnNlLmxlZGdlci52MS5OZXdFdmVudEILukgIkgEFCAEQ9AMiQAoUQXBwZW5kRXZlbnRzUmVzcG9uc2USFQoNaGVhZF9zZXF1ZW5jZRgBIAEoAxIRCgloZWFkX2hhc2gYAiABKAkipwIKElF1ZXJ5RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFwoFdHlwZXMYAyADKAlCCLpIBZIBAhAyEi0KB3N1YmplY3QYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIXCgZzb3VyY2UYBiABKAlCB7pIBHICGEASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKE1F1ZXJ5RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYm91cnNlLmxlZGdlci52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSVmVyaWZ5Q2hhaW5SZXF1ZXN0IowBChNWZXJpZnlDaGFpblJlc3BvbnNlEgoKAm9rGAEgASgIEg8KB2VudHJpZXMYAiABKAMSEQoJaGVhZF9oYXNoGAMgASgJEhcKD2Jyb2tlbl9zZXF1ZW5jZRgEIAEoAxINCgVmYXVsdBgFIAEoCRINCgVlbnRyeRgGIAEoCRIOCgZkZXRhaWwYByABKAkiRgoKQ2hlY2twb2ludBIOCgZvcmlnaW4YASABKAkSDAoEc2l6ZRgCIAEoAxIMCgRyb290GAMgASgMEgwKBG5vdGUYBCABKAkiLQoUR2V0Q2hlY2twb2ludFJlcXVlc3QSFQoEc2l6ZRgBIAEoA0IHukgEIgIoACJJChVHZXRDaGVja3BvaW50UmVzcG9uc2USMAoKY2hlY2twb2ludBgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCKyAQoPR2V0UHJvb2ZSZXF1ZXN0Eh8KC21vdmVtZW50X2lkGAEgASgJQgi6SAVyA7ABAUgAEjQKCGV2ZW50X2lkGAIgASgJQiC6SB1yGzIZXltBLVphLXowLTlfLjovLV17MSwxNjB9JEgAEiEKDmV2ZW50X3NlcXVlbmNlGAMgASgDQge6SAQiAiAASAASFQoEc2l6ZRgEIAEoA0IHukgEIgIoAEIOCgVlbnRyeRIFukgCCAEiPwoQR2V0UHJvb2ZSZXNwb25zZRIrCgVwcm9vZhgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuRW50cnlQcm9vZiKZAQoKRW50cnlQcm9vZhINCgVlbnRyeRgBIAEoCRITCgtlbnRyeV9pbmRleBgCIAEoBRISCgplbnRyeV9wYXRoGAMgAygMEg0KBWJhdGNoGAQgASgJEhIKCmJhdGNoX3BhdGgYBSADKAwSMAoKY2hlY2twb2ludBgGIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCJSChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIaCglmcm9tX3NpemUYASABKANCB7pIBCICKAASGAoHdG9fc2l6ZRgCIAEoA0IHukgEIgIoACJdChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USDAoEcGF0aBgBIAMoDBIwCgpjaGVja3BvaW50GAIgASgLMhwuYm91cnNlLmxlZGdlci52MS5DaGVja3BvaW50MqUFCg5MaW5lYWdlU2VydmljZRJpCgxBcHBlbmRFdmVudHMSJS5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1JlcXVlc3QaJi5ib3Vyc2UubGVkZ2VyLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEFEmgKC1F1ZXJ5RXZlbnRzEiQuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1JlcXVlc3QaJS5ib3Vyc2UubGVkZ2VyLnYxLlF1ZXJ5RXZlbnRzUmVzcG9uc2UiDJACAaq7GAUKAwMEBRJnCgtWZXJpZnlDaGFpbhIkLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5WZXJpZnlDaGFpblJlc3BvbnNlIguQAgGquxgECgIDBBJvCg1HZXRDaGVja3BvaW50EiYuYm91cnNlLmxlZGdlci52MS5HZXRDaGVja3BvaW50UmVxdWVzdBonLmJvdXJzZS5sZWRnZXIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlIg2QAgKquxgGCgQCAwQFEmAKCEdldFByb29mEiEuYm91cnNlLmxlZGdlci52MS5HZXRQcm9vZlJlcXVlc3QaIi5ib3Vyc2UubGVkZ2VyLnYxLkdldFByb29mUmVzcG9uc2UiDZACAqq7GAYKBAIDBAUSgQEKE0dldENvbnNpc3RlbmN5UHJvb2YSLC5ib3Vyc2UubGVkZ2VyLnYxLkdldENvbnNpc3RlbmN5UHJvb2ZSZXF1ZXN0Gi0uYm91cnNlLmxlZGdlci52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2UiDZACAqq7GAYKBAIDBAVCQgoQYm91cnNlLmxlZGdlci52MVABWixib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2xlZGdlci92MTtsZWRnZXJ2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiZib3Vyc2UvbGVkZ2VyL3YxL2xpbmVhZ2Vfc2VydmljZS5wcm90bxIQYm91cnNlLmxlZGdlci52MSKNAwoITmV3RXZlbnQSMgoIZXZlbnRfaWQYASABKAlCILpIHXIbMhleW0EtWmEtejAtOV8uOi8tXXsxLDE2MH0kEisKBHR5cGUYAiABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05X117MCw2M30kEjYKCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEScwoIc3ViamVjdHMYBCADKAsyKC5ib3Vyc2UubGVkZ2VyLnYxLk5ld0V2ZW50LlN1YmplY3RzRW50cnlCN7pINJoBMRAQIhJyEDIOXlthLXpfXXsxLDMyfSQqGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIoCgdwYXlsb2FkGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBovCg1TdWJqZWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQMKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEhAKCGV2ZW50X2lkGAIgASgJEgwKBHR5cGUYAyABKAkSLgoKZXZlbnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgGIAEoCRI3CghzdWJqZWN0cxgHIAMoCzIlLmJvdXJzZS5sZWRnZXIudjEuRXZlbnQuU3ViamVjdHNFbnRyeRIPCgd0YXNrX2lkGAggASgJEigKB3BheWxvYWQYCSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg0KBWJhdGNoGAwgASgDEgwKBGhhc2gYCyABKAkaLwoNU3ViamVjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBSgQIChALUg1wcmV2aW91c19oYXNoIk4KE0FwcGVuZEV2ZW50c1JlcXVlc3QSNwoGZXZlbnRzGAEgAygLMhouYm91cnNlLmxlZGdlci52MS5OZXdFdmVudEILukgIkgEFCAEQ9AMiQAoUQXBwZW5kRXZlbnRzUmVzcG9uc2USFQoNaGVhZF9zZXF1ZW5jZRgBIAEoAxIRCgloZWFkX2hhc2gYAiABKAkipwIKElF1ZXJ5RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMY6AcSFwoFdHlwZXMYAyADKAlCCLpIBZIBAhAyEi0KB3N1YmplY3QYBCABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXswLDY0fSQSGAoHdGFza19pZBgFIAEoCUIHukgEcgIYQBIXCgZzb3VyY2UYBiABKAlCB7pIBHICGEASLgoKc3RhcnRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKE1F1ZXJ5RXZlbnRzUmVzcG9uc2USJwoGZXZlbnRzGAEgAygLMhcuYm91cnNlLmxlZGdlci52MS5FdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFAoSVmVyaWZ5Q2hhaW5SZXF1ZXN0IowBChNWZXJpZnlDaGFpblJlc3BvbnNlEgoKAm9rGAEgASgIEg8KB2VudHJpZXMYAiABKAMSEQoJaGVhZF9oYXNoGAMgASgJEhcKD2Jyb2tlbl9zZXF1ZW5jZRgEIAEoAxINCgVmYXVsdBgFIAEoCRINCgVlbnRyeRgGIAEoCRIOCgZkZXRhaWwYByABKAkiRgoKQ2hlY2twb2ludBIOCgZvcmlnaW4YASABKAkSDAoEc2l6ZRgCIAEoAxIMCgRyb290GAMgASgMEgwKBG5vdGUYBCABKAkiLQoUR2V0Q2hlY2twb2ludFJlcXVlc3QSFQoEc2l6ZRgBIAEoA0IHukgEIgIoACJJChVHZXRDaGVja3BvaW50UmVzcG9uc2USMAoKY2hlY2twb2ludBgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCKyAQoPR2V0UHJvb2ZSZXF1ZXN0Eh8KC21vdmVtZW50X2lkGAEgASgJQgi6SAVyA7ABAUgAEjQKCGV2ZW50X2lkGAIgASgJQiC6SB1yGzIZXltBLVphLXowLTlfLjovLV17MSwxNjB9JEgAEiEKDmV2ZW50X3NlcXVlbmNlGAMgASgDQge6SAQiAiAASAASFQoEc2l6ZRgEIAEoA0IHukgEIgIoAEIOCgVlbnRyeRIFukgCCAEiPwoQR2V0UHJvb2ZSZXNwb25zZRIrCgVwcm9vZhgBIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuRW50cnlQcm9vZiKZAQoKRW50cnlQcm9vZhINCgVlbnRyeRgBIAEoCRITCgtlbnRyeV9pbmRleBgCIAEoBRISCgplbnRyeV9wYXRoGAMgAygMEg0KBWJhdGNoGAQgASgJEhIKCmJhdGNoX3BhdGgYBSADKAwSMAoKY2hlY2twb2ludBgGIAEoCzIcLmJvdXJzZS5sZWRnZXIudjEuQ2hlY2twb2ludCJSChpHZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBIaCglmcm9tX3NpemUYASABKANCB7pIBCICKAASGAoHdG9fc2l6ZRgCIAEoA0IHukgEIgIoACJdChtHZXRDb25zaXN0ZW5jeVByb29mUmVzcG9uc2USDAoEcGF0aBgBIAMoDBIwCgpjaGVja3BvaW50GAIgASgLMhwuYm91cnNlLmxlZGdlci52MS5DaGVja3BvaW50Iq0BChNFeHBvcnRSZXBvcnRSZXF1ZXN0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4CgZmb3JtYXQYAyABKA4yHi5ib3Vyc2UubGVkZ2VyLnYxLlJlcG9ydEZvcm1hdEIIukgFggECEAEicQoURXhwb3J0UmVwb3J0UmVzcG9uc2USEQoJcmVwb3J0X2lkGAEgASgJEg8KB2NvbnRlbnQYAiABKAwSEgoKbWVkaWFfdHlwZRgDIAEoCRIRCglmaWxlX25hbWUYBCABKAkSDgoGc2hhMjU2GAUgASgJKnQKDFJlcG9ydEZvcm1hdBIdChlSRVBPUlRfRk9STUFUX1VOU1BFQ0lGSUVEEAASFgoSUkVQT1JUX0ZPUk1BVF9KU09OEAESFQoRUkVQT1JUX0ZPUk1BVF9DU1YQAhIWChJSRVBPUlRfRk9STUFUX0hUTUwQAzKRBgoOTGluZWFnZVNlcnZpY2USaQoMQXBwZW5kRXZlbnRzEiUuYm91cnNlLmxlZGdlci52MS5BcHBlbmRFdmVudHNSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5BcHBlbmRFdmVudHNSZXNwb25zZSIKkAICqrsYAwoBBRJoCgtRdWVyeUV2ZW50cxIkLmJvdXJzZS5sZWRnZXIudjEuUXVlcnlFdmVudHNSZXF1ZXN0GiUuYm91cnNlLmxlZGdlci52MS5RdWVyeUV2ZW50c1Jlc3BvbnNlIgyQAgGquxgFCgMDBAUSZwoLVmVyaWZ5Q2hhaW4SJC5ib3Vyc2UubGVkZ2VyLnYxLlZlcmlmeUNoYWluUmVxdWVzdBolLmJvdXJzZS5sZWRnZXIudjEuVmVyaWZ5Q2hhaW5SZXNwb25zZSILkAIBqrsYBAoCAwQSagoMRXhwb3J0UmVwb3J0EiUuYm91cnNlLmxlZGdlci52MS5FeHBvcnRSZXBvcnRSZXF1ZXN0GiYuYm91cnNlLmxlZGdlci52MS5FeHBvcnRSZXBvcnRSZXNwb25zZSILkAIBqrsYBAoCAwQSbwoNR2V0Q2hlY2twb2ludBImLmJvdXJzZS5sZWRnZXIudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaJy5ib3Vyc2UubGVkZ2VyLnYxLkdldENoZWNrcG9pbnRSZXNwb25zZSINkAICqrsYBgoEAgMEBRJgCghHZXRQcm9vZhIhLmJvdXJzZS5sZWRnZXIudjEuR2V0UHJvb2ZSZXF1ZXN0GiIuYm91cnNlLmxlZGdlci52MS5HZXRQcm9vZlJlc3BvbnNlIg2QAgKquxgGCgQCAwQFEoEBChNHZXRDb25zaXN0ZW5jeVByb29mEiwuYm91cnNlLmxlZGdlci52MS5HZXRDb25zaXN0ZW5jeVByb29mUmVxdWVzdBotLmJvdXJzZS5sZWRnZXIudjEuR2V0Q29uc2lzdGVuY3lQcm9vZlJlc3BvbnNlIg2QAgKquxgGCgQCAwQFQkIKEGJvdXJzZS5sZWRnZXIudjFQAVosYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9sZWRnZXIvdjE7bGVkZ2VydjFiBnByb3RvMw", [file_bourse_access_v1_access, file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Something that happened, as a service tells it.
@@ -674,6 +674,138 @@ export const GetConsistencyProofResponseSchema: GenMessage<GetConsistencyProofRe
   messageDesc(file_bourse_ledger_v1_lineage_service, 15);
 
 /**
+ * Asks for a report.
+ *
+ * @generated from message bourse.ledger.v1.ExportReportRequest
+ */
+export type ExportReportRequest = Message<"bourse.ledger.v1.ExportReportRequest"> & {
+  /**
+   * Only events at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only events before this time. Absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Absent: JSON.
+   *
+   * @generated from field: bourse.ledger.v1.ReportFormat format = 3;
+   */
+  format: ReportFormat;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.ExportReportRequest.
+ * Use `create(ExportReportRequestSchema)` to create a new message.
+ */
+export const ExportReportRequestSchema: GenMessage<ExportReportRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 16);
+
+/**
+ * The report.
+ *
+ * @generated from message bourse.ledger.v1.ExportReportResponse
+ */
+export type ExportReportResponse = Message<"bourse.ledger.v1.ExportReportResponse"> & {
+  /**
+   * Follows from the content.
+   *
+   * @generated from field: string report_id = 1;
+   */
+  reportId: string;
+
+  /**
+   * The document, in UTF-8.
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+
+  /**
+   * Such as `text/html`.
+   *
+   * @generated from field: string media_type = 3;
+   */
+  mediaType: string;
+
+  /**
+   * A name to keep it under, such as `ropa-2026-11-01-2026-12-01.html`.
+   *
+   * @generated from field: string file_name = 4;
+   */
+  fileName: string;
+
+  /**
+   * SHA-256 of the content, in hex.
+   *
+   * @generated from field: string sha256 = 5;
+   */
+  sha256: string;
+};
+
+/**
+ * Describes the message bourse.ledger.v1.ExportReportResponse.
+ * Use `create(ExportReportResponseSchema)` to create a new message.
+ */
+export const ExportReportResponseSchema: GenMessage<ExportReportResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_ledger_v1_lineage_service, 17);
+
+/**
+ * How a report is written down.
+ *
+ * @generated from enum bourse.ledger.v1.ReportFormat
+ */
+export const ReportFormat = {
+  /**
+   * JSON.
+   *
+   * @generated from enum value: REPORT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * One JSON object.
+   *
+   * @generated from enum value: REPORT_FORMAT_JSON = 1;
+   */
+  JSON: 1,
+
+  /**
+   * One table (RFC 4180); the column `section` says what a row is about. No cell is a formula.
+   *
+   * @generated from enum value: REPORT_FORMAT_CSV = 2;
+   */
+  CSV: 2,
+
+  /**
+   * One page that needs nothing else, for people, on screens and on paper.
+   *
+   * @generated from enum value: REPORT_FORMAT_HTML = 3;
+   */
+  HTML: 3,
+} as const;
+
+/**
+ * How a report is written down.
+ *
+ * @generated from enum bourse.ledger.v1.ReportFormat
+ */
+export type ReportFormat = (typeof ReportFormat)[keyof typeof ReportFormat] | UnknownEnum;
+
+/**
+ * Describes the enum bourse.ledger.v1.ReportFormat.
+ */
+export const ReportFormatSchema: GenEnum<ReportFormat> = /*@__PURE__*/
+  enumDesc(file_bourse_ledger_v1_lineage_service, 0);
+
+/**
  * The record of what happened on the market. What is written together, movements of money and then
  * events, is one batch of the journal; a batch bears the hash of the one before it, so that nothing
  * can be changed, dropped, inserted or moved unseen. Subjects stand in it as pseudonyms.
@@ -728,6 +860,19 @@ export const LineageService: GenService<{
     methodKind: "unary";
     input: typeof VerifyChainRequestSchema;
     output: typeof VerifyChainResponseSchema;
+  },
+  /**
+   * Writes a record of processing activities (Article 30 GDPR) over a period, by the time of events:
+   * activities with their purposes, categories of data and of subjects with how many pseudonyms,
+   * recipients, retention, erasures, and the events by type. Without a start_time: the thirty days
+   * before end_time or now. The same record and period give the same bytes.
+   *
+   * @generated from rpc bourse.ledger.v1.LineageService.ExportReport
+   */
+  exportReport: {
+    methodKind: "unary";
+    input: typeof ExportReportRequestSchema;
+    output: typeof ExportReportResponseSchema;
   },
   /**
    * Tells the state of the log as it is now, or as it was. Every checkpoint that is told, here and
