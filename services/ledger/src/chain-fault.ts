@@ -34,7 +34,7 @@ export interface Standing {
 }
 
 /** Hashes that a search for the entry at fault may cost; beyond it, only the batch is named. */
-const SEARCH_HASHES_MAX = 1_000_000;
+const SEARCH_HASHES_MAX = 250_000;
 
 /**
  * What is wrong with a batch, or undefined. The root in it is what its entries are held against, so

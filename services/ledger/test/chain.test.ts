@@ -102,13 +102,33 @@ describe("a movement behind the ledger's back", () => {
     expect(broken).toMatchObject({ fault: "ENTRY_CHANGED", entry: await idOf(2, 2) });
   });
 
-  test("dropped is told by its place and its neighbours", async () => {
+  test("dropped is told by its place, its neighbours, and what still names it", async () => {
     const { broken } = await tampered(`delete from movements where id = ${at(2, 1)}`);
+    const gone = await idOf(2, 1);
 
-    expect(broken).toMatchObject({ sequence: 2n, fault: "ENTRY_MISSING" });
+    expect(broken).toMatchObject({ sequence: 2n, fault: "ENTRY_MISSING", entry: gone });
     expect(broken?.detail).toBe(
-      `entry 1 of 3 is gone: behind ${await idOf(2, 0)}, before ${await idOf(2, 2)}`,
+      `entry 1 of 3 is gone: behind ${await idOf(2, 0)}, before ${await idOf(2, 2)}; ` +
+        `it was movement ${gone}, the HOLD of transaction ${TRANSACTIONS[1]}`,
     );
+  });
+
+  test.each([
+    ["an open HOLD", 2, 2, `the HOLD of transaction ${TRANSACTIONS[2]}`],
+    ["a deposit", 6, 0, "it was the movement of DEPOSIT d-2"],
+    ["a POST", 4, 1, "it was a POST or RELEASE of hold "],
+  ])("dropped is told by what it left in the books: %s", async (_what, batch, nth, told) => {
+    const { broken } = await tampered(`delete from movements where id = ${at(batch, nth)}`);
+
+    expect(broken).toMatchObject({ sequence: BigInt(batch), fault: "ENTRY_MISSING" });
+    expect(broken?.detail).toContain(told);
+  });
+
+  test("that were dropped by the dozen are told by the first place", async () => {
+    const { broken } = await tampered("delete from movements where batch = 2");
+
+    expect(broken).toMatchObject({ sequence: 2n, fault: "ENTRY_MISSING", entry: "" });
+    expect(broken?.detail).toBe("entry 0 of 3 is gone: behind nothing, before nothing");
   });
 
   test("dropped at the end of its batch, with its followers moved up, is told", async () => {

@@ -129,13 +129,19 @@ describe("a proof", () => {
 
 describe("an agent", () => {
   test("is told of movements of its own accounts only", async () => {
-    const { rows } = await database.pool.query<{ id: string }>("select id from movements limit 1");
-    const movement: EntryName = { kind: "movement", id: rows[0]?.id ?? "" };
+    const { rows } = await database.pool.query<{ id: string }>(
+      "select id from movements order by batch, nth limit 2",
+    );
+    const [deposit, hold] = rows.map(({ id }): EntryName => ({ kind: "movement", id }));
+    if (deposit === undefined || hold === undefined) throw new Error("no movements");
 
-    expect(check(await prove(movement, undefined, "ann"))).toMatchObject({ ok: true });
-    await expect(prove(movement, undefined, "eve")).rejects.toMatchObject({
-      reason: "ENTRY_NOT_FOUND",
-    });
+    expect(check(await prove(deposit, undefined, "ann"))).toMatchObject({ ok: true });
+    expect(check(await prove(hold, undefined, "bob"))).toMatchObject({ ok: true });
+    for (const stranger of ["bob", "eve"]) {
+      await expect(prove(deposit, undefined, stranger)).rejects.toMatchObject({
+        reason: "ENTRY_NOT_FOUND",
+      });
+    }
   });
 
   test("is told of events in which it plays a part only", async () => {

@@ -5,10 +5,14 @@ import { type Batch, GENESIS_HASH } from "../journal.ts";
 import type { ChainReport, Divergence } from "../store.ts";
 import { batchesAfter, findStray, leavesOf } from "./entries.ts";
 import { readHead } from "./journal.ts";
+import { tracesOf } from "./lost.ts";
 
-/** Batches that are read at once, as long as they bear no more entries than this. */
-const BATCHES_MAX = 1_000;
-const ENTRIES_MAX = 20_000;
+/**
+ * Batches that are read at once, as long as they bear no more entries than this: while a page is
+ * hashed, the process answers nobody.
+ */
+const BATCHES_MAX = 500;
+const ENTRIES_MAX = 1_000;
 
 /**
  * Walks the journal from its first batch, recomputing the hash of every entry, the root and hash of
@@ -32,12 +36,20 @@ export async function verifyChain(tx: Tx): Promise<ChainReport> {
     await log.readUntil(last.sequence);
     for (const batch of page) {
       const fault = faultOf(head, batch, leaves.get(batch.sequence) ?? []) ?? log.add(batch);
-      if (fault !== undefined) return report(fault);
+      if (fault !== undefined) return report(await withTraces(tx, batch, fault));
       entries += BigInt(batch.entries);
       head = { sequence: batch.sequence, hash: batch.hash };
     }
   }
   return report(await faultAtEnd(tx, head));
+}
+
+/** Names what is gone by what it left elsewhere, if one thing only can have been it. */
+async function withTraces(tx: Tx, batch: Batch, fault: Broken): Promise<Broken> {
+  if (fault.fault !== "ENTRY_MISSING") return fault;
+  const [trace, other] = await tracesOf(tx, batch, 2);
+  if (trace === undefined || other !== undefined) return fault;
+  return { ...fault, entry: trace.entry, detail: `${fault.detail}; it was ${trace.told}` };
 }
 
 /** Where the chain breaks, in the terms of Verify, or undefined. */

@@ -110,6 +110,18 @@ export async function leavesOf(
   return Map.groupBy(leaves, ({ batch }) => batch);
 }
 
+/** The hashes that stand beside the entries of a batch, in order. */
+export async function hashesOf(tx: Tx, batch: bigint): Promise<readonly Buffer[]> {
+  const { rows } = await tx.query<{ hash: Uint8Array }>(
+    `select nth, hash from movements where batch = $1
+     union all
+     select nth, hash from lineage_events where batch = $1
+     order by nth`,
+    [batch],
+  );
+  return rows.map(({ hash }) => Buffer.from(hash));
+}
+
 /** An entry whose batch is before the first or behind the last, or undefined. */
 export async function findStray(tx: Tx, last: bigint): Promise<string | undefined> {
   const { rows } = await tx.query<{ entry: string }>(

@@ -21,8 +21,8 @@ export interface LogState {
   readonly tiled: number;
 }
 
-/** Leaves that one database transaction makes tiles of. */
-const LEAVES_MAX = 64 * TILE_WIDTH;
+/** Leaves that are made tiles of at once: while they are hashed, the process answers nobody. */
+const LEAVES_MAX = 16 * TILE_WIDTH;
 
 /** Reads how far the log is. */
 export async function readLog(tx: Tx, lock: "for update of log" | "" = ""): Promise<LogState> {

@@ -3,7 +3,7 @@ import { type Checkpoint, consistencyRanges, inclusionPath, inclusionRanges } fr
 import { batchText } from "../journal.ts";
 import type { EntryName, LedgerProof } from "../log.ts";
 import { refuse } from "../refusal.ts";
-import { batchAt, findEntry, leavesOf } from "./entries.ts";
+import { batchAt, findEntry, hashesOf } from "./entries.ts";
 import { checkpointOf, type LogState, requireSize, rootsIn } from "./log.ts";
 
 /**
@@ -24,8 +24,7 @@ export async function proveEntry(
     const message = `the entry came with batch ${entry.batch}, behind a log of ${size}`;
     throw refuse("LOG_SIZE_OUT_OF_RANGE", message, { metadata: { size: String(log.size) } });
   }
-  const leaves = await leavesOf(tx, entry.batch - 1n, entry.batch);
-  const hashes = (leaves.get(entry.batch) ?? []).map(({ told }) => told);
+  const hashes = await hashesOf(tx, entry.batch);
   const { batch, previous } = await batchAt(tx, entry.batch);
   const batchPath = await rootsIn(tx, inclusionRanges(Number(entry.batch) - 1, size), log);
   return {

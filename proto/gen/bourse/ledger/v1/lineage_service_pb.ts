@@ -376,8 +376,8 @@ export type VerifyChainResponse = Message<"bourse.ledger.v1.VerifyChainResponse"
   fault: string;
 
   /**
-   * The id of the movement or event at fault, where one is known. Of one that is missing nothing is
-   * left to tell its id: detail names its place and its neighbours.
+   * The id of the movement or event at fault, where one is known. Of one that is missing often
+   * nothing is left to tell its id: detail names its place, its neighbours, and what it belonged to.
    *
    * @generated from field: string entry = 6;
    */
