@@ -123,6 +123,11 @@ export function decodeStates(states: readonly TransactionState[]): readonly Stat
   return states.flatMap((state) => names.find((name) => STATES[name] === state) ?? []);
 }
 
+/** A state as callers see it. */
+export function encodeState(state: State): TransactionState {
+  return STATES[state];
+}
+
 /** A side, or undefined for both. */
 export function decodeRole(role: PartyRole): TransactionFilter["role"] {
   if (role === PartyRole.UNSPECIFIED) return undefined;

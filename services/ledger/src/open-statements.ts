@@ -3,8 +3,9 @@ import type { ServiceContext } from "@bourse/service";
 import { createStatementStore } from "./postgres/statements.ts";
 import type { StatementStore } from "./statement.ts";
 
-/** How many statements are read at once. */
+/** How many short reads, and how many summaries, are under way at once. */
 const READERS_MAX = 4;
+const SUMMARIES_MAX = 2;
 
 /**
  * Opens the statements with connections of their own, so that no payment waits behind a long read.
@@ -14,8 +15,11 @@ export function openStatements(
   config: { readonly DATABASE_URL: string },
   schema: string,
 ): StatementStore {
-  const options = { schema, max: READERS_MAX, applicationName: "ledger-statements" };
-  const pool = createPool(config.DATABASE_URL, options);
-  defer({ [Symbol.asyncDispose]: () => pool.end() });
-  return createStatementStore({ pool });
+  const open = (max: number) => {
+    const options = { schema, max, applicationName: "ledger-statements" };
+    const pool = createPool(config.DATABASE_URL, options);
+    defer({ [Symbol.asyncDispose]: () => pool.end() });
+    return pool;
+  };
+  return createStatementStore({ pool: open(READERS_MAX), summaryPool: open(SUMMARIES_MAX) });
 }

@@ -3,6 +3,7 @@ import { Rejection } from "@bourse/rpc/rejection";
 import type { AccountName } from "./account.ts";
 import { refuse } from "./refusal.ts";
 import type { DisputeCursor, TransactionCursor } from "./store.ts";
+import type { SummaryCursor } from "./summary.ts";
 
 /** Where the page of transactions before ended. Throws INVALID_PAGE_TOKEN. */
 export function transactionCursor(filter: unknown, token: string): TransactionCursor | undefined {
@@ -17,6 +18,18 @@ export function transactionCursor(filter: unknown, token: string): TransactionCu
 export function disputeCursor(filter: unknown, token: string): DisputeCursor | undefined {
   const cursor = transactionCursor(filter, token);
   return cursor && { flaggedAt: cursor.createdAt, transactionId: cursor.id };
+}
+
+/** Where the page of sums before ended, and the range that is summed up. Throws INVALID_PAGE_TOKEN. */
+export function summaryCursor(
+  filter: unknown,
+  token: string,
+): (SummaryCursor & { readonly from: Date; readonly until: Date }) | undefined {
+  const parts = decodePageToken(filter, token, 4);
+  if (parts === undefined) return undefined;
+  const [from = "", until = "", key = "", currency = ""] = parts;
+  if (key.includes("\0") || currency.includes("\0")) throw invalid();
+  return { from: timeOf(from), until: timeOf(until), key, currency };
 }
 
 /** Where an export stopped, and before when it ends. Throws INVALID_RESUME_TOKEN. */

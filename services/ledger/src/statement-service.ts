@@ -1,5 +1,6 @@
 import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import { encodePageToken } from "@bourse/rpc/page";
+import { encodePageToken, pageSize } from "@bourse/rpc/page";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   decodeFilter,
@@ -8,9 +9,10 @@ import {
   encodeMovement,
   encodeTransaction,
 } from "./codec.ts";
-import { historyCursor } from "./page.ts";
+import { historyCursor, summaryCursor } from "./page.ts";
 import type { LedgerOptions } from "./service.ts";
 import type { TransactionFilter } from "./store.ts";
+import { decodeSummaryQuery, encodeSummary } from "./summary-codec.ts";
 import type { Transaction } from "./transaction.ts";
 import { watchJournal } from "./watch.ts";
 
@@ -20,7 +22,7 @@ const POLL_MS = 100;
 const IDLE_MS = 15_000;
 
 /** Serves what people and other systems read of the books. */
-export function statements({ statements: store }: Pick<LedgerOptions, "statements">) {
+export function statements({ statements: store, now }: Pick<LedgerOptions, "statements" | "now">) {
   const journal = watchJournal(store, { pollMs: POLL_MS });
 
   /** Before when a history ends that is read from now on; undefined when there is none. */
@@ -51,6 +53,23 @@ export function statements({ statements: store }: Pick<LedgerOptions, "statement
         }
         after = page.next;
       } while (after !== undefined);
+    },
+
+    async summarizeTransactions({ pageSize: size, pageToken, ...request }, ctx) {
+      const { $typeName, $unknown, ...asked } = request;
+      const after = summaryCursor(asked, pageToken);
+      const query = decodeSummaryQuery(asked, after, now());
+      const limit = pageSize(size, 100);
+      const found = await store.summarize(query, after, limit + 1, ctx);
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const range = [query.from.toISOString(), query.until.toISOString()];
+      return {
+        summaries: page.map(encodeSummary),
+        nextPageToken: last ? encodePageToken(asked, [...range, last.key, last.currency]) : "",
+        startTime: timestampFromDate(query.from),
+        endTime: timestampFromDate(query.until),
+      };
     },
 
     async *watchTransactions({ resumeToken: token, agentId, role, states }, ctx) {

@@ -1,5 +1,6 @@
 import type { StatementLine } from "./movement.ts";
 import type { QueryOptions, TransactionCursor, TransactionFilter } from "./store.ts";
+import type { Summary, SummaryCursor, SummaryQuery } from "./summary.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A transaction with its evidence and what its money did, both of one instant. */
@@ -43,6 +44,13 @@ export interface StatementStore {
     after: TransactionCursor | undefined,
     options: QueryOptions,
   ): Promise<HistoryPage>;
+  /** A page of sums by key and currency. */
+  summarize(
+    query: SummaryQuery,
+    after: SummaryCursor | undefined,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly Summary[]>;
   /** Where the journal ends now. */
   journalEnd(): Promise<JournalPlace>;
   /** The place behind the batch of this sequence; undefined when there is none. */

@@ -47,7 +47,7 @@ export async function startLedger(
   const note = await noteWriter(keyFile);
   const database = await openDatabase();
   const { ledger: store, lineage, log } = openStores(database, now);
-  const statements = createStatementStore(database);
+  const statements = createStatementStore({ pool: database.pool, summaryPool: database.pool });
   const happenings: Happening[] = [];
   const finished: FinishedCall[] = [];
   const tell = (told: readonly Happening[]) => {

@@ -196,7 +196,8 @@ describe("a watcher", () => {
 });
 
 test("any number of watchers cost the database what one costs", async () => {
-  const store = createStatementStore(market.database);
+  const { pool } = market.database;
+  const store = createStatementStore({ pool, summaryPool: pool });
   const reads: string[] = [];
   const { watch } = watchJournal(
     {

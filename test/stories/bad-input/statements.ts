@@ -1,3 +1,4 @@
+import { PartyRole } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import type { Row } from "./world.ts";
 
 const INVALID = { code: "InvalidArgument", reason: "INVALID_REQUEST" } as const;
@@ -40,6 +41,42 @@ export const statementRows: readonly Row[] = [
     code: "InvalidArgument",
     reason: "INVALID_RESUME_TOKEN",
     field: "resume_token",
+  },
+  {
+    title: "summing up the transactions of another",
+    call: ({ rival, buyer }) =>
+      rival.ledger.summarizeTransactions({ agentId: buyer.id, role: PartyRole.PAYER }),
+    ...DENIED,
+  },
+  {
+    title: "summing up all transactions as an agent",
+    call: ({ rival }) => rival.ledger.summarizeTransactions({}),
+    ...DENIED,
+  },
+  {
+    title: "summing up the transactions of an agent on no side",
+    call: ({ operator }) => operator.ledger.summarizeTransactions({ agentId: "x" }),
+    ...INVALID,
+  },
+  {
+    title: "summing up by the days of a planet",
+    call: ({ operator }) => operator.ledger.summarizeTransactions({ timeZone: "Mars/Olympus" }),
+    ...INVALID,
+    field: "time_zone",
+  },
+  {
+    title: "summing up more than a year",
+    call: ({ operator }) =>
+      operator.ledger.summarizeTransactions({ startTime: { seconds: 0n, nanos: 0 } }),
+    ...INVALID,
+    field: "end_time",
+  },
+  {
+    title: "summing up from a page that never was",
+    call: ({ operator }) => operator.ledger.summarizeTransactions({ pageToken: "AAAA" }),
+    code: "InvalidArgument",
+    reason: "INVALID_PAGE_TOKEN",
+    field: "page_token",
   },
 ];
 

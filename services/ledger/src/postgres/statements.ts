@@ -4,6 +4,7 @@ import { changesAfter, journalEnd, journalPlace } from "./changes.ts";
 import { walkHistory } from "./history.ts";
 import { movementsOfAll } from "./movements.ts";
 import { snapshots } from "./snapshot.ts";
+import { summarize } from "./summary.ts";
 import { findTransactions } from "./transactions.ts";
 
 /** Transactions per read of a history: with all the evidence there may be they take 240 MB. */
@@ -13,9 +14,19 @@ const LOOK_MAX = 20_000;
 /** The most movements of a transaction: what they weigh must fit into an answer. */
 const MOVEMENTS_MAX = 1_000;
 
-/** Opens the statements on Postgres, with a pool that the books do not need for payments. */
-export function createStatementStore({ pool }: { readonly pool: Pool }): StatementStore {
+/**
+ * Opens the statements on Postgres, with pools that the books do not need for payments: one for
+ * short reads and, as sums take long, one for those.
+ */
+export function createStatementStore({
+  pool,
+  summaryPool,
+}: {
+  readonly pool: Pool;
+  readonly summaryPool: Pool;
+}): StatementStore {
   const snapshot = snapshots(pool);
+  const summaries = snapshots(summaryPool);
   return {
     newest: (query) =>
       snapshot(query, async (tx) => {
@@ -36,6 +47,8 @@ export function createStatementStore({ pool }: { readonly pool: Pool }): Stateme
         }));
         return { entries, next };
       }),
+    summarize: (wanted, after, limit, query) =>
+      summaries(query, (tx) => summarize(tx, wanted, after, limit)),
     journalEnd: () => snapshot({}, journalEnd),
     journalPlace: (sequence) => snapshot({}, (tx) => journalPlace(tx, sequence)),
     changesAfter: (after, until) => snapshot({}, (tx) => changesAfter(tx, after, until)),
