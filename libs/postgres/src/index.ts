@@ -1,4 +1,4 @@
-export type { Pool } from "pg";
+export type { Pool, PoolClient } from "pg";
 export { forgetRequestsOf } from "./forget-subject.ts";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
 export { isOutage, isUnstorable } from "./outage.ts";

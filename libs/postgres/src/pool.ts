@@ -24,10 +24,15 @@ export function createPool(
     readonly schema?: string;
     readonly applicationName?: string;
     readonly pipeline?: boolean;
+    /** Settings of the server for all of these connections: names and values are plain words. */
+    readonly settings?: Readonly<Record<string, string>>;
   } = {},
 ): Pool {
   const { connectionString, settings } = split(url);
   if (options.schema !== undefined) settings.push(`-c search_path=${identifier(options.schema)}`);
+  for (const [name, value] of Object.entries(options.settings ?? {})) {
+    settings.push(`-c ${identifier(name)}=${identifier(value)}`);
+  }
   const pool = new Pool({
     connectionString,
     max: options.max ?? MAX_DEFAULT,

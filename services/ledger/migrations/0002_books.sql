@@ -16,6 +16,9 @@ create table accounts (
   -- The sum of its debts.
   owed bigint not null default 0,
   status account_status not null default 'OPEN',
+  -- Drawn anew with every change: who decided on a row as it remembers it finds out by this whether
+  -- it still is so.
+  stamp bigint not null default 0,
   created_at timestamptz(3) not null,
   constraint accounts_pkey primary key (id),
   constraint accounts_owner_currency_key unique (owner, currency),
@@ -88,3 +91,11 @@ create table transfers (
   constraint transfers_only_credits_negative check (amount > 0 or kind = 'CREDIT'),
   constraint transfers_only_withdrawals_burn check (not burnt or kind = 'WITHDRAWAL')
 );
+
+-- Ends a statement that was decided on rows which are not so any more.
+create function refuse_stale(holds boolean) returns boolean language plpgsql as $$
+begin
+  if holds then return true; end if;
+  raise exception 'what was decided on has changed' using errcode = 'serialization_failure';
+end
+$$;

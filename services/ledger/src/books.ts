@@ -103,11 +103,14 @@ export function answeredAccount(account: Account, changes: Changes = {}): Decisi
   return { answer: { kind: "account", account }, changes };
 }
 
-/**
- * The value, which the books must hold; throws when they do not, which is a bug of who read them.
- */
+/** The books were read without a row that a decision needs. */
+export class MissingRow extends Error {
+  override readonly name = "MissingRow";
+}
+
+/** The value, which the books must hold. Throws MissingRow when they do not. */
 export function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("the books were read without a row they need");
+  if (value === undefined) throw new MissingRow("the books were read without a row they need");
   return value;
 }
 
@@ -116,7 +119,8 @@ export interface Draft extends Books {
   apply(changes: Changes): void;
   /** All rows that were changed, as they are now, and what was added, in order. */
   readonly changed: {
-    readonly accounts: ReadonlyMap<string, Account>;
+    /** By id. */
+    readonly accounts: ReadonlyMap<bigint, Account>;
     readonly transactions: ReadonlyMap<string, Transaction>;
     readonly movements: readonly Movement[];
     readonly burnt: readonly Terms[];
@@ -135,7 +139,7 @@ export function openDraft(rows: {
   readonly debts?: ReadonlyMap<bigint, readonly string[]>;
 }): Draft {
   const accounts = new Map(rows.accounts.map((account) => [accountKey(account), account]));
-  const names = new Map(rows.accounts.map((account) => [account.id, accountKey(account)]));
+  const ids = new Map(rows.accounts.map((account) => [account.id, account]));
   const owing = new Set(rows.accounts.filter(({ owed }) => owed > 0n).map(({ id }) => id));
   const transactions = new Map(rows.transactions.map((row) => [row.id, row]));
   const groups = new Map<string, string[]>();
@@ -144,7 +148,7 @@ export function openDraft(rows: {
   const transfers = new Map(rows.transfers.map((row) => [transferKey(row.kind, row.id), row]));
   return draftOn({
     account: (name) => accounts.get(accountKey(name)),
-    accountById: (id) => accounts.get(names.get(id) ?? ""),
+    accountById: (id) => ids.get(id),
     transaction: (id) => transactions.get(id),
     burnt: (id) => burnt.get(id),
     group: (id) => groups.get(id) ?? [],
@@ -155,14 +159,15 @@ export function openDraft(rows: {
 
 /** Opens a draft on other books, which stay as they are until they apply its `changed`. */
 export function draftOn(books: Books): Draft {
-  const accounts = new Map<string, Account>();
+  const accounts = new Map<bigint, Account>();
   const transactions = new Map<string, Transaction>();
   const groups = new Map<string, string[]>();
   const burnt = new Map<string, Terms>();
   const transfers = new Map<string, Transfer>();
   const movements: Movement[] = [];
   const happenings: Happening[] = [];
-  const account = (name: AccountName) => accounts.get(accountKey(name)) ?? books.account(name);
+  const newest = (found: Account | undefined) => found && (accounts.get(found.id) ?? found);
+  const account = (name: AccountName) => newest(books.account(name));
   return {
     changed: {
       accounts,
@@ -177,10 +182,7 @@ export function draftOn(books: Books): Draft {
       },
     },
     account,
-    accountById(id) {
-      const found = books.accountById(id);
-      return found && account(found);
-    },
+    accountById: (id) => newest(books.accountById(id)),
     transaction: (id) => transactions.get(id) ?? books.transaction(id),
     burnt: (id) => burnt.get(id) ?? books.burnt(id),
     group: (id) => [...new Set([...books.group(id), ...(groups.get(id) ?? [])])].sort(),
@@ -194,7 +196,7 @@ export function draftOn(books: Books): Draft {
       return before && [...new Set([...before, ...added.map((row) => row.id)])].sort();
     },
     apply(changes) {
-      for (const row of changes.accounts ?? []) accounts.set(accountKey(row), row);
+      for (const row of changes.accounts ?? []) accounts.set(row.id, row);
       for (const row of changes.transactions ?? []) {
         transactions.set(row.id, row);
         addToGroup(groups, row);

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
-import { createPool, keepTidy, migrate } from "@bourse/postgres";
+import { createPool, keepPartitions, keepTidy, migrate } from "@bourse/postgres";
 import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { bind } from "@bourse/rpc";
@@ -12,7 +12,7 @@ import { ledgerMetrics } from "./metrics.ts";
 import { openRecord } from "./open-record.ts";
 import { openStatements } from "./open-statements.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
-import { createLedgerStore } from "./postgres.ts";
+import { BY_KEY, createLedgerStore } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
@@ -21,6 +21,12 @@ import { openFacilitator } from "./x402/open.ts";
 const config = readConfig(variables, process.env);
 const schema = "ledger";
 const pool = createPool(config.DATABASE_URL, { schema });
+const writers = createPool(config.DATABASE_URL, {
+  schema,
+  max: 2,
+  settings: BY_KEY,
+  pipeline: true,
+});
 
 await run({
   name: "ledger",
@@ -32,8 +38,10 @@ await run({
     const { logger, metrics, now, defer } = context;
     const warn = (what: string) => (err: unknown) => logger.warn({ event: "fault", err }, what);
     defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
+    const onFault = warn("movements of the months to come have no partition yet");
+    defer(await keepPartitions({ pool, table: "movements", now, onFault }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
-    const outside = { pool, now, newId: randomUUIDv7, newPseudonym };
+    const outside = { pool, writers, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
     const statements = openStatements(context, config, schema);
     const measures = ledgerMetrics(metrics, store, () => queue.waiting);
@@ -54,4 +62,4 @@ await run({
     };
   },
 });
-await pool.end();
+await Promise.all([pool.end(), writers.end()]);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { type Pool, withTransaction } from "@bourse/postgres";
 import type { Account } from "./account.ts";
 import { DebtsUnread } from "./debt.ts";
@@ -7,6 +8,7 @@ import { commitIn, lostRace } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { eraseAgent } from "./postgres/erasure.ts";
+import { createMemoryCommit } from "./postgres/from-memory.ts";
 import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
@@ -20,6 +22,8 @@ import type { LedgerStore, LineageStore } from "./store.ts";
 /** What the stores need from outside. */
 export interface StoreOptions {
   readonly pool: Pool;
+  /** Connections whose settings are BY_KEY, for payments; those of `pool` when absent. */
+  readonly writers?: Pool;
   readonly now: () => Date;
   /** A UUIDv7, new each time. */
   readonly newId: () => string;
@@ -29,13 +33,18 @@ export interface StoreOptions {
 
 const RACES_MAX = 10;
 
+/** 64 random bits, so that no two changes of an account have the same. */
+function newStamp(): bigint {
+  return randomBytes(8).readBigInt64BE();
+}
+
 /** The most transactions that one page of a list looks at for those that it wants. */
 const LOOK_MAX = 20_000;
 /**
  * A batch looks up all it needs by key. Said aloud, because the planner goes by statistics, which
  * are old when a table grows fast, and keeps the plan that it made when the table was empty.
  */
-const BY_KEY = {
+export const BY_KEY = {
   enable_seqscan: "off",
   enable_hashjoin: "off",
   enable_mergejoin: "off",
@@ -48,6 +57,8 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
   const accountIds = createAccountIds();
+  const stamp = () => ({ ...stampOf(options), newStamp });
+  const fromMemory = createMemoryCommit({ pool: options.writers ?? pool, stamp });
   const write: LedgerStore["write"] = async (work, query) => {
     const { result, accounts } = await withRaces((debtors) =>
       withTransaction(
@@ -55,12 +66,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
         async (tx) => {
           let accounts: readonly Account[] = [];
           const result = await work(tx, async (commands) => {
-            const commit = await commitIn(
-              tx,
-              commands,
-              { ...stampOf(options), accountIds },
-              debtors,
-            );
+            const commit = await commitIn(tx, commands, { ...stamp(), accountIds }, debtors);
             accounts = commit.accounts;
             return commit;
           });
@@ -75,7 +81,8 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   };
   return {
     write,
-    commit: (commands) => write((_tx, commit) => commit(commands), {}),
+    commit: async (commands) =>
+      (await fromMemory(commands)) ?? (await write((_tx, commit) => commit(commands), {})),
     findTransaction: (id, query) =>
       snapshot(query, async (tx) => {
         const transaction = await findTransaction(tx, id);

@@ -40,7 +40,7 @@ async function aPair() {
 }
 
 /**
- * Commits each of these commands in a batch of its own: all of them wait for the same row while
+ * Commits each of these commands in a process of its own: all of them wait for the same row while
  * somebody else holds it, and get it in this order.
  */
 async function inTurn(locked: string, commands: readonly Command[]): Promise<readonly string[]> {
@@ -50,7 +50,8 @@ async function inTurn(locked: string, commands: readonly Command[]): Promise<rea
   await blocker.query(`${locked} for update`);
   const outcomes: Promise<string>[] = [];
   for (const command of commands) {
-    outcomes.push(store.commit([command]).then(({ answers }) => outcomeOf(answers[0])));
+    const { ledger } = openStores(database);
+    outcomes.push(ledger.commit([command]).then(({ answers }) => outcomeOf(answers[0])));
     await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
   }
   await blocker.query("commit");

@@ -1,5 +1,6 @@
 import type { Tx } from "@bourse/postgres";
 import type { Account, AccountName, AccountStatus } from "../account.ts";
+import type { StampedAccount } from "./memory.ts";
 import { arrayLiteral, type Columns, updateRows } from "./rows.ts";
 
 interface AccountRow {
@@ -16,7 +17,7 @@ interface AccountRow {
   readonly created_at: Date;
 }
 
-const SELECTED = `a.id, a.owner, a.currency, a.debits_posted, a.credits_posted, a.debits_held,
+const ACCOUNT_COLUMNS = `a.id, a.owner, a.currency, a.debits_posted, a.credits_posted, a.debits_held,
   a.credits_held, a.credit_limit, a.owed, a.status, a.created_at`;
 
 function toAccount(row: AccountRow): Account {
@@ -33,6 +34,21 @@ function toAccount(row: AccountRow): Account {
     status: row.status,
     createdAt: row.created_at,
   };
+}
+
+/** Those of these accounts that are there, with their stamps. */
+export async function findStamped(
+  tx: Tx,
+  names: readonly AccountName[],
+): Promise<readonly StampedAccount[]> {
+  if (names.length === 0) return [];
+  const { rows } = await tx.query<AccountRow & { readonly stamp: string }>(
+    `select ${ACCOUNT_COLUMNS}, a.stamp
+     from unnest($1::text[], $2::text[]) as wanted (owner, currency)
+     join accounts a using (owner, currency)`,
+    byName(names),
+  );
+  return rows.map((row) => ({ account: toAccount(row), stamp: BigInt(row.stamp) }));
 }
 
 /** The ids of those of these accounts that are there. */
@@ -88,7 +104,7 @@ function byName(names: readonly AccountName[]): string[] {
 export async function lockAccounts(tx: Tx, ids: Iterable<bigint>): Promise<readonly Account[]> {
   const { rows } = await tx.query<AccountRow>({
     name: "lock accounts",
-    text: `select ${SELECTED} from accounts a
+    text: `select ${ACCOUNT_COLUMNS} from accounts a
       where a.id = any($1::bigint[]) order by a.id for no key update`,
     values: [arrayLiteral([...ids])],
   });
@@ -112,15 +128,20 @@ const CHANGING: Columns<Account> = {
   status: { type: "account_status", of: (account) => account.status },
 };
 
-/** Writes the amounts of accounts that the transaction holds locked. */
-export async function updateAccounts(tx: Tx, accounts: readonly Account[]): Promise<void> {
-  await updateRows(tx, "accounts", CHANGING, accounts);
+/** Writes the amounts of accounts that the transaction holds locked, under a new stamp. */
+export async function updateAccounts(
+  tx: Tx,
+  accounts: readonly Account[],
+  stamp: bigint,
+): Promise<void> {
+  const columns: Columns<Account> = { ...CHANGING, stamp: { type: "bigint", of: () => stamp } };
+  await updateRows(tx, "accounts", columns, accounts);
 }
 
 /** An owner's accounts by currency. */
 export async function accountsOfOwner(tx: Tx, owner: string): Promise<readonly Account[]> {
   const { rows } = await tx.query<AccountRow>(
-    `select ${SELECTED} from accounts a where a.owner = $1 order by a.currency`,
+    `select ${ACCOUNT_COLUMNS} from accounts a where a.owner = $1 order by a.currency`,
     [owner],
   );
   return rows.map(toAccount);
@@ -134,7 +155,7 @@ export async function listAccounts(
   limit: number,
 ): Promise<readonly Account[]> {
   const { rows } = await tx.query<AccountRow>(
-    `select ${SELECTED}
+    `select ${ACCOUNT_COLUMNS}
      from accounts a
      where ($1::text is null or a.currency = $1)
        and ($2::text is null or (a.owner, a.currency) > ($2, $3))

@@ -24,6 +24,8 @@ import { findTransfers, insertTransfers } from "./transfers.ts";
 /** What a batch is decided with. */
 export interface BatchStamp extends Stamp {
   readonly newPseudonym: () => string;
+  /** Draws the stamp of changed accounts: 64 random bits. */
+  readonly newStamp: () => bigint;
   /** What is known of the accounts' ids. */
   readonly accountIds: AccountIds;
 }
@@ -169,13 +171,13 @@ async function write(
   tx: Tx,
   books: LockedBooks,
   { changed, account }: Draft,
-  { now }: BatchStamp,
+  { now, newStamp }: BatchStamp,
 ): Promise<void> {
   const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
   const before = new Map(books.transactions.map((row) => [row.id, row]));
   const saved = [...changed.transactions.values()];
   const touched = [...changed.accounts.values()];
-  await updateAccounts(tx, touched);
+  await updateAccounts(tx, touched, newStamp());
   await saveTransactions(
     tx,
     {
@@ -199,14 +201,15 @@ async function dropUnused(
 ): Promise<readonly Account[]> {
   if (opened.length === 0) return accounts;
   const used = new Set(changed.accounts.keys());
+  const named = new Set(changed.transfers.map(accountKey));
   for (const { payer, provider, amount } of changed.transactions.values()) {
     for (const owner of [payer, provider]) {
-      used.add(accountKey({ owner, currency: amount.currency }));
+      named.add(accountKey({ owner, currency: amount.currency }));
     }
   }
-  for (const transfer of changed.transfers) used.add(accountKey(transfer));
   const fresh = new Set(opened);
-  const isKept = (account: Account) => !fresh.has(account.id) || used.has(accountKey(account));
+  const isKept = (account: Account) =>
+    !fresh.has(account.id) || used.has(account.id) || named.has(accountKey(account));
   const unused = accounts.filter((account) => !isKept(account));
   await dropAccounts(
     tx,

@@ -40,7 +40,9 @@ async function renameAccounts(tx: Tx, names: Names): Promise<readonly string[]> 
   const ids = locked.map((row) => row.id);
   refuseRemains(await selectRemains(tx, ids), await selectOpen(tx, ids, names));
   await tx.query(
-    `update accounts set owner = $2, status = case status when 'CLOSED' then status else 'FROZEN' end
+    `update accounts
+     set owner = $2, status = case status when 'CLOSED' then status else 'FROZEN' end,
+       stamp = hashtextextended(gen_random_uuid()::text, 0)
      where id = any($1::bigint[])`,
     [ids, names.alias],
   );

@@ -1,0 +1,124 @@
+import type { Account, AccountName } from "../account.ts";
+import type { Books, Draft } from "../books.ts";
+import type { Transaction } from "../transaction.ts";
+
+/** An account as it was read or written, and the stamp that its row had then. */
+export interface StampedAccount {
+  readonly account: Account;
+  readonly stamp: bigint;
+}
+
+/** What a decision looked at. */
+export interface Looked {
+  /** By id. */
+  readonly accounts: ReadonlyMap<bigint, StampedAccount>;
+  readonly transactions: ReadonlyMap<string, Transaction>;
+  /** Ids of transactions that are taken not to exist. */
+  readonly absent: ReadonlySet<string>;
+  /** Accounts that memory does not know. */
+  readonly unknown: readonly AccountName[];
+}
+
+/**
+ * What this process knows of the books from its last batches. Others may have changed them since:
+ * who decides on it has to check, when writing, that all it looked at still stands.
+ */
+export interface Memory {
+  /** Opens books that note what of them is looked at. */
+  watch(): { readonly books: Books; readonly looked: Looked };
+  /** Takes in what was read and is not known yet. */
+  learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
+  /** Takes in what a batch changes, before it is written: the next is decided on that. */
+  stage(changed: Draft["changed"], stamp: bigint): void;
+  clear(): void;
+}
+
+/** Starts with nothing; keeps at most `most` accounts and as many pending transactions. */
+export function createMemory(most = 100_000): Memory {
+  // By currency and owner, since to join the two to one text for each look would cost more than all
+  // else that memory does.
+  const ids = new Map<string, Map<string, bigint>>();
+  const accounts = new Map<bigint, StampedAccount>();
+  const transactions = new Map<string, Transaction>();
+
+  function learnAccount(stamped: StampedAccount): void {
+    const { id, owner, currency } = stamped.account;
+    // What is known is newer: it was staged while this was being read.
+    if (accounts.has(id)) return;
+    const owners = ids.get(currency) ?? new Map<string, bigint>();
+    ids.set(currency, owners.set(owner, id));
+    accounts.set(id, stamped);
+    for (const [oldest, { account }] of accounts) {
+      if (accounts.size <= most) break;
+      accounts.delete(oldest);
+      ids.get(account.currency)?.delete(account.owner);
+    }
+  }
+
+  function keepTransaction(transaction: Transaction): void {
+    // What has ended is seldom asked for again.
+    if (transaction.state === "PENDING") transactions.set(transaction.id, transaction);
+    else transactions.delete(transaction.id);
+    for (const oldest of transactions.keys()) {
+      if (transactions.size <= most) break;
+      transactions.delete(oldest);
+    }
+  }
+
+  return {
+    watch: () => watched({ ids, accounts, transactions }),
+    learn(learnt, pending) {
+      for (const stamped of learnt) learnAccount(stamped);
+      for (const transaction of pending) {
+        if (!transactions.has(transaction.id)) keepTransaction(transaction);
+      }
+    },
+    stage(changed, stamp) {
+      for (const [id, account] of changed.accounts) accounts.set(id, { account, stamp });
+      for (const transaction of changed.transactions.values()) keepTransaction(transaction);
+    },
+    clear() {
+      ids.clear();
+      accounts.clear();
+      transactions.clear();
+    },
+  };
+}
+
+function watched(known: {
+  readonly ids: ReadonlyMap<string, ReadonlyMap<string, bigint>>;
+  readonly accounts: ReadonlyMap<bigint, StampedAccount>;
+  readonly transactions: ReadonlyMap<string, Transaction>;
+}): { readonly books: Books; readonly looked: Looked } {
+  const accounts = new Map<bigint, StampedAccount>();
+  const transactions = new Map<string, Transaction>();
+  const absent = new Set<string>();
+  const unknown: AccountName[] = [];
+  const look = (id: bigint | undefined): Account | undefined => {
+    const found = id === undefined ? undefined : known.accounts.get(id);
+    if (found !== undefined) accounts.set(found.account.id, found);
+    return found?.account;
+  };
+  return {
+    looked: { accounts, transactions, absent, unknown },
+    books: {
+      account(name) {
+        const found = look(known.ids.get(name.currency)?.get(name.owner));
+        if (found === undefined) unknown.push(name);
+        return found;
+      },
+      accountById: look,
+      transaction(id) {
+        const found = known.transactions.get(id);
+        if (found === undefined) absent.add(id);
+        else transactions.set(id, found);
+        return found;
+      },
+      burnt: (id) => void absent.add(id),
+      // One that was asked for before has its key, which the insert runs into.
+      transfer: () => undefined,
+      group: () => [],
+      debts: () => undefined,
+    },
+  };
+}

@@ -1,0 +1,245 @@
+import type { Tx } from "@bourse/postgres";
+import { merkleRoot } from "@bourse/proof";
+import type { Account } from "../account.ts";
+import type { Draft } from "../books.ts";
+import { canonicalJson } from "../canonical.ts";
+import { movementHash } from "../journal.ts";
+import type { Transaction } from "../transaction.ts";
+import type { Looked } from "./memory.ts";
+import { arrayLiteral, plainLiteral } from "./rows.ts";
+import { storedTerms } from "./transactions.ts";
+
+// All of a batch of payments in one statement, which is a transaction of its own: it checks that
+// what the batch was decided on still stands, and writes. `checked` asks its parts in the order in
+// which all writers lock: transactions, accounts, and then, by `sealed`, the head of the journal.
+const STATEMENT = `
+  with changed as (
+    update accounts as old
+    set debits_posted = new.debits_posted, credits_posted = new.credits_posted,
+      debits_held = new.debits_held, credits_held = new.credits_held, stamp = $1
+    from unnest($2::bigint[], $3::bigint[], $4::numeric[], $5::numeric[], $6::numeric[],
+        $7::numeric[]) as new (id, stamp, debits_posted, credits_posted, debits_held, credits_held)
+    where old.id = new.id and old.stamp = new.stamp
+    returning 1
+  ), looked as (
+    select from accounts a
+    join unnest($8::bigint[], $9::bigint[]) as seen (id, stamp) using (id, stamp)
+    for no key update of a
+  ), ended as (
+    update transactions as old
+    set state = new.state, settled = new.settled, updated_at = $10,
+      settled_at = case new.state when 'SETTLED' then $10::timestamptz end
+    from unnest($11::uuid[], $12::transaction_state[], $13::bigint[]) as new (id, state, settled)
+    where old.id = new.id and old.state = 'PENDING' and old.delivered_at is null
+    returning 1
+  ), released as (
+    delete from holds h
+    using unnest($11::uuid[], $14::uuid[]) as old (transaction_id, id)
+    where h.transaction_id = old.transaction_id and h.id = old.id
+    returning 1
+  ), seen as (
+    select from transactions t join unnest($15::uuid[]) as given (id) using (id)
+    where t.state = 'PENDING' and t.delivered_at is null
+    for no key update of t
+  ), recorded as (
+    insert into transactions (id, payer_account, provider_account, amount, settled, hold_ms,
+      created_at, updated_at, settled_at, state, capability, recorder, group_id, context, terms)
+    select id, payer, provider, amount, settled, hold_ms, $10, $10,
+      case state when 'SETTLED' then $10::timestamptz end, state, capability, recorder, group_id,
+      context, terms
+    from unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
+        $21::bigint[], $22::transaction_state[], $23::text[], $24::text[], $25::uuid[], $26::json[],
+        $27::json[])
+      as new (id, payer, provider, amount, settled, hold_ms, state, capability, recorder, group_id,
+        context, terms)
+  ), held as (
+    insert into holds (transaction_id, id, account, amount, due_at)
+    select * from unnest($28::uuid[], $29::uuid[], $30::bigint[], $31::bigint[], $32::timestamptz[])
+  ), transferred as (
+    insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
+    select kind, id, account, amount, task_id, burnt, $10
+    from unnest($33::transfer_kind[], $34::text[], $35::bigint[], $36::bigint[], $37::text[],
+        $38::boolean[]) as new (kind, id, account, amount, task_id, burnt)
+  ), burnt as (
+    insert into burnt_transactions (id, payer, provider, capability, currency, amount, hold_ms,
+      recorder, group_id, context, terms, created_at)
+    select new.*, $10
+    from unnest($39::uuid[], $40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[],
+      $45::bigint[], $46::text[], $47::uuid[], $48::json[], $49::json[]) as new
+  ), checked as (
+    select refuse_stale(
+      (select count(*) from ended) = cardinality($11::uuid[])
+      and (select count(*) from released) = cardinality($11::uuid[])
+      and (select count(*) from seen) = cardinality($15::uuid[])
+      and (select count(*) from changed) = cardinality($2::bigint[])
+      and (select count(*) from looked) = cardinality($8::bigint[])
+      and not exists (select from burnt_transactions where id = any($50::uuid[]))
+      and not exists (select from transactions where id = any($51::uuid[]))
+    ) as holds
+  ), sealed as (
+    update journal_head
+    set sequence = sequence + 1,
+      hash = sha256(convert_to('{"entries":' || $52::int || ',"previous_hash":"'
+        || encode(hash, 'hex') || '","recorded_at":"' || $53::text || '","root":"'
+        || encode($54::bytea, 'hex') || '","sequence":"' || sequence + 1 || '"}', 'UTF8'))
+    from checked where checked.holds
+    returning sequence, hash
+  ), batch as (
+    insert into batches (sequence, recorded_at, entries, root, hash)
+    select sequence, $10, $52, $54, hash from sealed
+  )
+  insert into movements (batch, debit_account, credit_account, amount, created_at, nth, kind, id,
+    transaction_id, hold_id, hash, transfer)
+  select sealed.sequence, debit, credit, amount, $10, place - 1, kind, id, transaction_id, hold_id,
+    substr($55::bytea, 32 * (place::int - 1) + 1, 32), transfer
+  from unnest($56::bigint[], $57::bigint[], $58::bigint[], $59::movement_kind[], $60::uuid[],
+      $61::uuid[], $62::uuid[], $63::text[]) with ordinality
+    as new (debit, credit, amount, kind, id, transaction_id, hold_id, transfer, place), sealed`;
+
+/** What a batch of payments writes and on what it was decided. */
+export interface PaymentBatch {
+  readonly draft: Draft;
+  readonly looked: Looked;
+  readonly now: Date;
+  /** The new stamp of the accounts that change. */
+  readonly stamp: bigint;
+}
+
+/**
+ * Writes a batch, or nothing.
+ * @throws an error of Postgres with the state 40001 when what it was decided on stands no more, and
+ *   of a violated key when an id was used before
+ */
+export async function writePayments(client: Tx, batch: PaymentBatch): Promise<void> {
+  await client.query({ name: "payments", text: STATEMENT, values: parametersOf(batch) });
+}
+
+function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
+  const { changed } = draft;
+  const hashes = changed.movements.map(movementHash);
+  return [
+    stamp,
+    ...accountArrays(changed.accounts, looked.accounts),
+    now,
+    ...transactionArrays(draft, looked.transactions),
+    ...transferArrays(draft),
+    ...burntArrays(draft),
+    ...absentArrays(changed, looked.absent),
+    hashes.length,
+    now.toISOString(),
+    merkleRoot(hashes),
+    Buffer.concat(hashes),
+    ...movementArrays(changed.movements),
+  ];
+}
+
+/** $2 to $9: in the order of the ids, in which all writers lock them. */
+function accountArrays(
+  changed: ReadonlyMap<bigint, Account>,
+  looked: Looked["accounts"],
+): string[] {
+  const ids = [...looked.keys()].sort(byValue);
+  const written = ids.flatMap((id) => changed.get(id) ?? []);
+  const read = changed.size === ids.length ? [] : ids.filter((id) => !changed.has(id));
+  const stampOf = (id: bigint) => looked.get(id)?.stamp;
+  return [
+    plainLiteral(written.map(({ id }) => id)),
+    plainLiteral(written.map(({ id }) => stampOf(id))),
+    plainLiteral(written.map(({ debitsPosted }) => debitsPosted)),
+    plainLiteral(written.map(({ creditsPosted }) => creditsPosted)),
+    plainLiteral(written.map(({ debitsHeld }) => debitsHeld)),
+    plainLiteral(written.map(({ creditsHeld }) => creditsHeld)),
+    plainLiteral(read),
+    plainLiteral(read.map(stampOf)),
+  ];
+}
+
+function byValue(a: bigint, b: bigint): number {
+  return a < b ? -1 : 1;
+}
+
+/** $11 to $32. */
+function transactionArrays(
+  { changed, account }: Draft,
+  looked: ReadonlyMap<string, Transaction>,
+): string[] {
+  const all = [...changed.transactions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const ended = all.filter(({ id }) => looked.has(id));
+  const added = all.filter(({ id }) => !looked.has(id));
+  const read = [...looked.keys()].filter((id) => !changed.transactions.has(id)).sort();
+  const idOf = (owner: string, currency: string) => account({ owner, currency })?.id;
+  const held = added.flatMap(({ id, hold }) => (hold === undefined ? [] : [{ id, hold }]));
+  return [
+    plainLiteral(ended.map(({ id }) => id)),
+    plainLiteral(ended.map(({ state }) => state)),
+    plainLiteral(ended.map(({ settled }) => settled)),
+    plainLiteral(ended.map(({ id }) => looked.get(id)?.hold?.id)),
+    plainLiteral(read),
+    plainLiteral(added.map(({ id }) => id)),
+    plainLiteral(added.map(({ payer, amount }) => idOf(payer, amount.currency))),
+    plainLiteral(added.map(({ provider, amount }) => idOf(provider, amount.currency))),
+    plainLiteral(added.map(({ amount }) => amount.micros)),
+    plainLiteral(added.map(({ settled }) => settled)),
+    plainLiteral(added.map(({ holdMs }) => holdMs)),
+    plainLiteral(added.map(({ state }) => state)),
+    arrayLiteral(added.map(({ capability }) => capability)),
+    arrayLiteral(added.map(({ recorder }) => recorder)),
+    plainLiteral(added.map(({ groupId }) => groupId)),
+    arrayLiteral(added.map(({ context }) => context && canonicalJson(context))),
+    arrayLiteral(added.map(storedTerms)),
+    plainLiteral(held.map(({ id }) => id)),
+    plainLiteral(held.map(({ hold }) => hold.id)),
+    plainLiteral(held.map(({ hold }) => hold.account)),
+    plainLiteral(held.map(({ hold }) => hold.amount)),
+    arrayLiteral(held.map(({ hold }) => hold.dueAt)),
+  ];
+}
+
+/** $33 to $38. */
+function transferArrays({ changed: { transfers }, account }: Draft): string[] {
+  return [
+    arrayLiteral(transfers.map(({ kind }) => kind)),
+    arrayLiteral(transfers.map(({ id }) => id)),
+    arrayLiteral(transfers.map((transfer) => account(transfer)?.id)),
+    arrayLiteral(transfers.map(({ amount }) => amount)),
+    arrayLiteral(transfers.map(({ taskId }) => taskId)),
+    arrayLiteral(transfers.map(({ burnt }) => burnt)),
+  ];
+}
+
+/** $39 to $49. */
+function burntArrays({ changed: { burnt } }: Draft): string[] {
+  return [
+    arrayLiteral(burnt.map(({ id }) => id)),
+    arrayLiteral(burnt.map(({ payer }) => payer)),
+    arrayLiteral(burnt.map(({ provider }) => provider)),
+    arrayLiteral(burnt.map(({ capability }) => capability)),
+    arrayLiteral(burnt.map(({ amount }) => amount.currency)),
+    arrayLiteral(burnt.map(({ amount }) => amount.micros)),
+    arrayLiteral(burnt.map(({ holdMs }) => holdMs)),
+    arrayLiteral(burnt.map(({ recorder }) => recorder)),
+    arrayLiteral(burnt.map(({ groupId }) => groupId)),
+    arrayLiteral(burnt.map(({ context }) => context && canonicalJson(context))),
+    arrayLiteral(burnt.map(storedTerms)),
+  ];
+}
+
+/** $50 and $51: what is recorded now need only not be burnt; its key keeps it from being there. */
+function absentArrays(changed: Draft["changed"], absent: ReadonlySet<string>): string[] {
+  const missing = [...absent].filter((id) => !changed.transactions.has(id));
+  return [plainLiteral([...absent]), plainLiteral(missing)];
+}
+
+/** $56 to $63. */
+function movementArrays(movements: Draft["changed"]["movements"]): string[] {
+  return [
+    plainLiteral(movements.map(({ debit }) => debit)),
+    plainLiteral(movements.map(({ credit }) => credit)),
+    plainLiteral(movements.map(({ amount }) => amount)),
+    plainLiteral(movements.map(({ kind }) => kind)),
+    plainLiteral(movements.map(({ id }) => id)),
+    plainLiteral(movements.map(({ transactionId }) => transactionId)),
+    plainLiteral(movements.map(({ holdId }) => holdId)),
+    arrayLiteral(movements.map(({ transfer }) => transfer)),
+  ];
+}
