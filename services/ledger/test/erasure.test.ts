@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
+import { withTransaction } from "@bourse/postgres";
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -198,22 +199,25 @@ describe("EraseAgent", () => {
     const { payer, transactionId } = await aTransaction({
       arbitration: { arbitrators: [judge], quorum: 1, evidenceWindow: day, rulingWindow: day },
     });
+    await market.as(`agent:${payer}`).ledger.flagDispute({ transactionId });
 
     const refused = await refusalOf(registry().eraseAgent({ agentId: judge, alias: anAlias() }));
-    await market
-      .as(`agent:${payer}`)
-      .ledger.settleTransaction({ transactionId })
-      .catch(() => {});
-    await operator()
-      .cancelTransaction({ transactionId })
-      .catch(() => {});
-    await registry().eraseAgent({ agentId: judge, alias: anAlias() });
+    const ruling = { transactionId, providerShareBps: 0, reason: SECRET };
+    await market.as(`agent:${judge}`).ledger.ruleOnDispute(ruling);
+    await operator().resolveDispute({ ...ruling, requestId: transactionId });
+    const before = await dump();
+    const alias = anAlias();
+    await registry().eraseAgent({ agentId: judge, alias });
 
     expect(refused).toMatchObject({
       reason: "AGENT_HAS_OPEN_TRANSACTIONS",
-      metadata: { transaction_id: transactionId, state: "PENDING" },
+      metadata: { transaction_id: transactionId, state: "DISPUTED" },
     });
+    expect(before).toContain(judge);
     expect(await dump()).not.toContain(judge);
+    const { transaction } = await operator().getTransaction({ transactionId });
+    expect(transaction?.arbitration?.arbitrators).toEqual([alias]);
+    expect(transaction?.dispute?.votes).toMatchObject([{ arbitrator: alias, reason: "" }]);
   });
 
   test("lets evidence be changed by nothing else, and itself not in what proves", async () => {
@@ -221,14 +225,14 @@ describe("EraseAgent", () => {
     const evidence = [{ note: SECRET, sha256: "ab".repeat(32) }];
     await market.as(`agent:${payer}`).ledger.flagDispute({ transactionId, evidence });
     const { pool } = market.database;
-    const write = (change: string) => pool.query(`update evidence set ${change}`);
+    const erasing = withTransaction(pool, async (tx) => {
+      await tx.query("set local ledger.erasing = 'on'");
+      await tx.query("update evidence set sha256 = ''");
+    });
 
-    await expect(write("note = ''")).rejects.toThrow("never changed");
+    await expect(erasing).rejects.toThrow("never changed");
+    await expect(pool.query("update evidence set note = ''")).rejects.toThrow("never changed");
     await expect(pool.query("delete from evidence")).rejects.toThrow("never changed");
-    await expect(
-      pool.query("begin; set local ledger.erasing = 'on'; update evidence set sha256 = ''; commit"),
-    ).rejects.toThrow("never changed");
-    await pool.query("rollback");
   });
 
   test.each(["operator", "service:auction", "agent:x"])("is not for %s", async (principal) => {
@@ -242,10 +246,11 @@ describe("an id of a deposit or withdrawal", () => {
   test("that names its owner is refused, since it stays in the journal", async () => {
     const owner = "ann-of-green";
 
-    const deposit = operator().deposit({ depositId: `for-${owner}-1`, owner, amount: eur(1) });
-    const withdrawal = operator().withdraw({ withdrawalId: owner, owner, amount: eur(1) });
+    const refusals = [
+      await refusalOf(operator().deposit({ depositId: `for-${owner}-1`, owner, amount: eur(1) })),
+      await refusalOf(operator().withdraw({ withdrawalId: owner, owner, amount: eur(1) })),
+    ];
 
-    expect(await refusalOf(deposit)).toMatchObject({ reason: "INVALID_REQUEST" });
-    expect(await refusalOf(withdrawal)).toMatchObject({ reason: "INVALID_REQUEST" });
+    expect(refusals.map(({ reason }) => reason)).toEqual(["INVALID_REQUEST", "INVALID_REQUEST"]);
   });
 });
