@@ -37,8 +37,7 @@ describe("an auditor who trusts nobody", () => {
       events: [{ eventId: "task_awarded/t-1", type: "task_awarded", eventTime: timestampNow() }],
     });
     checkpoint = await kept("checkpoint.txt", "checkpoint");
-    const size = (await readFile(checkpoint, "utf8")).split("\n")[1] ?? "";
-    proof = await kept("proof.json", "prove", movementId, "--size", size);
+    proof = await kept("proof.json", "prove", movementId, "--checkpoint", checkpoint);
   }, 90_000);
   afterAll(async () => {
     await house?.[Symbol.asyncDispose]();

@@ -28,7 +28,7 @@ export function addProofCommands(ledger: Command): void {
     .command("prove")
     .description("print a proof that a movement or event stands in the log")
     .argument("<id>", "id of the movement or event")
-    .option("--size <batches>", "in the log of so many batches, such as that of a checkpoint")
+    .option("--checkpoint <file>", "in the log as it was at this checkpoint, not as it is now")
     .addOption(data())
     .action(prove);
   ledger

@@ -16,6 +16,7 @@ import { readCheckpoint, readJson, readSize } from "./files.ts";
 interface ProveOptions {
   readonly data: string;
   readonly size?: string;
+  readonly checkpoint?: string;
 }
 
 /** Whoever comes first after long has tiles made of all that was written since. */
@@ -34,8 +35,8 @@ export function checkpoint({ data, size }: ProveOptions): Promise<void> {
 }
 
 /** `bourse ledger prove`: prints the proof of a movement or event. */
-export function prove(id: string, { data, size }: ProveOptions): Promise<void> {
-  const wanted = readSize(size) ?? 0n;
+export function prove(id: string, { data, checkpoint: kept }: ProveOptions): Promise<void> {
+  const wanted = kept === undefined ? 0n : BigInt(readCheckpoint(kept).size);
   return tellingRefusals(async () => {
     await using market = await openMarket(data);
     const proof = await findProof(market, id, wanted);
