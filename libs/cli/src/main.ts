@@ -1,6 +1,7 @@
 import { readVersion } from "@bourse/service";
 import { Command, Option } from "commander";
 import pc from "picocolors";
+import { runBench } from "./bench.ts";
 import { demo } from "./demo/demo.ts";
 import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
@@ -76,6 +77,19 @@ program
   .description("check format, types, contracts and architecture, and run every test")
   .option("--only <part>", "one part: format, types, contracts, units or stories")
   .action(runSuite);
+
+const bench = program
+  .command("bench")
+  .description("measure a part of the market beside a peer, and hold it to its bars");
+bench
+  .command("ledger")
+  .description("the ledger beside pgbench running one transfer per commit")
+  .usage("[--json] [--check] [--quick] [...], all told by --help")
+  // The program that measures reads them itself.
+  .argument("[options...]")
+  .allowUnknownOption()
+  .helpOption(false)
+  .action((parameters: readonly string[]) => runBench("ledger", parameters));
 
 try {
   await program.parseAsync();

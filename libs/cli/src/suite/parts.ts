@@ -60,8 +60,9 @@ export const PARTS: readonly Part[] = [
         command: ["nx", "run-many", "-t", "test", "--exclude=@bourse/test", "--parallel=2"],
         tests: true,
       },
+      inTests("bench"),
     ],
-    tests: ["libs", "services"],
+    tests: ["libs", "services", "bench"],
   },
   {
     name: "stories",

@@ -1,0 +1,182 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { choosePorts, startMarket } from "@bourse/cli/market";
+import type { BenchDatabase } from "../server.ts";
+import { type Driver, driveBooks, driveRemote, type Measure } from "./driver.ts";
+import { best, type Figures, PATTERNS, type Pattern, type Row, type Subject } from "./figures.ts";
+import { type Bench, peerRow } from "./run.ts";
+
+const TOKEN_TTL_SECONDS = 24 * 60 * 60;
+/** Of the best closed loop: an open one at its very limit would only show its own queue. */
+const OPEN_SHARE = 0.5;
+
+/** Counts what the books have acknowledged, to be compared with what they show. */
+export interface Tally {
+  answered: number;
+}
+
+/** Measures all that is done on one set of books, and then verifies them. */
+export async function measureBooks(
+  bench: Bench,
+  database: BenchDatabase,
+  peer: readonly Row[],
+): Promise<{ readonly rows: readonly Row[]; readonly verified: Figures["verified"][number] }> {
+  const { settings, signal } = bench;
+  const wants = (part: (typeof settings.only)[number]) => settings.only.includes(part);
+  const tally: Tally = { answered: 0 };
+  const rows: Row[] = [];
+  {
+    await using driver = await openDriver(bench, database, tally);
+    if (wants("in-process")) rows.push(...(await inProcess(bench, database, driver, tally)));
+    const callers = best(rows, "in-process")?.load ?? Math.max(...settings.callers);
+    if (wants("sustained")) {
+      const clients = best(peer, "pgbench")?.load ?? Math.max(...settings.clients);
+      rows.push(...(await sustained(bench, database, driver, tally, { clients, callers })));
+    }
+    const top = best(rows, "in-process")?.perSecond;
+    if (wants("open") && top !== undefined) {
+      // A deed holds and settles: two movements.
+      const perSecond = Math.round((top * OPEN_SHARE) / 2);
+      rows.push(await openRow(bench, driver, tally, { subject: "open in-process", perSecond }));
+    }
+  }
+  if (wants("unary") || wants("batch")) rows.push(...(await remote(bench, database, tally)));
+  bench.say("Verify");
+  await using verifier = driveBooks(database.url, signal);
+  const verified = await verifier.verify();
+  return { rows, verified: { books: "measured", answered: tally.answered, ...verified } };
+}
+
+/** A driver on books that it has opened, with money on every account, and warm. */
+export async function openDriver(
+  { settings, signal, say }: Bench,
+  database: BenchDatabase,
+  tally: Tally,
+): Promise<Driver> {
+  const { accounts, callers } = settings;
+  const driver = driveBooks(database.url, signal);
+  say(`deposits for ${accounts} accounts`);
+  count(tally, await driver.fund(accounts));
+  await database.pool.query("vacuum analyze");
+  const warming = { accounts, hot: false, seconds: 1, callers: Math.max(...callers) };
+  count(tally, await driver.closed(warming));
+  return driver;
+}
+
+async function inProcess(
+  bench: Bench,
+  database: BenchDatabase,
+  driver: Driver,
+  tally: Tally,
+): Promise<readonly Row[]> {
+  const { callers, seconds } = bench.settings;
+  const rows: Row[] = [];
+  for (const pattern of PATTERNS) {
+    for (const load of callers) {
+      await database.checkpoint();
+      const subject = "in-process";
+      rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds }));
+    }
+  }
+  return rows;
+}
+
+async function sustained(
+  bench: Bench,
+  database: BenchDatabase,
+  driver: Driver,
+  tally: Tally,
+  { clients, callers }: { readonly clients: number; readonly callers: number },
+): Promise<readonly Row[]> {
+  const seconds = bench.settings.sustainedSeconds;
+  const pattern = "random";
+  const peer = { subject: "sustained pgbench", pattern, clients, seconds } as const;
+  const ours = { subject: "sustained", pattern, load: callers, seconds } as const;
+  const first = await peerRow(bench, database, peer);
+  await database.checkpoint();
+  return [first, await closedRow(bench, driver, tally, ours)];
+}
+
+/** Measures a ledger process, among the other services of a market, on the same books. */
+async function remote(
+  bench: Bench,
+  database: BenchDatabase,
+  tally: Tally,
+): Promise<readonly Row[]> {
+  const { settings, signal, say } = bench;
+  const { accounts, seconds, unaryCallers, parcel, parcelCallers, only } = settings;
+  await using stack = new AsyncDisposableStack();
+  const data = await mkdtemp(join(tmpdir(), "bourse-bench-market-"));
+  stack.defer(() => rm(data, { recursive: true, force: true }));
+  say("starting a market");
+  const ports = await choosePorts("auto");
+  const market = stack.use(await startMarket({ data, ports, databaseUrl: database.url }));
+  const token = await market.signer.mint("service:bench", TOKEN_TTL_SECONDS);
+  const driver = stack.use(driveRemote(market.address("ledger"), token, signal));
+  const warming = { accounts, hot: false, seconds: 1, callers: unaryCallers };
+  count(tally, await driver.closed(warming));
+  const rows: Row[] = [];
+  for (const pattern of PATTERNS) {
+    if (!only.includes("unary")) break;
+    await database.checkpoint();
+    const subject = "unary gRPC";
+    const load = unaryCallers;
+    rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds }));
+  }
+  for (const pattern of PATTERNS) {
+    if (!only.includes("batch")) break;
+    await database.checkpoint();
+    const subject = "batch gRPC";
+    const load = parcelCallers;
+    rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds, parcel }));
+  }
+  const top = best(rows, "unary gRPC")?.perSecond;
+  if (only.includes("open") && top !== undefined) {
+    const perSecond = Math.round(top * OPEN_SHARE);
+    rows.push(await openRow(bench, driver, tally, { subject: "open unary gRPC", perSecond }));
+  }
+  return rows;
+}
+
+/** One closed loop. */
+export async function closedRow(
+  { settings: { accounts }, say }: Bench,
+  driver: Driver,
+  tally: Tally,
+  options: {
+    readonly subject: Subject;
+    readonly pattern: Pattern;
+    readonly load: number;
+    readonly seconds: number;
+    readonly parcel?: number;
+  },
+): Promise<Row> {
+  const { subject, pattern, load, ...rest } = options;
+  say(`${subject}, ${pattern}, ${load} callers, ${rest.seconds} s`);
+  const measure = await driver.closed({ accounts, hot: pattern === "hot", callers: load, ...rest });
+  return { ...rowOf(count(tally, measure)), subject, pattern, load, unit: "callers" };
+}
+
+async function openRow(
+  { settings: { accounts, seconds }, say }: Bench,
+  driver: Driver,
+  tally: Tally,
+  { subject, perSecond }: { readonly subject: Subject; readonly perSecond: number },
+): Promise<Row> {
+  say(`${subject}, random, ${perSecond} arrivals/s, ${seconds} s`);
+  const measure = await driver.open({ accounts, hot: false, seconds, perSecond });
+  const row = rowOf(count(tally, measure));
+  return { ...row, subject, pattern: "random", load: perSecond, unit: "arrivals/s" };
+}
+
+/** Adds what a load has made, and returns it. */
+export function count(tally: Tally, measure: Measure): Measure {
+  tally.answered += measure.movements;
+  return measure;
+}
+
+function rowOf(measure: Measure) {
+  const { movements, seconds, p50Ms, p99Ms, maxMs, slowestSecond, refused } = measure;
+  return { perSecond: movements / seconds, p50Ms, p99Ms, maxMs, slowestSecond, refused };
+}

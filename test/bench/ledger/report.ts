@@ -1,0 +1,136 @@
+import Table from "cli-table3";
+import type { Bar } from "../bars.ts";
+import type { Machine } from "../machine.ts";
+import { barsOf, best, type Figures, growth, type Row, type Subject } from "./figures.ts";
+import { PEER_STORES } from "./peer.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a run was made of. */
+export interface Setup {
+  readonly machine: Machine;
+  /** As the server shows them. */
+  readonly postgres: Readonly<Record<string, string>>;
+  readonly pgbench: string;
+  readonly settings: Settings;
+}
+
+/** What `--json` prints. */
+export interface BenchDocument {
+  readonly bench: "ledger";
+  readonly settings: object;
+  readonly figures: object;
+  readonly bars: readonly Bar[];
+}
+
+/** Whom each measurement is set beside; the peer itself beside nobody. */
+const BESIDE: Readonly<Partial<Record<Subject, Subject>>> = {
+  "in-process": "pgbench",
+  "unary gRPC": "pgbench",
+  "batch gRPC": "pgbench",
+  sustained: "sustained pgbench",
+  empty: "empty pgbench",
+  full: "full pgbench",
+};
+
+/** The document of a run. */
+export function documentOf(setup: Setup, figures: Figures): BenchDocument {
+  const { machine, postgres, pgbench, settings } = setup;
+  const { databaseUrl, json: _json, check: _check, ...chosen } = settings;
+  const server = databaseUrl === undefined ? "embedded" : "given";
+  return {
+    bench: "ledger",
+    settings: { ...chosen, server, machine, postgres, pgbench, peer: PEER_STORES },
+    figures: { ...figures, growth: growth(figures.rows) },
+    bars: barsOf(figures),
+  };
+}
+
+/** The same for people. */
+export function tablesOf(setup: Setup, figures: Figures): string {
+  const { machine, postgres, pgbench, settings } = setup;
+  const { disk, verified, rows } = figures;
+  const shown = Object.entries(postgres).map(([name, value]) => `${name} ${value}`);
+  const server = settings.databaseUrl === undefined ? "embedded Postgres" : "Postgres";
+  return [
+    `${machine.cores} x ${machine.processor}, ${machine.memoryGb} GB, ${machine.system}; ` +
+      `load before ${machine.loadBefore}`,
+    `Node ${machine.node}; ${pgbench}; ${server}: ${shown.join(", ")}`,
+    `${whole(settings.accounts)} accounts, ${settings.seconds} s each`,
+    `The peer: ${PEER_STORES}`,
+    "",
+    measurements(rows),
+    ...(disk === undefined
+      ? []
+      : [
+          `${whole(disk.movements)} movements take ${Math.round(disk.bytesPerMovement)} bytes each ` +
+            `with their indexes, ${Math.round(disk.schemaBytesPerMovement)} with all of the schema`,
+        ]),
+    ...verified.map(
+      ({ books, movements, answered, divergences }) =>
+        `Verify (${books} books): ${whole(answered)} movements acknowledged, ` +
+        `${whole(movements)} stored; ${divergences.join(", ") || "no divergence"}`,
+    ),
+    "",
+    barTable(barsOf(figures)),
+  ].join("\n");
+}
+
+function measurements(rows: readonly Row[]): string {
+  const table = new Table({
+    head: [
+      "measured",
+      "accounts",
+      "load",
+      "per s",
+      "x peer",
+      "p50 ms",
+      "p99 ms",
+      "max ms",
+      "refused",
+    ],
+    colAligns: ["left", "left", "right", "right", "right", "right", "right", "right", "right"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const row of rows) {
+    const refused = Object.values(row.refused ?? {}).reduce((sum, each) => sum + each, 0);
+    table.push([
+      row.subject,
+      row.pattern,
+      `${whole(row.load)} ${row.unit}`,
+      whole(row.perSecond),
+      besides(rows, row),
+      row.averageMs === undefined ? fixed(row.p50Ms) : `avg ${fixed(row.averageMs)}`,
+      fixed(row.p99Ms),
+      fixed(row.maxMs),
+      refused === 0 ? "" : whole(refused),
+    ]);
+  }
+  return table.toString();
+}
+
+function besides(rows: readonly Row[], row: Row): string {
+  const peer = BESIDE[row.subject];
+  const theirs = peer === undefined ? undefined : best(rows, peer, row.pattern);
+  return theirs === undefined ? "" : fixed(row.perSecond / theirs.perSecond);
+}
+
+function barTable(bars: readonly Bar[]): string {
+  const table = new Table({
+    head: ["bar", "asked", "found", ""],
+    colAligns: ["left", "right", "right", "left"],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { name, value, bar, ok } of bars) {
+    table.push([name, String(bar), fixed(value), ok ? "ok" : "short"]);
+  }
+  return table.toString();
+}
+
+function whole(number: number): string {
+  return Math.round(number).toLocaleString("en");
+}
+
+function fixed(number: number | undefined): string {
+  if (number === undefined) return "";
+  return number >= 100 ? whole(number) : number.toFixed(2);
+}

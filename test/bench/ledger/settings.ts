@@ -1,0 +1,139 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+
+/** The parts of the bench beside the peer, in the order in which they are run. */
+export const PARTS = ["in-process", "unary", "batch", "open", "sustained", "growth"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** How a run of the bench is set up. */
+export interface Settings {
+  readonly json: boolean;
+  readonly check: boolean;
+  /** A server to run on; the embedded one when absent. */
+  readonly databaseUrl: string | undefined;
+  readonly only: readonly Part[];
+  readonly accounts: number;
+  /** Of each measurement. */
+  readonly seconds: number;
+  readonly sustainedSeconds: number;
+  /** Movements stored when the growth is measured. */
+  readonly fill: number;
+  /** Clients of pgbench. */
+  readonly clients: readonly number[];
+  /** Callers of the in-process API. */
+  readonly callers: readonly number[];
+  /** Callers of unary gRPC. */
+  readonly unaryCallers: number;
+  /** Transactions in one call of batch gRPC, and how many call. */
+  readonly parcel: number;
+  readonly parcelCallers: number;
+}
+
+const USUAL = {
+  accounts: 100_000,
+  seconds: 10,
+  sustained: 60,
+  fill: 10_000_000,
+  clients: [1, 8, 32],
+  callers: [1, 16, 256, 1_024, 4_096],
+};
+
+const QUICK = {
+  accounts: 10_000,
+  seconds: 1,
+  sustained: 3,
+  fill: 100_000,
+  clients: [1, 8],
+  callers: [16, 1_024],
+};
+
+/** What one call of batch gRPC bears at most. */
+const PARCEL_MAX = 8_000;
+
+/**
+ * Reads the command line of `bourse bench ledger`, without the program's own name. `complain` is
+ * told what is wrong, as text for people.
+ * @throws CommanderError when it cannot be read, or only asks for help
+ */
+export function readSettings(
+  parameters: readonly string[],
+  complain: (text: string) => void = (text) => void process.stderr.write(text),
+): Settings {
+  const command = new Command("bourse bench ledger")
+    .description(
+      "Measures the ledger beside pgbench running one transfer per commit, on one durable " +
+        "Postgres, and prints ratios and the bars they are held to.",
+    )
+    .option("--json", "print one JSON document instead of tables")
+    .option("--check", "exit 1 when a figure falls short of its bar")
+    .option("--quick", "everything short and small: shows that it works, not how fast it is")
+    .option("--database-url <url>", "a server to run on, as a superuser; else the embedded one")
+    .addOption(
+      new Option("--only <parts>", `of ${PARTS.join(", ")}; the peer always runs`)
+        .argParser(parts)
+        .default([...PARTS], "all"),
+    )
+    .option("--accounts <n>", usually("accounts that take part", "accounts"), accounts)
+    .option("--seconds <n>", usually("length of each measurement", "seconds"), count)
+    .option("--sustained <n>", usually("seconds of the sustained one", "sustained"), count)
+    .option("--fill <n>", usually("movements stored when growth is measured", "fill"), count)
+    .option("--clients <list>", usually("clients of pgbench", "clients"), counts)
+    .option("--callers <list>", usually("callers of the in-process API", "callers"), counts)
+    .option("--unary-callers <n>", "callers of unary gRPC", count, 256)
+    .option("--parcel <n>", "transactions in one batch call", parcel, 1_000)
+    .option("--parcel-callers <n>", "callers of batch gRPC", count, 8)
+    .allowExcessArguments(false)
+    .showHelpAfterError("(--help tells more)")
+    .configureOutput({ writeErr: complain })
+    .exitOverride();
+  command.parse(parameters, { from: "user" });
+  const given = command.opts();
+  const basis = given["quick"] === true ? QUICK : USUAL;
+  const chosen = <K extends keyof typeof USUAL>(name: K): (typeof USUAL)[K] =>
+    given[name] ?? basis[name];
+  return {
+    json: given["json"] === true,
+    check: given["check"] === true,
+    databaseUrl: given["databaseUrl"],
+    only: given["only"],
+    accounts: chosen("accounts"),
+    seconds: chosen("seconds"),
+    sustainedSeconds: chosen("sustained"),
+    fill: chosen("fill"),
+    clients: chosen("clients"),
+    callers: chosen("callers"),
+    unaryCallers: given["unaryCallers"],
+    parcel: given["parcel"],
+    parcelCallers: given["parcelCallers"],
+  };
+}
+
+function usually(says: string, name: keyof typeof USUAL): string {
+  return `${says} (default: ${USUAL[name]}; quick: ${QUICK[name]})`;
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError("It must be a whole number from 1 on.");
+}
+
+function accounts(text: string): number {
+  if (count(text) >= 2) return count(text);
+  throw new InvalidArgumentError("It takes two accounts to trade.");
+}
+
+function parcel(text: string): number {
+  if (count(text) <= PARCEL_MAX) return count(text);
+  throw new InvalidArgumentError(`It bears at most ${PARCEL_MAX.toLocaleString("en")}.`);
+}
+
+function counts(text: string): readonly number[] {
+  return text.split(",").map(count);
+}
+
+function parts(text: string): readonly Part[] {
+  const wanted = text.split(",");
+  const strange = wanted.filter((name) => !PARTS.some((part) => part === name));
+  if (strange.length > 0) throw new InvalidArgumentError(`There is no ${strange.join(", ")}.`);
+  return PARTS.filter((part) => wanted.includes(part));
+}
