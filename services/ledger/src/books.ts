@@ -32,11 +32,15 @@ export interface Books {
   /** The ids of the transactions that were recorded as one group, in the order of their ids. */
   group(id: string): readonly string[];
   transfer(kind: TransferKind, id: string): Transfer | undefined;
-  /**
-   * The ids of the transactions by which an account owes something, in their order, which for
-   * UUIDv7 is that of their age; undefined when it owes and its debts were not read.
-   */
-  debts(account: bigint): readonly string[] | undefined;
+  debts(account: bigint): Debts;
+}
+
+/** What an account owes. */
+export interface Debts {
+  /** Of the transactions by which it owes, in their order, which for UUIDv7 is that of their age. */
+  readonly ids: readonly string[];
+  /** Beyond this id they were not read; undefined when all were. */
+  readonly through: string | undefined;
 }
 
 /** Something new that others want to know of: logs, metrics, lineage. */
@@ -136,7 +140,7 @@ export function openDraft(rows: {
   readonly burnt: readonly Terms[];
   readonly transfers: readonly Transfer[];
   /** Of accounts whose debts were read. */
-  readonly debts?: ReadonlyMap<bigint, readonly string[]>;
+  readonly debts?: ReadonlyMap<bigint, Debts>;
 }): Draft {
   const accounts = new Map(rows.accounts.map((account) => [accountKey(account), account]));
   const ids = new Map(rows.accounts.map((account) => [account.id, account]));
@@ -153,7 +157,7 @@ export function openDraft(rows: {
     burnt: (id) => burnt.get(id),
     group: (id) => groups.get(id) ?? [],
     transfer: (kind, id) => transfers.get(transferKey(kind, id)),
-    debts: (id) => rows.debts?.get(id) ?? (owing.has(id) ? undefined : []),
+    debts: (id) => rows.debts?.get(id) ?? { ids: [], through: owing.has(id) ? "" : undefined },
   });
 }
 
@@ -192,8 +196,9 @@ export function draftOn(books: Books): Draft {
         ({ provider, amount: { currency }, owed }) =>
           owed > 0n && account({ owner: provider, currency })?.id === id,
       );
-      const before = books.debts(id);
-      return before && [...new Set([...before, ...added.map((row) => row.id)])].sort();
+      const { ids, through } = books.debts(id);
+      const all = [...new Set([...ids, ...added.map((row) => row.id)])].sort();
+      return { ids: all.filter((each) => through === undefined || each <= through), through };
     },
     apply(changes) {
       for (const row of changes.accounts ?? []) accounts.set(row.id, row);

@@ -5,30 +5,33 @@ import type { Movement } from "./movement.ts";
 import type { OpenHold, Transaction } from "./transaction.ts";
 
 /**
- * Thrown where an account pays its debts and the books were read without them: they have to be read
- * again with those of this account.
+ * Thrown where an account pays debts that the books were read without: they have to be read again
+ * with its first debts, so many that they come to `reach` micros.
  */
 export class DebtsUnread extends Error {
   override readonly name = "DebtsUnread";
   /** The account. */
   readonly debtor: bigint;
+  readonly reach: bigint;
 
-  constructor(debtor: bigint) {
-    super(`the debts of account ${debtor} were not read`);
+  constructor(debtor: bigint, reach: bigint) {
+    super(`the debts of account ${debtor} were not read, or too few of them`);
     this.debtor = debtor;
+    this.reach = reach;
   }
 }
 
 /**
- * Takes what accounts owe from what they have, debt by debt in order, for as long as there is something
- * of their own: never credit, and never what is promised. While a dispute lasts it is added to what
- * is frozen; after the ruling it is paid to the payer, who may owe something in turn.
+ * Takes what accounts owe from what they have, debt by debt in order, for as long as there is
+ * something of their own: never credit, and never what is promised. While a dispute lasts it is
+ * added to what is frozen; after the ruling it is paid to the payer, who may owe something in turn.
  * @throws DebtsUnread
  */
 export function collectDebts(draft: Draft, stamp: Stamp): void {
   const debtors = [...draft.changed.accounts.values()].filter(canPay).map(({ id }) => id);
   for (const id of debtors) {
-    for (const transactionId of draft.debts(id) ?? unread(id)) {
+    const { ids, through } = draft.debts(id);
+    for (const transactionId of ids) {
       const debtor = present(draft.accountById(id));
       if (!canPay(debtor)) break;
       const transaction = present(draft.transaction(transactionId));
@@ -36,16 +39,14 @@ export function collectDebts(draft: Draft, stamp: Stamp): void {
       const creditor = pay(draft, transaction, debtor, stamp);
       if (creditor !== undefined && canPay(creditor)) debtors.push(creditor.id);
     }
+    const after = present(draft.accountById(id));
+    if (through !== undefined && canPay(after)) throw new DebtsUnread(id, uncommitted(after));
   }
 }
 
 /** Whether an account owes and has something of its own to pay it from. */
 export function canPay(account: Account): boolean {
   return account.owed > 0n && uncommitted(account) > 0n;
-}
-
-function unread(debtor: bigint): never {
-  throw new DebtsUnread(debtor);
 }
 
 /** Answers with the account that received something, or undefined. */

@@ -6,6 +6,7 @@ import { createAccountIds } from "./postgres/account-ids.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { commitIn, lostRace } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
+import type { Debtors } from "./postgres/debts.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { eraseAgent } from "./postgres/erasure.ts";
 import { createMemoryCommit } from "./postgres/from-memory.ts";
@@ -122,14 +123,16 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
  * Works anew when a race was lost, or when debts are to be paid that were not read: most batches pay
  * none, so they are read only when they are wanted, and then locked in order with all the rest.
  */
-async function withRaces<T>(work: (debtors: readonly bigint[]) => Promise<T>): Promise<T> {
-  const debtors: bigint[] = [];
+async function withRaces<T>(work: (debtors: Debtors) => Promise<T>): Promise<T> {
+  const debtors = new Map<bigint, bigint>();
   for (let race = 1; ; ) {
     try {
       return await work(debtors);
     } catch (error) {
-      if (error instanceof DebtsUnread && !debtors.includes(error.debtor)) {
-        debtors.push(error.debtor);
+      if (error instanceof DebtsUnread) {
+        // Each time more, so that there is an end: earlier commands of the batch may pay some too.
+        const before = debtors.get(error.debtor) ?? 0n;
+        debtors.set(error.debtor, 2n * before + error.reach);
         continue;
       }
       if (race === RACES_MAX || !lostRace(error)) throw error;

@@ -315,3 +315,46 @@ test("debts are read, locked and paid where money comes in, in any batch", async
   expect(outcomeOf((await submit([{ kind: "due", id }]))[0])).toBe("CANCELLED");
   expect((await store.verify({ divergencesMax: 5 })).divergences).toEqual([]);
 });
+
+test("an account that owes by many transactions pays them in order, however much comes in", async () => {
+  const run = randomUUIDv7();
+  const [payer, provider] = [`payer-${run}`, `provider-${run}`];
+  const holds = Array.from({ length: 20 }, () => recordOf({ payer, provider, amount: eur(10) }));
+  const ids = holds.map(({ terms }) => terms.id).sort();
+  await store.commit([
+    depositOf({ owner: payer }),
+    ...holds,
+    ...ids.map((id) => settleOf(id)),
+    depositOf({ transfer: "WITHDRAWAL", owner: provider, amount: eur(200) }),
+    ...ids.map(disputeOf),
+    ...ids.filter((_, nth) => nth % 2 === 0).map((id) => resolveOf(id, 0)),
+  ]);
+  const owed = async () => {
+    const found = await Promise.all(ids.map((id) => store.findTransaction(id, {})));
+    return found.map((one) => one?.transaction.owed);
+  };
+
+  await store.commit([depositOf({ owner: provider, amount: eur(15) })]);
+  expect(await owed()).toEqual([0n, 5n, ...Array(18).fill(10n)]);
+  // One more debt, which comes last, in the batch that pays others.
+  const last = recordOf({ payer, provider, amount: eur(10) });
+  ids.push(last.terms.id);
+  await store.commit([
+    last,
+    settleOf(last.terms.id),
+    disputeOf(last.terms.id),
+    resolveOf(last.terms.id, 0),
+    depositOf({ owner: provider, amount: eur(6) }),
+  ]);
+  expect(await owed()).toEqual([...Array(3).fill(0n), 9n, ...Array(17).fill(10n)]);
+  await store.commit(
+    [20, 3, 40].map((micros) => depositOf({ owner: provider, amount: eur(micros) })),
+  );
+  expect(await owed()).toEqual([...Array(9).fill(0n), 6n, ...Array(11).fill(10n)]);
+  await store.commit([depositOf({ owner: provider, amount: eur(500) })]);
+
+  expect(await owed()).toEqual(Array(21).fill(0n));
+  const left = await store.balances(provider, { holdsMax: 100 });
+  expect(left.accounts.map(uncommitted)).toEqual([384n]);
+  expect((await store.verify({ divergencesMax: 5 })).divergences).toEqual([]);
+});

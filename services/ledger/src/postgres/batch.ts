@@ -1,6 +1,6 @@
 import { type Tx, violated } from "@bourse/postgres";
 import { type Account, type AccountName, accountKey } from "../account.ts";
-import { type Draft, openDraft, type Stamp } from "../books.ts";
+import { type Debts, type Draft, openDraft, type Stamp } from "../books.ts";
 import { type Command, play, type Subjects, subjectsOf } from "../command.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
@@ -14,7 +14,7 @@ import {
   updateAccounts,
 } from "./accounts.ts";
 import { findBurnt, findRecorded, insertBurnt } from "./burnt.ts";
-import { findDebts, saveDebts } from "./debts.ts";
+import { type Debtors, findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { saveHolds } from "./holds.ts";
 import { writeBatch } from "./journal.ts";
@@ -64,14 +64,15 @@ export function lostRace(error: unknown): boolean {
 /**
  * Decides commands in order and writes what they change, within the caller's database transaction.
  * Locks: transactions by id, then accounts by id, then the head of the journal; every writer takes
- * them in this order. The debts of `debtors` are read too, with all that paying them touches.
- * @throws DebtsUnread when an account that is none of them pays its debts
+ * them in this order. The first debts of `debtors` are read too, with all that paying them
+ * touches.
+ * @throws DebtsUnread when others are to be paid
  */
 export async function commitIn(
   tx: Tx,
   commands: readonly Command[],
   stamp: BatchStamp,
-  debtors: readonly bigint[],
+  debtors: Debtors,
 ): Promise<Commit & { readonly accounts: readonly Account[] }> {
   const subjects = subjectsOf(commands);
   const books = await lockBooks(tx, subjects, debtors, stamp);
@@ -95,18 +96,18 @@ interface LockedBooks {
   readonly transactions: readonly Transaction[];
   readonly burnt: readonly Terms[];
   readonly transfers: Awaited<ReturnType<typeof findTransfers>>;
-  readonly debts: ReadonlyMap<bigint, readonly string[]>;
+  readonly debts: ReadonlyMap<bigint, Debts>;
 }
 
 async function lockBooks(
   tx: Tx,
   subjects: Subjects,
-  debtors: readonly bigint[],
+  debtors: Debtors,
   { now, accountIds }: BatchStamp,
 ): Promise<LockedBooks> {
   const recorded = subjects.recorded.map(({ id }) => id);
   const members = await findGroups(tx, subjects.groups);
-  const owing = [...(await findDebts(tx, debtors)).values()].flat();
+  const owing = [...(await findDebts(tx, debtors)).values()].flatMap((debts) => debts.ids);
   const ids = [...new Set([...subjects.transactions, ...recorded, ...members, ...owing])];
   const rows = await lockTransactions(tx, ids);
   const names = namesOf(subjects);
@@ -117,7 +118,7 @@ async function lockBooks(
   const existing = new Set(rows.map(({ id }) => id));
   // Again, now that nobody else can add to them.
   const debts = await findDebts(tx, debtors);
-  if ([...debts.values()].flat().some((id) => !existing.has(id))) {
+  if ([...debts.values()].some(({ ids }) => ids.some((id) => !existing.has(id)))) {
     throw new StaleDebts("a debt was made while the others were being locked");
   }
   return {

@@ -1,23 +1,46 @@
 import type { Tx } from "@bourse/postgres";
+import type { Debts } from "../books.ts";
 import type { Transaction } from "../transaction.ts";
 import { arrayLiteral, type Columns, insertRows } from "./rows.ts";
 
-/** The ids of the transactions by which each of these accounts owes something, in their order. */
-export async function findDebts(
-  tx: Tx,
-  debtors: readonly bigint[],
-): Promise<ReadonlyMap<bigint, readonly string[]>> {
-  if (debtors.length === 0) return new Map();
-  const { rows } = await tx.query<{ debtor_account: string; transaction_id: string }>(
-    `select debtor_account, transaction_id from debts
-     where debtor_account = any($1::bigint[])
+/** Accounts, and how many micros of their first debts are wanted. */
+export type Debtors = ReadonlyMap<bigint, bigint>;
+
+interface DebtRow {
+  readonly debtor_account: string;
+  readonly transaction_id: string;
+  readonly total: string;
+}
+
+/**
+ * The first debts of accounts, so many that they come to what is wanted. An account may owe by more
+ * transactions than a batch should lock for a payment that covers a few.
+ */
+export async function findDebts(tx: Tx, debtors: Debtors): Promise<ReadonlyMap<bigint, Debts>> {
+  if (debtors.size === 0) return new Map();
+  const { rows } = await tx.query<DebtRow>(
+    `select debtor_account, transaction_id, total
+     from (
+       select debtor_account, transaction_id,
+         sum(amount) over (partition by debtor_account order by transaction_id) - amount as before,
+         count(*) over (partition by debtor_account) as total
+       from debts
+       where debtor_account = any($1::bigint[])
+     ) as debt
+     join unnest($1::bigint[], $2::numeric[]) as wanted (debtor_account, reach)
+       using (debtor_account)
+     where before < reach
      order by debtor_account, transaction_id`,
-    [arrayLiteral(debtors)],
+    [arrayLiteral([...debtors.keys()]), arrayLiteral([...debtors.values()])],
   );
   const byDebtor = Map.groupBy(rows, (row) => BigInt(row.debtor_account));
-  return new Map(
-    debtors.map((id) => [id, (byDebtor.get(id) ?? []).map((row) => row.transaction_id)]),
-  );
+  return new Map([...debtors.keys()].map((id) => [id, toDebts(byDebtor.get(id) ?? [])]));
+}
+
+function toDebts(rows: readonly DebtRow[]): Debts {
+  const ids = rows.map((row) => row.transaction_id);
+  const all = rows.length === 0 || rows.length === Number(rows[0]?.total);
+  return { ids, through: all ? undefined : ids.at(-1) };
 }
 
 interface Debt {

@@ -118,7 +118,7 @@ function watched(known: {
       // One that was asked for before has its key, which the insert runs into.
       transfer: () => undefined,
       group: () => [],
-      debts: () => undefined,
+      debts: () => ({ ids: [], through: "" }),
     },
   };
 }
