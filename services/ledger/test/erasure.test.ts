@@ -164,6 +164,42 @@ describe("EraseAgent", () => {
     await isSound();
   });
 
+  test("gives the name away: money that comes under it again is another account's", async () => {
+    const { payer } = await aPair();
+    await empty(payer);
+    const alias = anAlias();
+
+    await registry().eraseAgent({ agentId: payer, alias });
+    await operator().deposit({ depositId: randomUUIDv7(), owner: payer, amount: eur(7) });
+
+    const [old, fresh] = await Promise.all([
+      operator().getBalances({ owner: alias }),
+      operator().getBalances({ owner: payer }),
+    ]);
+    expect(old.accounts).toMatchObject([{ postedMicros: 0n }]);
+    expect(fresh.accounts).toMatchObject([{ postedMicros: 7n }]);
+    await isSound();
+  });
+
+  test("leaves a late dispute about a payment to end by a ruling", async () => {
+    const { payer, provider, transactionId } = await aTransaction();
+    await market.as(`agent:${payer}`).ledger.settleTransaction({ transactionId });
+    await empty(provider);
+    const alias = anAlias();
+
+    await registry().eraseAgent({ agentId: provider, alias });
+    await market.as(`agent:${payer}`).ledger.flagDispute({ transactionId });
+    const { transaction } = await operator().resolveDispute({
+      requestId: transactionId,
+      transactionId,
+      providerShareBps: 0,
+      reason: "too late to take it back",
+    });
+
+    expect(transaction).toMatchObject({ provider: alias, owedAmount: eur(400) });
+    await isSound();
+  });
+
   test("refuses while money is there, and changes nothing", async () => {
     const { payer } = await aPair();
     const before = await dump();

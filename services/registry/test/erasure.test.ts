@@ -250,6 +250,25 @@ describe("EraseAgent", () => {
     expect(before[2]?.fields).toEqual(["requests[1].agent_id"]);
   });
 
+  test("is listed with the others, the newest first, on pages that neither repeat nor skip", async () => {
+    const ids: string[] = [];
+    for (let nth = 0; nth < 5; nth++) {
+      const { erasure } = await registry.operator.eraseAgent({ agentId: anId() });
+      ids.unshift(erasure?.erasureId ?? "");
+    }
+
+    const listed: string[] = [];
+    for (let pageToken = ""; listed.length < ids.length; ) {
+      const page = await registry.as("auditor").listErasures({ pageSize: 2, pageToken });
+      listed.push(...page.erasures.map((one) => one.erasureId));
+      pageToken = page.nextPageToken;
+    }
+    const unknown = registry.operator.getErasure({ erasureId: crypto.randomUUID() });
+
+    expect(listed.slice(0, ids.length)).toEqual(ids);
+    expect(await refused(unknown)).toMatchObject({ reason: "ERASURE_NOT_FOUND" });
+  });
+
   test.each(["agent:someone", "service:auction", "auditor"])("is not for %s", async (principal) => {
     const call = registry.as(principal).eraseAgent({ agentId: anId() });
 

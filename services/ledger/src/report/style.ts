@@ -74,7 +74,7 @@ tr { break-inside: avoid; }
 .safeguards li { margin: 4px 0; }
 footer { margin-top: 56px; padding-top: 16px; padding-bottom: 56px; color: var(--soft); font-size: 13px; }
 footer p { border-top: 1px solid var(--line); padding-top: 16px; }
-@media (max-width: 760px) {
+@media screen and (max-width: 760px) {
   header, main, footer { padding-left: 18px; padding-right: 18px; }
   h1 { font-size: 28px; }
   .figures { grid-template-columns: 1fr 1fr; }
@@ -95,6 +95,9 @@ footer p { border-top: 1px solid var(--line); padding-top: 16px; }
   h2 { margin-top: 22pt; break-after: avoid; }
   table, article dl { font-size: 9pt; }
   time { white-space: normal; }
+  .facts div, article dl div { grid-template-columns: 96px 1fr; }
+  .figures div { padding: 10px 12px; }
+  .figures b { font-size: 18pt; }
   .figures div { border: 1px solid var(--line); }
   .types span { border: 1px solid var(--line); }
   svg rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
