@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bourse/proof";
 import {
   type Account as AccountMessage,
   AccountSchema,
@@ -21,7 +22,6 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Account, available, balance, type Money } from "./account.ts";
 import { agreementFaults, decodeAgreement, encodeAgreement } from "./agreement-codec.ts";
 import { type Caller, callerName } from "./caller.ts";
-import type { JsonObject } from "./canonical.ts";
 import { encodeContest, money } from "./dispute-codec.ts";
 import { jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { StatementLine } from "./movement.ts";

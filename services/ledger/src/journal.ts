@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { canonicalJson } from "./canonical.ts";
+import { canonicalJson } from "@bourse/proof";
 import type { LineageEvent } from "./lineage.ts";
 import type { Movement } from "./movement.ts";
 

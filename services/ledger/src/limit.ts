@@ -1,5 +1,5 @@
+import { canonicalJson, type Json, type JsonObject } from "@bourse/proof";
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
-import { canonicalJson, type Json, type JsonObject } from "./canonical.ts";
 
 /** What a response may weigh, less some room for its envelope; clients refuse more than 4 MiB. */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;

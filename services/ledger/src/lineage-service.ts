@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bourse/proof";
 import {
   type Event,
   EventSchema,
@@ -11,7 +12,6 @@ import { personalDataFaults } from "@bourse/service/personal-data";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { JsonObject } from "./canonical.ts";
 import { fitting, jsonFault, rejectFaults, textFault } from "./limit.ts";
 import type { LineageEvent, NewEvent } from "./lineage.ts";
 import { eventCursor } from "./page.ts";

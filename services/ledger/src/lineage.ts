@@ -1,5 +1,5 @@
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Happening } from "./books.ts";
-import { canonicalJson, type JsonObject } from "./canonical.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Something that happened, as a service tells it. */

@@ -1,7 +1,7 @@
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Rejection } from "@bourse/rpc/rejection";
 import type { Money } from "./account.ts";
 import { type Caller, callerName } from "./caller.ts";
-import { canonicalJson, type JsonObject } from "./canonical.ts";
 import { refuse } from "./refusal.ts";
 import type { Rule } from "./ruling.ts";
 

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createPool } from "@bourse/postgres";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { canonicalJson, type Json } from "../src/canonical.ts";
 import { eventHash } from "../src/journal.ts";
 import type { NewEvent } from "../src/lineage.ts";
 import type { EventFilter, LineageStore } from "../src/store.ts";
@@ -30,21 +29,6 @@ const ALL: EventFilter = {
   from: new Date(0),
   until: undefined,
 };
-
-describe("canonical JSON", () => {
-  test.each<[Json, string]>([
-    [{ b: 1, a: [true, null, "x"] }, '{"a":[true,null,"x"],"b":1}'],
-    [{ "€": 1, "\r": 2, "1": 3, "😀": 4, ö: 5 }, '{"\\r":2,"1":3,"ö":5,"€":1,"😀":4}'],
-    [[1e21, 0.000001, -0, 4.5], "[1e+21,0.000001,0,4.5]"],
-    ['\u0007"\\/', '"\\u0007\\"\\\\/"'],
-  ])("of %j is %s", (value, text) => {
-    expect(canonicalJson(value)).toBe(text);
-  });
-
-  test("does not exist for a number that JSON cannot hold", () => {
-    expect(() => canonicalJson({ a: [Number.NaN] })).toThrow(RangeError);
-  });
-});
 
 describe("the hash of an event", () => {
   const told = {

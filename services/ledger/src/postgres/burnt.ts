@@ -1,5 +1,5 @@
 import type { Tx } from "@bourse/postgres";
-import { canonicalJson, type JsonObject } from "../canonical.ts";
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Terms } from "../transaction.ts";
 import { arrayLiteral, type Columns, insertRows } from "./rows.ts";
 import { type StoredTerms, storedTerms } from "./transactions.ts";

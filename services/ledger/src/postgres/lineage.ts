@@ -1,5 +1,5 @@
 import type { Tx } from "@bourse/postgres";
-import { canonicalJson, type JsonObject } from "../canonical.ts";
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import { eventHash, type Head } from "../journal.ts";
 import { isSameEvent, type LineageEvent, type NewEvent } from "../lineage.ts";
 import { refuse } from "../refusal.ts";

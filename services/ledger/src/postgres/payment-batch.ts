@@ -1,8 +1,7 @@
 import type { Tx } from "@bourse/postgres";
-import { merkleRoot } from "@bourse/proof";
+import { canonicalJson, merkleRoot } from "@bourse/proof";
 import type { Account } from "../account.ts";
 import type { Draft } from "../books.ts";
-import { canonicalJson } from "../canonical.ts";
 import { movementHash } from "../journal.ts";
 import type { Transaction } from "../transaction.ts";
 import type { Looked } from "./memory.ts";

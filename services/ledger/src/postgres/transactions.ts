@@ -1,6 +1,6 @@
 import type { Tx } from "@bourse/postgres";
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Account } from "../account.ts";
-import { canonicalJson, type JsonObject } from "../canonical.ts";
 import type { Rule } from "../ruling.ts";
 import type {
   ArbitrationTerms,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, type JsonObject } from "../canonical.ts";
+import { canonicalJson, type JsonObject } from "@bourse/proof";
 import {
   ACTIVITIES,
   type Activity,

@@ -1,8 +1,8 @@
+import type { JsonObject } from "@bourse/proof";
 import { deriveUuid } from "@bourse/service/derive";
 import type { AccountName } from "../account.ts";
 import type { Answer } from "../books.ts";
 import type { Caller } from "../caller.ts";
-import type { JsonObject } from "../canonical.ts";
 import type { Command } from "../command.ts";
 import type { Terms } from "../transaction.ts";
 import type { Claim } from "./claim.ts";

@@ -1,1 +1,0 @@
-export { canonicalJson, type Json, type JsonObject } from "@bourse/proof";
