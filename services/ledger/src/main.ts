@@ -21,12 +21,8 @@ import { openFacilitator } from "./x402/open.ts";
 const config = readConfig(variables, process.env);
 const schema = "ledger";
 const pool = createPool(config.DATABASE_URL, { schema });
-const writers = createPool(config.DATABASE_URL, {
-  schema,
-  max: 2,
-  settings: BY_KEY,
-  pipeline: true,
-});
+const writing = { schema, max: 2, settings: BY_KEY, pipeline: true };
+const writers = createPool(config.DATABASE_URL, writing);
 
 await run({
   name: "ledger",
