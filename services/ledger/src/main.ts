@@ -34,8 +34,9 @@ await run({
     const { logger, metrics, now, defer } = context;
     const warn = (what: string) => (err: unknown) => logger.warn({ event: "fault", err }, what);
     defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
-    const onFault = warn("movements of the months to come have no partition yet");
-    defer(await keepPartitions({ pool, table: "movements", now, onFault }));
+    defer(
+      await keepPartitions({ pool, table: "movements", now, onFault: warn("no partition yet") }),
+    );
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
     const outside = { pool, writers, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
