@@ -178,6 +178,9 @@ describe("EraseAgent", () => {
     ]);
     expect(old.accounts).toMatchObject([{ postedMicros: 0n }]);
     expect(fresh.accounts).toMatchObject([{ postedMicros: 7n }]);
+    await empty(payer);
+    await registry().eraseAgent({ agentId: payer, alias });
+    expect((await operator().getBalances({ owner: payer })).accounts).toEqual([]);
     await isSound();
   });
 

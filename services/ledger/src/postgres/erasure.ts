@@ -39,16 +39,21 @@ async function renameAccounts(tx: Tx, names: Names): Promise<readonly string[]> 
   );
   const ids = locked.map((row) => row.id);
   refuseRemains(await selectRemains(tx, ids), await selectOpen(tx, ids, names));
+  // Where a repetition finds an account that was opened since, the alias has one of that currency already.
   await tx.query(
-    `update accounts
-     set owner = $2, status = case status when 'CLOSED' then status else 'FROZEN' end,
-       stamp = hashtextextended(gen_random_uuid()::text, 0)
+    `update accounts mine
+     set status = case status when 'CLOSED' then status else 'FROZEN' end,
+       stamp = hashtextextended(gen_random_uuid()::text, 0),
+       owner = case when exists (
+         select from accounts other where other.owner = $2 and other.currency = mine.currency
+       ) then $2 || '-' || id else $2 end
      where id = any($1::bigint[])`,
     [ids, names.alias],
   );
-  const { rows } = await tx.query<{ id: string }>("select id from accounts where owner = $1", [
-    names.alias,
-  ]);
+  const { rows } = await tx.query<{ id: string }>(
+    "select id from accounts where owner = $1 or starts_with(owner, $1 || '-')",
+    [names.alias],
+  );
   return rows.map((row) => row.id);
 }
 
