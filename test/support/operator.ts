@@ -16,6 +16,8 @@ export interface Operator extends AsyncDisposable {
   status(): Promise<Status>;
   /** A connection as an agent, with a token of `bourse token`. */
   connectAs(agentId: string): Promise<Connection>;
+  /** A connection as an operator, likewise. */
+  connectAsOperator(): Promise<Connection>;
   /** The process id of the market's Postgres. */
   postgres(): Promise<number>;
 }
@@ -42,6 +44,12 @@ export async function anOperator(): Promise<Operator> {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     return JSON.parse(stdout);
   };
+  const connectWith = async (...principal: string[]) => {
+    const token = await bourse("token", ...principal, "--data", data);
+    const { services } = await status();
+    const addresses = Object.fromEntries(services.map(({ name, address }) => [name, address]));
+    return connect({ addresses, token: token.stdout.trim() });
+  };
   return {
     data,
     status,
@@ -53,12 +61,8 @@ export async function anOperator(): Promise<Operator> {
       await vi.waitFor(() => expect(said()).toContain("Bourse is up"), options);
       return running;
     },
-    async connectAs(agentId) {
-      const token = await bourse("token", "--agent", agentId, "--data", data);
-      const { services } = await status();
-      const addresses = Object.fromEntries(services.map(({ name, address }) => [name, address]));
-      return connect({ addresses, token: token.stdout.trim() });
-    },
+    connectAs: (agentId) => connectWith("--agent", agentId),
+    connectAsOperator: () => connectWith("--operator"),
     postgres: () => findPostgres(join(data, "postgres")),
     async [Symbol.asyncDispose]() {
       await bourse("down", "--data", data);

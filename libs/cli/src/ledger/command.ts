@@ -5,6 +5,7 @@ import { addFilterOptions } from "./filter.ts";
 import { FORMATS } from "./lines.ts";
 import { addProofCommands } from "./proof/commands.ts";
 import { REPORT_FORMATS, writeReport } from "./report.ts";
+import { SUMMARY_KEYS, summarize } from "./summary.ts";
 
 const data = () =>
   new Option("--data <folder>", "the market that runs on this folder").default(DEFAULT_DATA);
@@ -16,6 +17,7 @@ export function ledgerCommand(): Command {
   );
   addFilterOptions(
     ledger.command("export").description("write transactions with their movements, oldest first"),
+    "with state",
   )
     .addOption(
       new Option("--format <format>", "jsonl: a transaction per line; csv: a movement per line")
@@ -26,6 +28,17 @@ export function ledgerCommand(): Command {
     .option("--resume <token>", "go on where an export with the same filter broke off")
     .addOption(data())
     .action(exportHistory);
+  addFilterOptions(
+    ledger.command("summary").description("sum up what was earned, is pending, is disputed"),
+    "without state",
+  )
+    .addOption(
+      new Option("--by <key>", "sum up by this; default: all in one").choices(SUMMARY_KEYS),
+    )
+    .option("--zone <name>", "where days begin and end, such as Europe/Berlin", "UTC")
+    .option("--json", "print one JSON document instead")
+    .addOption(data())
+    .action(summarize);
   ledger
     .command("report")
     .description("write the record of processing activities (Article 30 GDPR) of a period")

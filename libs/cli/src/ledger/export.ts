@@ -1,10 +1,8 @@
-import { createWriteStream, renameSync } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { streamed } from "@bourse/client";
 import { openMarket, tellingRefusals } from "./connection.ts";
 import { type FilterOptions, filterOf } from "./filter.ts";
 import { FORMATS } from "./lines.ts";
+import { openSink } from "./sink.ts";
 
 interface ExportOptions extends FilterOptions {
   readonly data: string;
@@ -15,42 +13,28 @@ interface ExportOptions extends FilterOptions {
 
 /**
  * `bourse ledger export`: writes a history as a stream, at the pace of whoever reads it. A file gets
- * its name when it is whole; when the export breaks off, the token to go on with is told.
+ * its name when it is whole. When the export breaks off, the token behind the last line that was
+ * written is told; going on with it appends to the file that was left.
  */
 export async function exportHistory(options: ExportOptions): Promise<void> {
   const { data, format, out, resume = "" } = options;
+  const { head, lines } = FORMATS[format];
   await using market = await openMarket(data);
   const request = { ...filterOf(options), resumeToken: resume };
-  let resumeToken = resume;
-  async function* lines() {
-    const { head, lines: linesOf } = FORMATS[format];
-    if (resume === "" && head !== "") yield head;
-    const events = streamed((signal) => market.ledger.exportHistory(request, { signal }));
-    for await (const event of events) {
-      yield linesOf(event);
-      resumeToken = event.resumeToken;
-    }
-  }
+  await using sink = await openSink(out, resume !== "");
+  let written = resume;
   await tellingRefusals(async () => {
     try {
-      await write(Readable.from(lines()), out);
+      if (resume === "" && head !== "") await sink.write(head);
+      const events = streamed((signal) => market.ledger.exportHistory(request, { signal }));
+      for await (const event of events) {
+        if (!(await sink.write(lines(event)))) return;
+        written = event.resumeToken;
+      }
+      await sink.finish();
     } catch (error) {
-      if (resumeToken !== "") console.error(`go on with --resume ${resumeToken}`);
+      if (written !== resume) console.error(`go on with --resume ${written}`);
       throw error;
     }
   });
-}
-
-async function write(lines: Readable, out: string | undefined): Promise<void> {
-  if (out !== undefined) {
-    await pipeline(lines, createWriteStream(`${out}.part`));
-    renameSync(`${out}.part`, out);
-    return;
-  }
-  try {
-    await pipeline(lines, process.stdout, { end: false });
-  } catch (error) {
-    // Whoever reads has had enough, as `head` does.
-    if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
-  }
 }

@@ -1,10 +1,6 @@
 import { TransactionState } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
-import {
-  type ListTransactionsRequestSchema,
-  PartyRole,
-} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { PartyRole } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Command, Option } from "commander";
 import { Failure } from "../failure.ts";
 
@@ -18,6 +14,16 @@ export interface FilterOptions {
   readonly to?: string;
 }
 
+/** The same as requests bear it. */
+export interface FilterRequest {
+  readonly agentId: string;
+  readonly role: PartyRole;
+  readonly state: TransactionState;
+  readonly capability: string;
+  readonly startTime?: Timestamp;
+  readonly endTime?: Timestamp;
+}
+
 const ROLES = { payer: PartyRole.PAYER, provider: PartyRole.PROVIDER } as const;
 
 const STATES = {
@@ -27,8 +33,12 @@ const STATES = {
   disputed: TransactionState.DISPUTED,
 } as const;
 
-/** Gives a command the options by which transactions are chosen. */
-export function addFilterOptions(command: Command): Command {
+/** Gives a command the options by which transactions are chosen; `state` only where it counts. */
+export function addFilterOptions(command: Command, state: "with state" | "without state"): Command {
+  if (state === "with state") {
+    const states = Object.keys(STATES);
+    command.addOption(new Option("--state <state>", "only in this state").choices(states));
+  }
   return command
     .option("--agent <id>", "only transactions of this agent")
     .addOption(
@@ -36,7 +46,6 @@ export function addFilterOptions(command: Command): Command {
         Object.keys(ROLES),
       ),
     )
-    .addOption(new Option("--state <state>", "only in this state").choices(Object.keys(STATES)))
     .option("--capability <name>", "only for this capability")
     .option("--from <time>", "only recorded at or after: 2026-11-01 or 2026-11-01T08:00:00Z")
     .option("--to <time>", "only recorded before");
@@ -46,9 +55,7 @@ export function addFilterOptions(command: Command): Command {
  * The filter as requests bear it.
  * @throws Failure when a time cannot be read
  */
-export function filterOf(
-  options: FilterOptions,
-): Exclude<MessageInitShape<typeof ListTransactionsRequestSchema>, { $typeName: string }> {
+export function filterOf(options: FilterOptions): FilterRequest {
   const { agent = "", role, state, capability = "", from, to } = options;
   return {
     agentId: agent,
