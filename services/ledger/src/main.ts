@@ -34,17 +34,15 @@ await run({
     const { logger, metrics, now, defer } = context;
     const warn = (what: string) => (err: unknown) => logger.warn({ event: "fault", err }, what);
     defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
-    defer(
-      await keepPartitions({ pool, table: "movements", now, onFault: warn("no partition yet") }),
-    );
+    const onFault = warn("movements of the months to come have no partition yet");
+    defer(await keepPartitions({ pool, table: "movements", now, onFault }));
     const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
     const outside = { pool, writers, now, newId: randomUUIDv7, newPseudonym };
     const store = createLedgerStore(outside);
     const statements = openStatements(context, config, schema);
-    const measures = ledgerMetrics(metrics, store, () => queue.waiting);
-    const tell = tellAll(ledgerEvents(logger), measures.count);
-    const limits = { ...limitsOf(config), onBatch: measures.countBatch };
-    const queue = defer(createQueue({ store, tell, ...limits }));
+    const { count, countBatch: onBatch } = ledgerMetrics(metrics, store, () => queue.waiting);
+    const tell = tellAll(ledgerEvents(logger), count);
+    const queue = defer(createQueue({ store, tell, ...limitsOf(config), onBatch }));
     const { submit } = queue;
     defer(startDueLoop({ store, submit, now, onFault: warn("a rule is late") }));
     await openFacilitator(context, config, { submit, payments: createPaymentStore(pool) });
