@@ -40,10 +40,15 @@ export function createMemoryCommit(options: {
   let restUntil = 0;
 
   return async (commands) => {
-    if (performance.now() < restUntil || !commands.every(isPayment)) return undefined;
+    if (!commands.every(isPayment)) {
+      // Else it would be remembered as it was before, and the next payment of it would be stale.
+      memory.forget(subjectsOf(commands).transactions);
+      return undefined;
+    }
+    if (performance.now() < restUntil) return undefined;
     let decided = decide(memory, commands, stamp());
     if (lacks(commands, decided)) {
-      await recall(pool, memory, commands);
+      if (!(await recall(pool, memory, commands))) return undefined;
       decided = decide(memory, commands, stamp());
     }
     if (!isSound(decided)) return undefined;
@@ -72,8 +77,11 @@ function isStale(error: unknown): boolean {
   return ["40001", "40P01"].includes(state) || violated(error) !== undefined;
 }
 
-/** Reads what commands are about. */
-async function recall(pool: Pool, memory: Memory, commands: readonly Command[]): Promise<void> {
+/**
+ * Reads what commands are about. Answers with whether all of it can be remembered: what was
+ * delivered, disputed or ended cannot, and is decided under lock.
+ */
+async function recall(pool: Pool, memory: Memory, commands: readonly Command[]): Promise<boolean> {
   const { transactions, recorded, accounts } = subjectsOf(commands);
   const found = await findTransactions(pool, [...new Set(transactions)], "without disputes");
   const parties = [...recorded, ...found].flatMap(({ payer, provider, amount: { currency } }) => [
@@ -82,6 +90,7 @@ async function recall(pool: Pool, memory: Memory, commands: readonly Command[]):
   ]);
   const names = new Map([...accounts, ...parties].map((name) => [accountKey(name), name]));
   memory.learn(await findStamped(pool, [...names.values()]), found.filter(isPlain));
+  return found.every((each) => isPlain(each) && each.state === "PENDING");
 }
 
 /** Whether a transaction is a payment that nobody has delivered for or disputed. */

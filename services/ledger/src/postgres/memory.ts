@@ -30,6 +30,8 @@ export interface Memory {
   learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
   /** Takes in what a batch changes, before it is written: the next is decided on that. */
   stage(changed: Draft["changed"], stamp: bigint): void;
+  /** Drops transactions that are changed elsewhere. */
+  forget(transactionIds: readonly string[]): void;
   clear(): void;
 }
 
@@ -76,6 +78,9 @@ export function createMemory(most = 100_000): Memory {
     stage(changed, stamp) {
       for (const [id, account] of changed.accounts) accounts.set(id, { account, stamp });
       for (const transaction of changed.transactions.values()) keepTransaction(transaction);
+    },
+    forget(transactionIds) {
+      for (const id of transactionIds) transactions.delete(id);
     },
     clear() {
       ids.clear();
