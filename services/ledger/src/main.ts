@@ -12,7 +12,7 @@ import { ledgerMetrics } from "./metrics.ts";
 import { openRecord } from "./open-record.ts";
 import { openStatements } from "./open-statements.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
-import { BY_KEY, createLedgerStore } from "./postgres.ts";
+import { createLedgerStore, createWriters } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
@@ -21,8 +21,7 @@ import { openFacilitator } from "./x402/open.ts";
 const config = readConfig(variables, process.env);
 const schema = "ledger";
 const pool = createPool(config.DATABASE_URL, { schema });
-const writing = { schema, max: 2, settings: BY_KEY, pipeline: true };
-const writers = createPool(config.DATABASE_URL, writing);
+const writers = createWriters(config.DATABASE_URL, schema);
 
 await run({
   name: "ledger",

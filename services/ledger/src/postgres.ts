@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Pool, withTransaction } from "@bourse/postgres";
+import { createPool, type Pool, withTransaction } from "@bourse/postgres";
 import type { Account } from "./account.ts";
 import { DebtsUnread } from "./debt.ts";
 import { createAccountIds } from "./postgres/account-ids.ts";
@@ -23,7 +23,7 @@ import type { LedgerStore, LineageStore } from "./store.ts";
 /** What the stores need from outside. */
 export interface StoreOptions {
   readonly pool: Pool;
-  /** Connections whose settings are BY_KEY, for payments; those of `pool` when absent. */
+  /** What `createWriters` opened; when absent, payments are written over `pool`. */
   readonly writers?: Pool;
   readonly now: () => Date;
   /** A UUIDv7, new each time. */
@@ -45,13 +45,18 @@ const LOOK_MAX = 20_000;
  * A batch looks up all it needs by key. Said aloud, because the planner goes by statistics, which
  * are old when a table grows fast, and keeps the plan that it made when the table was empty.
  */
-export const BY_KEY = {
+const BY_KEY = {
   enable_seqscan: "off",
   enable_hashjoin: "off",
   enable_mergejoin: "off",
   // What is off is priced so high that it would be compiled first.
   jit: "off",
 };
+
+/** Opens the connections over which payments are written. */
+export function createWriters(url: string, schema: string): Pool {
+  return createPool(url, { schema, max: 2, settings: BY_KEY, pipeline: true });
+}
 
 /** Opens the books on Postgres. */
 export function createLedgerStore(options: StoreOptions): LedgerStore {

@@ -3,7 +3,7 @@ import { createPool, migrate } from "@bourse/postgres";
 import type { Answer } from "../../src/books.ts";
 import type { Command, RecordCommand } from "../../src/command.ts";
 import { variables } from "../../src/config.ts";
-import { createLedgerStore, createLineageStore } from "../../src/postgres.ts";
+import { createLedgerStore, createLineageStore, createWriters } from "../../src/postgres.ts";
 import { createQueue } from "../../src/queue.ts";
 import { WINDOWS } from "../../src/windows.ts";
 import type { Deed, Timed } from "./load.ts";
@@ -31,7 +31,8 @@ export async function openBooks(databaseUrl: string): Promise<Books> {
   const pool = createPool(databaseUrl, { schema });
   await migrate(pool, { schema, directory: new URL("../../migrations/", import.meta.url) });
   const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
-  const outside = { pool, now: () => new Date(), newId: randomUUIDv7, newPseudonym };
+  const writers = createWriters(databaseUrl, schema);
+  const outside = { pool, writers, now: () => new Date(), newId: randomUUIDv7, newPseudonym };
   const store = createLedgerStore(outside);
   const lineage = createLineageStore(outside);
   const queue = createQueue({
@@ -76,7 +77,7 @@ export async function openBooks(databaseUrl: string): Promise<Books> {
     },
     async [Symbol.asyncDispose]() {
       await queue[Symbol.asyncDispose]();
-      await pool.end();
+      await Promise.all([pool.end(), writers.end()]);
     },
   };
 }
