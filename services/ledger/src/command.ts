@@ -10,6 +10,7 @@ import { linked, resolveGroup } from "./group.ts";
 import { resolveDispute } from "./resolution.ts";
 import type { Evidence, Terms } from "./transaction.ts";
 import { setCreditLimit, transfer } from "./transfer.ts";
+import type { Windows } from "./windows.ts";
 
 /** Holds an amount. */
 export interface RecordCommand {
@@ -54,7 +55,7 @@ export interface DisputeCommand {
   readonly caller: Caller;
   readonly evidence: readonly NewEvidence[];
   /** How long the steps last where nothing was agreed, in ms. */
-  readonly windows: { readonly evidenceMs: number; readonly rulingMs: number };
+  readonly windows: Pick<Windows, "evidenceMs" | "rulingMs" | "disputeMs">;
 }
 
 /** Adds evidence to a dispute. */

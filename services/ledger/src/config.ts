@@ -38,6 +38,9 @@ export const variables = {
   BOURSE_LEDGER_RULING_WINDOW: window
     .default(WINDOWS.rulingMs)
     .describe("how long a ruling may take after that when nothing was agreed"),
+  BOURSE_LEDGER_DISPUTE_WINDOW: window
+    .default(WINDOWS.disputeMs)
+    .describe("how long after its settlement a transaction can be disputed, but by operators"),
   BOURSE_LEDGER_CHECKPOINT_MS: wholeNumber({ min: 100, max: 86_400_000 })
     .default(60_000)
     .describe("how often a checkpoint of the log is taken, in milliseconds"),
@@ -73,5 +76,6 @@ export function windowsOf(config: ConfigOf<typeof variables>): Windows {
     reviewMs: config.BOURSE_LEDGER_REVIEW_WINDOW,
     evidenceMs: config.BOURSE_LEDGER_EVIDENCE_WINDOW,
     rulingMs: config.BOURSE_LEDGER_RULING_WINDOW,
+    disputeMs: config.BOURSE_LEDGER_DISPUTE_WINDOW,
   };
 }

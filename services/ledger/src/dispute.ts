@@ -35,7 +35,8 @@ export const EVIDENCE_MAX = 100;
 /**
  * Freezes a transaction and adds evidence, as addEvidence does when it is disputed already.
  * Refuses, in this order: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE
- * (cancelled), DISPUTE_ALREADY_DECIDED, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE, ACCOUNT_CLOSED.
+ * (cancelled), DISPUTE_ALREADY_DECIDED, DISPUTE_TOO_LATE, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE,
+ * ACCOUNT_CLOSED.
  */
 export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp): Decision {
   const found = books.transaction(command.id);
@@ -50,12 +51,27 @@ export function flagDispute(books: Books, command: DisputeCommand, stamp: Stamp)
     return refused(refuse("DISPUTE_ALREADY_DECIDED", message, { metadata }));
   }
   if (found.dispute !== undefined) return withEvidence(found, found.dispute, command, stamp);
+  const late = tooLate(found, command, stamp.now);
+  if (late !== undefined) return refused(late);
   const evidence = piecesOf(command, [], stamp.now);
   if (evidence.length > EVIDENCE_MAX) return refused(tooMuch([]));
   const { payer, provider } = partiesOf(books, found);
   const closed = unusableFor("receive", payer) ?? unusableFor("receive", provider);
   if (closed !== undefined) return refused(closed);
   return open(books, found, evidence, command, stamp);
+}
+
+/** What was paid has to be the provider's for good one day. Only an operator may go back further. */
+function tooLate(
+  { id, settledAt }: Transaction,
+  { caller, windows }: DisputeCommand,
+  now: Date,
+): Rejection | undefined {
+  if (settledAt === undefined || caller.kind === "operator") return undefined;
+  const dueBy = new Date(settledAt.getTime() + windows.disputeMs);
+  if (now < dueBy) return undefined;
+  const message = `transaction ${id} could be disputed until ${dueBy.toISOString()}`;
+  return refuse("DISPUTE_TOO_LATE", message, { metadata: { dueBy: dueBy.toISOString() } });
 }
 
 function open(

@@ -27,6 +27,7 @@ export const codes = {
   PAYMENT_ADDRESS_MISSING: Code.FailedPrecondition,
   AMOUNT_NOT_ATOMIC: Code.FailedPrecondition,
   DISPUTE_ALREADY_DECIDED: Code.FailedPrecondition,
+  DISPUTE_TOO_LATE: Code.FailedPrecondition,
   TOO_MUCH_EVIDENCE: Code.FailedPrecondition,
   DEPOSIT_ID_REUSED: Code.AlreadyExists,
   WITHDRAWAL_ID_REUSED: Code.AlreadyExists,

@@ -10,6 +10,8 @@ export interface Windows {
   readonly evidenceMs: number;
   /** The ruling after that. */
   readonly rulingMs: number;
+  /** After a settlement: until when it can be disputed. */
+  readonly disputeMs: number;
 }
 
 /** What holds when nothing is configured either. */
@@ -18,6 +20,7 @@ export const WINDOWS: Windows = {
   reviewMs: 3 * DAY_MS,
   evidenceMs: 3 * DAY_MS,
   rulingMs: 7 * DAY_MS,
+  disputeMs: 90 * DAY_MS,
 };
 
 /** The longest that any step may last. */

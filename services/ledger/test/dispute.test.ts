@@ -14,6 +14,7 @@ import {
   depositOf,
   disputeOf,
   eur,
+  OPERATOR,
   outcomeOf,
   recordOf,
   resolveOf,
@@ -153,6 +154,15 @@ describe("what is said of a transaction is refused with the first reason that ap
     expect(on(5, draft, vote("kim"))).toBe("SETTLED");
     expect(on(5, draft, vote("jo", 1))).toBe("INVALID_TRANSACTION_STATE");
     expect(found(draft)).toMatchObject({ settled: 30n, dispute: { ruling: { rule: "PANEL" } } });
+  });
+
+  test("a settlement is final after a while, but for an operator", () => {
+    const days = 90;
+
+    expect(on(days - 0.1, booksWith("SETTLED"), disputeOf(T1))).toBe("DISPUTED");
+    expect(on(days, booksWith("SETTLED"), disputeOf(T1))).toBe("DISPUTE_TOO_LATE");
+    const byOperator = { ...disputeOf(T1), caller: OPERATOR };
+    expect(on(days, booksWith("SETTLED"), byOperator)).toBe("DISPUTED");
   });
 
   test("a dispute after settlement is refused when an account is closed", () => {

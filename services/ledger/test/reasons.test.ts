@@ -292,9 +292,9 @@ const ROWS: readonly Row[] = [
   ],
   [
     "DISPUTE_ALREADY_DECIDED",
-    "EVIDENCE_TOO_LATE",
-    [after(overdue(), resolveOf(T1, 1_000)), flag(AUCTION)],
-    [overdue(), flag(AUCTION)],
+    "DISPUTE_TOO_LATE",
+    [after(held(), settleOf(T1), disputeOf(T1), resolveOf(T1, 1_000)), flagAtOnce()],
+    [after(held(), settleOf(T1)), flagAtOnce()],
   ],
   [
     "EVIDENCE_TOO_LATE",
@@ -328,6 +328,11 @@ const ROWS: readonly Row[] = [
     [withPanel(), vote("jo")],
   ],
 ];
+
+/** A dispute that comes too late after any settlement. */
+function flagAtOnce(): Command {
+  return { ...disputeOf(T1), windows: { ...WINDOWS, disputeMs: 0 } };
+}
 
 /** A dispute in which no evidence is taken any more. */
 function overdue(): Draft {
@@ -376,6 +381,8 @@ const NEVER_AT_ONCE = [
   // Entries of a batch that do different deeds.
   "TRANSACTION_ID_BURNT TRANSACTION_NOT_FOUND",
   "ALREADY_SETTLED_DIFFERENTLY ACCOUNT_CLOSED",
+  // A dispute is opened too late, or evidence is brought to one that was opened.
+  "DISPUTE_TOO_LATE EVIDENCE_TOO_LATE",
   // An entry with a reason of its own is given that.
   "BALANCE_OUT_OF_RANGE LINKED_ENTRY_FAILED",
 ];

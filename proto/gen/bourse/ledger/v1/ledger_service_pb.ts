@@ -2332,10 +2332,11 @@ export const LedgerService: GenService<{
    * Freezes a transaction until a ruling: a pending one keeps its hold, whose time stands still; of
    * a settled one, what was paid is held at the provider as far as it is there and its own, so
    * never on credit, and what is missing is owed and taken first from whatever comes in. Either
-   * party may. It ends by a rule at the latest (see Rule). Naturally idempotent; evidence is added
+   * party may; once it is settled, for 90 days unless the ledger is configured otherwise, and an
+   * operator always. It ends by a rule at the latest (see Rule). Naturally idempotent; evidence is added
    * as by SubmitEvidence. A ruling is final.
    * Refuses with: TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE
-   * (cancelled), DISPUTE_ALREADY_DECIDED, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE, ACCOUNT_CLOSED (of
+   * (cancelled), DISPUTE_ALREADY_DECIDED, DISPUTE_TOO_LATE, EVIDENCE_TOO_LATE, TOO_MUCH_EVIDENCE, ACCOUNT_CLOSED (of
    * either side).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.FlagDispute
