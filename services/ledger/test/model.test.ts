@@ -18,9 +18,12 @@ import { createModel } from "./model.ts";
 
 let database: TestDatabase;
 let store: LedgerStore;
+/** Two processes, between which each history changes to and fro. */
+let processes: readonly LedgerStore[];
 beforeAll(async () => {
   database = await openDatabase();
   store = openStores(database).ledger;
+  processes = [store, openStores(database).ledger];
 });
 afterAll(async () => {
   await database[Symbol.asyncDispose]();
@@ -212,7 +215,8 @@ test(
             past.push(...commands);
             return commands;
           });
-          const { answers } = await store.commit(commands);
+          const process = processes[commandsRun % processes.length] ?? store;
+          const { answers } = await process.commit(commands);
           expect(answers.map(outcomeOf)).toEqual(commands.map((command) => model.run(command)));
           commandsRun += commands.length;
         }

@@ -1,0 +1,167 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Command, RecordCommand } from "../src/command.ts";
+import type { LedgerStore } from "../src/store.ts";
+import {
+  cancelOf,
+  depositOf,
+  disputeOf,
+  eur,
+  openDatabase,
+  openStores,
+  outcomeOf,
+  recordOf,
+  settleOf,
+} from "./books.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openDatabase();
+});
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+});
+
+/** Two processes on one database. `mine` remembers the accounts of both parties and `held`. */
+let mine: LedgerStore;
+let other: LedgerStore;
+let payer: string;
+let provider: string;
+let held: RecordCommand;
+beforeEach(async () => {
+  mine = openStores(database).ledger;
+  other = openStores(database).ledger;
+  const run = randomUUIDv7();
+  [payer, provider] = [`payer-${run}`, `provider-${run}`];
+  held = recordOf({ payer, provider, recorder: "service:auction" });
+  await mine.commit([depositOf({ owner: payer }), depositOf({ owner: provider })]);
+  expect(await outcomeIn(mine, held)).toBe("PENDING");
+});
+afterEach(async () => {
+  expect((await mine.verify({ divergencesMax: 10 })).divergences).toEqual([]);
+});
+
+async function outcomeIn(store: LedgerStore, ...commands: readonly Command[]): Promise<string> {
+  const { answers } = await store.commit(commands);
+  return answers.map(outcomeOf).join();
+}
+
+/** Holds 100 micros at the payer, but for what is given. */
+const payment = (fields: Partial<RecordCommand["terms"]> = {}) =>
+  recordOf({ payer, provider, ...fields });
+
+describe("a payment is not decided on what this process remembers of", () => {
+  test("a balance that another has spent", async () => {
+    await outcomeIn(other, payment({ amount: eur(900) }));
+
+    expect(await outcomeIn(mine, payment({ amount: eur(1) }))).toBe("INSUFFICIENT_FUNDS");
+  });
+
+  test("a credit limit that another has raised", async () => {
+    await outcomeIn(other, { kind: "limit", owner: payer, limit: eur(5_000) });
+
+    expect(await outcomeIn(mine, payment({ amount: eur(5_000) }))).toBe("PENDING");
+  });
+
+  test("an account that another has frozen", async () => {
+    const status = { kind: "status", owner: payer, currency: "EUR", status: "FROZEN" } as const;
+    await outcomeIn(other, status);
+
+    expect(await outcomeIn(mine, payment())).toBe("ACCOUNT_FROZEN");
+  });
+
+  test.each([
+    ["settled", "cancels", settleOf, cancelOf, "INVALID_TRANSACTION_STATE"],
+    ["cancelled", "settles", cancelOf, settleOf, "INVALID_TRANSACTION_STATE"],
+    ["disputed", "settles", disputeOf, settleOf, "INVALID_TRANSACTION_STATE"],
+    ["settled", "settles", settleOf, settleOf, "SETTLED"],
+  ])("a transaction that another has %s, when it %s it", async (...[, , first, second, then]) => {
+    await outcomeIn(other, first(held.terms.id));
+
+    expect(await outcomeIn(mine, second(held.terms.id))).toBe(then);
+  });
+
+  test("an id that another has used for something else", async () => {
+    const taken = payment({ amount: eur(7) });
+    await outcomeIn(other, taken);
+
+    const reused = recordOf({ ...taken.terms, amount: eur(8) });
+    expect(await outcomeIn(mine, payment(), reused)).toBe("PENDING,TRANSACTION_ID_REUSED");
+  });
+
+  test("an id that another has burnt", async () => {
+    const tooMuch = payment({ amount: eur(5_000) });
+    expect(await outcomeIn(other, tooMuch)).toBe("INSUFFICIENT_FUNDS");
+
+    await outcomeIn(other, depositOf({ owner: payer, amount: eur(9_000) }));
+    expect(await outcomeIn(mine, payment(), tooMuch)).toBe("PENDING,TRANSACTION_ID_BURNT");
+  });
+
+  test("a name that stands for nobody any more", async () => {
+    await database.pool.query(
+      `update accounts set owner = $2, stamp = hashtextextended($2, 0) where owner = $1`,
+      [payer, `erased-${randomUUIDv7()}`],
+    );
+
+    expect(await outcomeIn(mine, payment({ amount: eur(1) }))).toBe("INSUFFICIENT_FUNDS");
+  });
+});
+
+describe("payments that are sent one behind the other", () => {
+  test("are each decided on what the one before will have done", async () => {
+    const records = Array.from({ length: 30 }, () => payment({ amount: eur(100) }));
+
+    const outcomes = await Promise.all(records.map((record) => outcomeIn(mine, record)));
+
+    expect(outcomes.filter((outcome) => outcome === "PENDING")).toHaveLength(9);
+    expect(outcomes.filter((outcome) => outcome === "INSUFFICIENT_FUNDS")).toHaveLength(21);
+  });
+
+  test("come to nothing, and are decided anew, when what they were decided on was not written", async () => {
+    const reused = recordOf({ ...held.terms, payer: provider, provider: payer });
+    const records = Array.from({ length: 5 }, () => payment({ amount: eur(100) }));
+    const taken = payment({ amount: eur(10) });
+    await outcomeIn(other, taken);
+    await outcomeIn(mine, payment({ amount: eur(10) }));
+
+    const outcomes = await Promise.all([
+      outcomeIn(mine, payment({ amount: eur(100) }), recordOf({ ...taken.terms, capability: "x" })),
+      ...records.map((record) => outcomeIn(mine, record)),
+      outcomeIn(mine, reused),
+    ]);
+
+    expect(outcomes).toEqual([
+      "PENDING,TRANSACTION_ID_REUSED",
+      ...records.map(() => "PENDING"),
+      "TRANSACTION_ID_REUSED",
+    ]);
+  });
+
+  test("of two processes take no more than there is", async () => {
+    const records = Array.from({ length: 60 }, () => payment({ amount: eur(50) }));
+
+    const outcomes = await Promise.all(
+      records.map((record, nth) => outcomeIn(nth % 2 === 0 ? mine : other, record)),
+    );
+
+    expect(outcomes.filter((outcome) => outcome === "PENDING")).toHaveLength(18);
+  });
+
+  test("settle what was recorded just before, whole, in part and not at all", async () => {
+    const records = Array.from({ length: 3 }, () => payment());
+    await mine.commit(records);
+    const [whole, part, none] = records.map(({ terms }) => terms.id) as [string, string, string];
+
+    const outcome = await outcomeIn(mine, settleOf(whole), settleOf(part, eur(30)), cancelOf(none));
+
+    expect(outcome).toBe("SETTLED,SETTLED,CANCELLED");
+    const found = await mine.findTransaction(part, {});
+    expect(found?.transaction).toMatchObject({ state: "SETTLED", settled: 30n, hold: undefined });
+    expect(found?.movements.map(({ kind, amount }) => [kind, amount])).toEqual([
+      ["HOLD", 100n],
+      ["POST", 30n],
+      ["RELEASE", 70n],
+    ]);
+  });
+});
