@@ -34,6 +34,16 @@ describe("a data folder", () => {
     expect(readdirSync(path)).toEqual(before);
   });
 
+  test("of before the first release is refused, for its books cannot be read", () => {
+    const path = newFolder();
+    openDataFolder(path);
+    writeFileSync(join(path, "FORMAT"), "1\n");
+    const before = readdirSync(path);
+
+    expect(() => openDataFolder(path)).toThrow(/before the first release/);
+    expect(readdirSync(path)).toEqual(before);
+  });
+
   test("is one market's at a time", () => {
     const folder = openDataFolder(newFolder());
     const lock = lockDataFolder(folder);

@@ -3,8 +3,11 @@ import { join, resolve } from "node:path";
 import { Failure } from "../failure.ts";
 import { identify, isAlive, type ProcessId } from "./process-id.ts";
 
-/** The version of the layout below; a folder of a newer one is left alone. */
-const FORMAT = 1;
+/**
+ * The version of the layout below and of the schemas in it; a folder of another one is left alone.
+ * 1 had the ledger's first schema, on which nothing was released.
+ */
+const FORMAT = 2;
 
 /** Where an embedded market keeps everything. */
 export interface DataFolder {
@@ -32,13 +35,19 @@ export interface RunningService {
 
 /**
  * Opens (or makes) a data folder.
- * @throws Failure when a newer Bourse wrote it, or when it is some other folder that is not empty
+ * @throws Failure when a newer Bourse or one from before the first release wrote it, or when it is some other folder that is not empty
  */
 export function openDataFolder(path: string): DataFolder {
   const root = resolve(path);
   const formatFile = join(root, "FORMAT");
   if (existsSync(formatFile)) {
     const format = Number(readFileSync(formatFile, "utf8").trim());
+    if (format < FORMAT) {
+      throw new Failure(
+        `${root} was written by a Bourse of before the first release (format ${format}), whose books ` +
+          "this one cannot read: give another --data, or remove it",
+      );
+    }
     if (!(format <= FORMAT)) {
       throw new Failure(
         `${root} was written by a newer Bourse (format ${format}, this one knows ${FORMAT}): ` +
