@@ -35,7 +35,8 @@ export interface RunningService {
 
 /**
  * Opens (or makes) a data folder.
- * @throws Failure when a newer Bourse or one from before the first release wrote it, or when it is some other folder that is not empty
+ * @throws Failure when a newer Bourse or one from before the first release wrote it, or when it is
+ *   some other folder that is not empty
  */
 export function openDataFolder(path: string): DataFolder {
   const root = resolve(path);

@@ -39,19 +39,17 @@ export async function writeBatch(
   };
   const batch = { ...unsealed, hash: batchHash(head.hash, unsealed) };
   const next = { sequence, hash: batch.hash, events: head.events + BigInt(events.length) };
-  await Promise.all([
-    insertMovements(
-      tx,
-      entries.movements.map((movement, nth) => ({
-        movement,
-        batch: sequence,
-        nth,
-        hash: hashes[nth] as Buffer,
-      })),
-    ),
-    insertEvents(tx, events),
-    insertBatch(tx, batch, next),
-  ]);
+  await insertMovements(
+    tx,
+    entries.movements.map((movement, nth) => ({
+      movement,
+      batch: sequence,
+      nth,
+      hash: hashes[nth] as Buffer,
+    })),
+  );
+  await insertEvents(tx, events);
+  await insertBatch(tx, batch, next);
   return next;
 }
 
