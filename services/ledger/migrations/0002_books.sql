@@ -92,6 +92,9 @@ create table transfers (
   constraint transfers_only_withdrawals_burn check (not burnt or kind = 'WITHDRAWAL')
 );
 
+create index transfers_created on transfers (kind, created_at, id) where not burnt;
+create index transfers_account on transfers (account, kind, created_at, id) where not burnt;
+
 -- Ends a statement that was decided on rows which are not so any more.
 create function refuse_stale(holds boolean) returns boolean language plpgsql as $$
 begin

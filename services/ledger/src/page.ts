@@ -2,6 +2,7 @@ import { decodePageToken } from "@bourse/rpc/page";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { AccountName } from "./account.ts";
 import { refuse } from "./refusal.ts";
+import type { TransferCursor } from "./statement.ts";
 import type { DisputeCursor, TransactionCursor } from "./store.ts";
 import type { SummaryCursor } from "./summary.ts";
 
@@ -61,6 +62,16 @@ export function invalidResumeToken(why: string): Rejection {
   return refuse("INVALID_RESUME_TOKEN", `${why}: begin anew without one`, {
     faults: [{ field: "resume_token", reason: "INVALID_RESUME_TOKEN", description: why }],
   });
+}
+
+/** Where the page of transfers before ended. Throws INVALID_PAGE_TOKEN. */
+export function transferCursor(filter: unknown, token: string): TransferCursor | undefined {
+  const parts = decodePageToken(filter, token, 3);
+  if (parts === undefined) return undefined;
+  const [time = "", kind = "", id = ""] = parts;
+  if (kind !== "DEPOSIT" && kind !== "WITHDRAWAL" && kind !== "CREDIT") throw invalid();
+  if (id.includes("\0")) throw invalid();
+  return { createdAt: timeOf(time), kind, id };
 }
 
 /** Where the page of accounts before ended. Throws INVALID_PAGE_TOKEN. */

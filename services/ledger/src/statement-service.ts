@@ -9,11 +9,12 @@ import {
   encodeMovement,
   encodeTransaction,
 } from "./codec.ts";
-import { historyCursor, summaryCursor } from "./page.ts";
+import { historyCursor, summaryCursor, transferCursor } from "./page.ts";
 import type { LedgerOptions } from "./service.ts";
 import type { TransactionFilter } from "./store.ts";
 import { decodeSummaryQuery, encodeSummary } from "./summary-codec.ts";
 import type { Transaction } from "./transaction.ts";
+import { decodeTransferFilter, encodeTransfer } from "./transfer-codec.ts";
 import { watchJournal } from "./watch.ts";
 
 /** How soon watchers hear of what was committed. */
@@ -53,6 +54,20 @@ export function statements({ statements: store, now }: Pick<LedgerOptions, "stat
         }
         after = page.next;
       } while (after !== undefined);
+    },
+
+    async listTransfers({ pageSize: size, pageToken, ...request }, ctx) {
+      const { $typeName, $unknown, ...asked } = request;
+      const after = transferCursor(asked, pageToken);
+      const limit = pageSize(size);
+      const found = await store.transfers(decodeTransferFilter(asked), after, limit + 1, ctx);
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const cursor = last && [last.createdAt.toISOString(), last.kind, last.id];
+      return {
+        transfers: page.map(encodeTransfer),
+        nextPageToken: cursor ? encodePageToken(asked, cursor) : "",
+      };
     },
 
     async summarizeTransactions({ pageSize: size, pageToken, ...request }, ctx) {

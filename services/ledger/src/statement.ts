@@ -1,3 +1,4 @@
+import type { Transfer, TransferKind } from "./books.ts";
 import type { StatementLine } from "./movement.ts";
 import type { QueryOptions, TransactionCursor, TransactionFilter } from "./store.ts";
 import type { Summary, SummaryCursor, SummaryQuery } from "./summary.ts";
@@ -17,6 +18,22 @@ export interface HistoryPage {
   /** Where it goes on; undefined at its end. */
   readonly next: TransactionCursor | undefined;
 }
+
+/** A deposit, withdrawal or credit that was made. */
+export interface TransferEntry extends Omit<Transfer, "burnt"> {
+  readonly createdAt: Date;
+}
+
+/** Which of them to list; an absent field does not filter. */
+export interface TransferFilter {
+  readonly owner: string | undefined;
+  readonly kind: TransferKind | undefined;
+  readonly from: Date | undefined;
+  readonly until: Date | undefined;
+}
+
+/** The sort key of a transfer in a list. */
+export type TransferCursor = Pick<TransferEntry, "createdAt" | "kind" | "id">;
 
 /** A place between two batches of the journal. */
 export interface JournalPlace {
@@ -44,6 +61,13 @@ export interface StatementStore {
     after: TransactionCursor | undefined,
     options: QueryOptions,
   ): Promise<HistoryPage>;
+  /** Oldest first. */
+  transfers(
+    filter: TransferFilter,
+    after: TransferCursor | undefined,
+    limit: number,
+    options: QueryOptions,
+  ): Promise<readonly TransferEntry[]>;
   /** A page of sums by key and currency. */
   summarize(
     query: SummaryQuery,

@@ -6,6 +6,7 @@ import { movementsOfAll } from "./movements.ts";
 import { snapshots } from "./snapshot.ts";
 import { summarize } from "./summary.ts";
 import { findTransactions } from "./transactions.ts";
+import { listTransfers } from "./transfer-list.ts";
 
 /** Transactions per read of a history: with all the evidence there may be they take 240 MB. */
 const PAGE = 100;
@@ -47,6 +48,8 @@ export function createStatementStore({
         }));
         return { entries, next };
       }),
+    transfers: (filter, after, limit, query) =>
+      snapshot(query, (tx) => listTransfers(tx, filter, after, limit)),
     summarize: (wanted, after, limit, query) =>
       summaries(query, (tx) => summarize(tx, wanted, after, limit)),
     journalEnd: () => snapshot({}, journalEnd),
