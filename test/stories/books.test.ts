@@ -12,6 +12,9 @@ const ids = [randomUUID(), randomUUID()];
 
 beforeAll(async () => {
   operator = await anOperator();
+  // Agents that have worked before.
+  const demo = await bourse("demo", "--data", operator.data);
+  expect(demo.exitCode).toBe(0);
   await operator.up();
   await using buyer = await operator.connectAs("buyer");
   await using desk = await operator.connectAsOperator();
@@ -47,7 +50,8 @@ test("history is exported as JSON lines, one for each transaction", async () => 
 test("history is exported as CSV into a file, without formulas", async () => {
   const out = join(operator.data, "history.csv");
 
-  const { exitCode, stdout } = await ledger("export", "--format", "csv", "--out", out);
+  const parameters = ["--agent", "worker", "--format", "csv", "--out", out];
+  const { exitCode, stdout } = await ledger("export", ...parameters);
 
   const [head = "", ...lines] = (await readFile(out, "utf8")).trimEnd().split("\r\n");
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
@@ -70,10 +74,41 @@ test("a summary tells what was earned, in a table or as JSON", async () => {
   ]);
 });
 
+test("the lines of a reputation ledger add up to the credits and end with the calibration", async () => {
+  const { exitCode, stdout } = await ledger("export", "--format", "reputation");
+
+  const lines = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const last = new Map(lines.map((line) => [line.agent_id, line]));
+  expect(exitCode).toBe(0);
+  expect(Object.keys(lines[0])).toEqual([
+    "timestamp",
+    "agent_id",
+    "task_id",
+    "credits_change",
+    "credits_total",
+    "calibration_score",
+    "success",
+  ]);
+  expect(last.size).toBeGreaterThan(1);
+  await using desk = await operator.connectAsOperator();
+  for (const [agentId, { credits_total, calibration_score }] of last) {
+    const { accounts } = await desk.ledger.getBalances({ owner: agentId });
+    const { agent } = await desk.registry.getAgent({ agentId });
+    const credits = accounts.find(({ currencyCode }) => currencyCode === "CRD");
+
+    expect(Math.round(credits_total * 1e6)).toBe(Number(credits?.postedMicros));
+    expect(calibration_score).toBe(agent?.reputation?.calibration);
+  }
+});
+
 test.each([
   [["export", "--from", "yesterday"], "--from takes a day"],
   [["summary", "--zone", "Mars/Olympus"], "INVALID_REQUEST: time_zone must be the name of"],
   [["export", "--resume", "x"], "INVALID_RESUME_TOKEN"],
+  [["export", "--format", "reputation", "--state", "settled"], "takes --agent, --from and --to"],
 ])("bourse ledger %j is refused in a sentence", async (parameters, sentence) => {
   const { exitCode, stderr } = await ledger(...parameters);
 

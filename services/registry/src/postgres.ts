@@ -17,7 +17,7 @@ import {
   selectPendingErasure,
   selectRemovals,
 } from "./postgres/erasure.ts";
-import { insertAdjustment, insertOutcome } from "./postgres/outcome.ts";
+import { insertAdjustment, insertOutcome, selectOutcomes } from "./postgres/outcome.ts";
 import type { RegistryStore, RegistryUnit } from "./store.ts";
 
 /** The store on Postgres; the search path of the pool is the schema `registry`. */
@@ -32,6 +32,7 @@ export function createPostgresStore(pool: Pool): RegistryStore {
     listLeased: (after, limit) => selectLeased(pool, after, limit),
     readRemovals: () => selectRemovals(pool),
     readErased: (agentIds) => selectErased(pool, agentIds),
+    readOutcomes: (outcomeIds) => selectOutcomes(pool, outcomeIds),
     readErasure: (erasureId) => selectErasure(pool, erasureId),
     listErasures: (filter, after, limit) => selectErasures(pool, filter, after, limit),
     summarize: () => selectCensus(pool),

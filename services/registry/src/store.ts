@@ -25,6 +25,8 @@ export interface RegistryStore {
   readRemovals(): Promise<Removals>;
   /** Those of the ids that were erased, and those that are aliases. */
   readErased(agentIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Those of the outcomes that were recorded, by id. */
+  readOutcomes(outcomeIds: readonly string[]): Promise<ReadonlyMap<string, RecordedOutcome>>;
   readErasure(erasureId: string): Promise<Erasure | undefined>;
   /** At most `limit`, the newest first, those behind `after`. */
   listErasures(
@@ -62,6 +64,17 @@ export interface RegistryUnit {
   /** Writes an erasure down, blanks what the agent said of itself and forgets what it was answered. */
   insertErasure(erasure: Erasure, order: ErasureOrder): Promise<void>;
   enqueue(messages: readonly OutboxMessage[], now: Date): Promise<void>;
+}
+
+/** An outcome as it was recorded. */
+export interface RecordedOutcome {
+  readonly id: string;
+  readonly agentId: string;
+  readonly success: boolean;
+  readonly counted: boolean;
+  readonly endedAt: Date;
+  /** What was answered: a RecordOutcomeResponse. */
+  readonly answer: Uint8Array;
 }
 
 /** What an outcome is known by when it comes again. */

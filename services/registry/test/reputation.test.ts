@@ -262,3 +262,21 @@ test("a reputation comes back from the database as it went in", () => {
     }),
   );
 });
+
+describe("BatchGetOutcomes", () => {
+  test("returns what was recorded with the calibration it made, in the order asked for", async () => {
+    const agentId = await anAgent();
+    const [first, own] = [anOutcome(agentId), anOutcome(agentId, { requesterId: agentId })];
+    const { after } = await registry.auction.recordOutcome(first);
+    await registry.auction.recordOutcome(own);
+    const outcomeIds = [own.outcomeId ?? "", "nobody's", first.outcomeId ?? ""];
+
+    const { outcomes } = await registry.operator.batchGetOutcomes({ outcomeIds });
+
+    expect(after?.calibration).toBeLessThan(1);
+    expect(outcomes).toMatchObject([
+      { outcomeId: own.outcomeId, agentId, counted: false, calibration: after?.calibration },
+      { outcomeId: first.outcomeId, agentId, counted: true, calibration: after?.calibration },
+    ]);
+  });
+});

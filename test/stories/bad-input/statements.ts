@@ -78,6 +78,35 @@ export const statementRows: readonly Row[] = [
     reason: "INVALID_PAGE_TOKEN",
     field: "page_token",
   },
+  {
+    title: "listing the deposits of another",
+    call: ({ rival, buyer }) => rival.ledger.listTransfers({ owner: buyer.id }),
+    ...DENIED,
+  },
+  {
+    title: "listing transfers of a kind that does not exist",
+    call: ({ operator }) => operator.ledger.listTransfers({ kind: 9 as 1 }),
+    ...INVALID,
+    field: "kind",
+  },
+  {
+    title: "listing transfers from a page that never was",
+    call: ({ operator }) => operator.ledger.listTransfers({ pageToken: "AAAA" }),
+    code: "InvalidArgument",
+    reason: "INVALID_PAGE_TOKEN",
+    field: "page_token",
+  },
+  {
+    title: "reading outcomes as an agent",
+    call: ({ rival }) => rival.registry.batchGetOutcomes({ outcomeIds: ["x"] }),
+    ...DENIED,
+  },
+  {
+    title: "reading no outcomes",
+    call: ({ operator }) => operator.registry.batchGetOutcomes({ outcomeIds: [] }),
+    ...INVALID,
+    field: "outcome_ids",
+  },
 ];
 
 async function drained(stream: AsyncIterable<unknown>): Promise<void> {

@@ -20,8 +20,11 @@ export function ledgerCommand(): Command {
     "with state",
   )
     .addOption(
-      new Option("--format <format>", "jsonl: a transaction per line; csv: a movement per line")
-        .choices(Object.keys(FORMATS))
+      new Option(
+        "--format <format>",
+        "jsonl: a transaction per line; csv: a movement per line; reputation: a credit per line",
+      )
+        .choices([...Object.keys(FORMATS), "reputation"])
         .default("jsonl"),
     )
     .option("--out <file>", "write there instead of to the standard output")

@@ -1,12 +1,14 @@
 import { streamed } from "@bourse/client";
+import { Failure } from "../failure.ts";
 import { openMarket, tellingRefusals } from "./connection.ts";
 import { type FilterOptions, filterOf } from "./filter.ts";
 import { FORMATS } from "./lines.ts";
+import { reputationLines } from "./reputation.ts";
 import { openSink } from "./sink.ts";
 
 interface ExportOptions extends FilterOptions {
   readonly data: string;
-  readonly format: keyof typeof FORMATS;
+  readonly format: keyof typeof FORMATS | "reputation";
   readonly out?: string;
   readonly resume?: string;
 }
@@ -18,6 +20,7 @@ interface ExportOptions extends FilterOptions {
  */
 export async function exportHistory(options: ExportOptions): Promise<void> {
   const { data, format, out, resume = "" } = options;
+  if (format === "reputation") return exportReputation(options);
   const { head, lines } = FORMATS[format];
   await using market = await openMarket(data);
   const request = { ...filterOf(options), resumeToken: resume };
@@ -36,5 +39,18 @@ export async function exportHistory(options: ExportOptions): Promise<void> {
       if (written !== resume) console.error(`go on with --resume ${written}`);
       throw error;
     }
+  });
+}
+
+async function exportReputation(options: ExportOptions): Promise<void> {
+  const { data, out, resume } = options;
+  if (resume !== undefined) throw new Failure("--format reputation cannot be resumed");
+  await using market = await openMarket(data);
+  await using sink = await openSink(out, false);
+  await tellingRefusals(async () => {
+    for await (const line of reputationLines(market, options)) {
+      if (!(await sink.write(line))) return;
+    }
+    await sink.finish();
   });
 }

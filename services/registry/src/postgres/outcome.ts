@@ -1,6 +1,6 @@
-import type { Tx } from "@bourse/postgres";
+import type { Pool, Tx } from "@bourse/postgres";
 import type { Outcome } from "../outcome.ts";
-import type { Adjustment, KeptOutcome } from "../store.ts";
+import type { Adjustment, KeptOutcome, RecordedOutcome } from "../store.ts";
 
 /** Keeps an outcome; answers with the one of this id that was kept before, if there is one. */
 export async function insertOutcome(
@@ -33,6 +33,31 @@ export async function insertOutcome(
     [outcome.id],
   );
   return rows[0];
+}
+
+/** Those of the outcomes that were recorded, by id. */
+export async function selectOutcomes(
+  pool: Pool,
+  outcomeIds: readonly string[],
+): Promise<ReadonlyMap<string, RecordedOutcome>> {
+  const { rows } = await pool.query<{
+    id: string;
+    agent_id: string;
+    success: boolean;
+    counted: boolean;
+    ended_at: Date;
+    answer: Buffer;
+  }>(
+    `select id, agent_id, success, counted, ended_at, answer from outcomes
+     where id = any($1::text[])`,
+    [outcomeIds],
+  );
+  return new Map(
+    rows.map(({ agent_id: agentId, ended_at: endedAt, ...row }) => [
+      row.id,
+      { ...row, agentId, endedAt },
+    ]),
+  );
 }
 
 /** Keeps why a score was moved by hand. */

@@ -11,17 +11,22 @@ import { Rejection } from "@bourse/rpc/rejection";
 import { fromPpm, toPpm } from "@bourse/scoring";
 import { answerOnce } from "@bourse/service/mutation";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
 import { decodeOutcome, encodeReputation } from "../codec.ts";
 import { lineageOf } from "../lineage.ts";
 import { adjust, counts, fold } from "../outcome.ts";
 import type { Reason } from "../reasons.ts";
+import type { RecordedOutcome } from "../store.ts";
 import type { Parts } from "./parts.ts";
 
-type Judging = Pick<ServiceImpl<typeof RegistryService>, "recordOutcome" | "adjustReputation">;
+type Judging = Pick<
+  ServiceImpl<typeof RegistryService>,
+  "recordOutcome" | "batchGetOutcomes" | "adjustReputation"
+>;
 
-/** RecordOutcome and AdjustReputation: what moves a reputation. */
+/** RecordOutcome and AdjustReputation, which move a reputation, and BatchGetOutcomes. */
 export function judging(parts: Parts): Judging {
   const { store, now, tell } = parts;
 
@@ -60,6 +65,16 @@ export function judging(parts: Parts): Judging {
         tell("outcome_recorded", { outcome_id: id, agent_id: agentId, success, counted });
       }
       return fromBinary(RecordOutcomeResponseSchema, answer);
+    },
+
+    async batchGetOutcomes({ outcomeIds }) {
+      const known = await store.readOutcomes([...new Set(outcomeIds)]);
+      return {
+        outcomes: outcomeIds.flatMap((outcomeId) => {
+          const outcome = known.get(outcomeId);
+          return outcome === undefined ? [] : [encodeRecorded(outcome)];
+        }),
+      };
     },
 
     async adjustReputation(request, ctx) {
@@ -101,6 +116,13 @@ export function judging(parts: Parts): Judging {
       return response;
     },
   };
+}
+
+function encodeRecorded({ id: outcomeId, endedAt, answer, ...outcome }: RecordedOutcome) {
+  const { agentId, success, counted } = outcome;
+  const { before, after } = fromBinary(RecordOutcomeResponseSchema, answer);
+  const calibration = (counted ? after : before)?.calibration ?? 0;
+  return { outcomeId, agentId, success, counted, endTime: timestampFromDate(endedAt), calibration };
 }
 
 function outcomeReused(outcomeId: string): Rejection {
