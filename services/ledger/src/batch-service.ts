@@ -25,9 +25,16 @@ export function batches({
   return {
     async batchRecordTransactions({ entries }, ctx) {
       const caller = ctx.values.get(principalKey);
-      rejectFaults(entries.flatMap((entry, nth) => entryFaults(entries, entry, nth, caller)));
+      const groups = entries.map(({ groupId }) => decodeId(groupId));
+      const firsts = firstsOf(groups);
+      rejectFaults(
+        entries.flatMap((entry, nth) => [
+          ...entryFaults(entry, nth, caller),
+          splitFault(groups, firsts, nth),
+        ]),
+      );
       rejectOthers(entries, caller);
-      const commands = linkGroups(entries, (entry) => decodeEntry(entry, caller, windows));
+      const commands = linkGroups(entries, groups, (entry) => decodeEntry(entry, caller, windows));
       const answers = await submit(commands, ctx);
       return { results: answers.flatMap(flatten).map(encodeResult) };
     },
@@ -35,25 +42,31 @@ export function batches({
 }
 
 function entryFaults(
-  entries: readonly BatchEntry[],
-  { deed, groupId }: BatchEntry,
+  { deed }: BatchEntry,
   nth: number,
   caller: Caller,
 ): readonly (Fault | undefined)[] {
-  const path = `entries[${nth}].`;
-  const faults = deed.case === "record" ? termsFaults(`${path}record.`, deed.value, caller) : [];
-  return [...faults, splitFault(entries, groupId, nth)];
+  return deed.case === "record" ? termsFaults(`entries[${nth}].record.`, deed.value, caller) : [];
+}
+
+/** Where each group begins. */
+function firstsOf(groups: readonly string[]): ReadonlyMap<string, number> {
+  const firsts = new Map<string, number>();
+  groups.forEach((group, nth) => {
+    if (!firsts.has(group)) firsts.set(group, nth);
+  });
+  return firsts;
 }
 
 /** What belongs together stands together: else its order among the others would be a riddle. */
 function splitFault(
-  entries: readonly BatchEntry[],
-  groupId: string,
+  groups: readonly string[],
+  firsts: ReadonlyMap<string, number>,
   nth: number,
 ): Fault | undefined {
-  if (groupId === "" || nth === 0 || entries[nth - 1]?.groupId === groupId) return undefined;
-  const first = entries.findIndex((entry) => entry.groupId === groupId);
-  if (first === nth) return undefined;
+  const group = groups[nth] ?? "";
+  const first = firsts.get(group);
+  if (group === "" || first === nth || groups[nth - 1] === group) return undefined;
   const description = `must stand next to entries[${first}], which has the same`;
   return { field: `entries[${nth}].group_id`, reason: "GROUP_SPLIT", description };
 }
@@ -72,17 +85,18 @@ function rejectOthers(entries: readonly BatchEntry[], caller: Caller): void {
 
 function linkGroups(
   entries: readonly BatchEntry[],
+  groups: readonly string[],
   decode: (entry: BatchEntry) => Command,
 ): readonly Command[] {
   const linked: Command[] = [];
   let group: Command[] = [];
   entries.forEach((entry, nth) => {
     const command = decode(entry);
-    if (entry.groupId === "") {
+    if (groups[nth] === "") {
       linked.push(command);
       return;
     }
-    if (entries[nth - 1]?.groupId !== entry.groupId) {
+    if (groups[nth - 1] !== groups[nth]) {
       group = [];
       linked.push({ kind: "linked", commands: group });
     }
