@@ -40,13 +40,18 @@ export function linked(
           kind: "group",
           answers: commands.map((_, nth) => (nth === index ? answer : failed)),
         },
-        changes,
+        changes: burntBy(changes),
       };
     }
     answers.push(answer);
     draft.apply(changes);
   }
   return { answer: { kind: "group", answers }, changes: changesOf(draft) };
+}
+
+/** All else was decided on entries before it, which are not done: what is due stays due. */
+function burntBy({ burnt = [], transfers = [] }: Changes): Changes {
+  return { burnt, transfers: transfers.filter((transfer) => transfer.burnt) };
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   AUCTION,
   amountsOf,
   cancelOf,
+  DAY_MS,
   depositOf,
   disputeOf,
   eur,
@@ -24,9 +25,12 @@ import { dumpBooks } from "./dump.ts";
 
 let database: TestDatabase;
 let store: LedgerStore;
+/** The same books two days later. */
+let late: LedgerStore;
 beforeAll(async () => {
   database = await openDatabase();
   store = openStores(database).ledger;
+  late = openStores(database, () => new Date(Date.now() + 2 * DAY_MS)).ledger;
 });
 afterEach(async () => {
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
@@ -280,4 +284,40 @@ describe("a group", () => {
     expect(outcomesOf(answer)).toEqual(["BALANCE_OUT_OF_RANGE"]);
     expect(draft.account({ owner: "bob", currency: "EUR" })?.creditsPosted).toBe(0n);
   });
+});
+
+describe("what is due within a group", () => {
+  test("that is refused does not take along what the entries before it would have done", async () => {
+    const { payer, ids } = await twoOfWhichTheSecondIsDue();
+    const [first = "", second = ""] = ids;
+
+    const outcomes = await late.commit([linked(settleOf(first), settleOf(second))]);
+
+    expect(outcomes.answers.map(outcomesOf)).toEqual([
+      ["LINKED_ENTRY_FAILED", "INVALID_TRANSACTION_STATE"],
+    ]);
+    expect((await balanceOf(payer)).posted).toBe(1_000n);
+    expect((await store.findTransaction(first, {}))?.transaction.state).toBe("PENDING");
+  });
+
+  test("leaves a group as it was when that refuses it", async () => {
+    const { payer, groupId, ids } = await twoOfWhichTheSecondIsDue();
+
+    const outcomes = await late.commit([settleGroup(groupId)]);
+
+    expect(outcomes.answers.map(outcomesOf)).toEqual([["INVALID_TRANSACTION_STATE"]]);
+    expect((await balanceOf(payer)).posted).toBe(1_000n);
+    expect((await store.findTransaction(ids[0] ?? "", {}))?.transaction.state).toBe("PENDING");
+  });
+
+  async function twoOfWhichTheSecondIsDue() {
+    const group = await aGroup(600, 300);
+    const [first, second] = group.records as [RecordCommand, RecordCommand];
+    const records = [
+      recordOf({ ...first.terms, holdMs: 10 * DAY_MS }),
+      recordOf({ ...second.terms, holdMs: 1 }),
+    ];
+    await run(linked(...records));
+    return group;
+  }
 });
