@@ -38,11 +38,25 @@ export function movementHash(movement: Movement): Buffer {
   return entryHash(movementText(movement));
 }
 
+/** The hashes of movements, most of which were written at the same time. */
+export function movementHashes(movements: readonly Movement[]): readonly Buffer[] {
+  let last: Date | undefined;
+  let text = "";
+  return movements.map((movement) => {
+    if (movement.createdAt !== last) text = movement.createdAt.toISOString();
+    last = movement.createdAt;
+    return entryHash(movementText(movement, text));
+  });
+}
+
 /** The canonical JSON of a movement. Written out, since every payment waits for it. */
-export function movementText(movement: Movement): string {
-  const { id, kind, amount, debit, credit, createdAt, transactionId, transfer, holdId } = movement;
+export function movementText(
+  movement: Movement,
+  createdAt: string = movement.createdAt.toISOString(),
+): string {
+  const { id, kind, amount, debit, credit, transactionId, transfer, holdId } = movement;
   return (
-    `{"amount":"${amount}","created_at":"${createdAt.toISOString()}","credit_account":"${credit}",` +
+    `{"amount":"${amount}","created_at":"${createdAt}","credit_account":"${credit}",` +
     `"debit_account":"${debit}","hold_id":${quoted(holdId)},"kind":"${kind}",` +
     `"movement_id":"${id}","transaction_id":${quoted(transactionId)},` +
     `"transfer":${transfer === undefined ? "null" : canonicalJson(transfer)}}`

@@ -1,6 +1,6 @@
 import type { Tx } from "@bourse/postgres";
 import { merkleRoot } from "@bourse/proof";
-import { type Batch, batchHash, type Head, movementHash } from "../journal.ts";
+import { type Batch, batchHash, type Head, movementHashes } from "../journal.ts";
 import type { NewEvent } from "../lineage.ts";
 import type { Movement } from "../movement.ts";
 import { type AppendStamp, insertEvents, placeEvents } from "./lineage.ts";
@@ -23,7 +23,7 @@ export async function writeBatch(
   stamp: AppendStamp,
 ): Promise<Head> {
   // Before the lock: others wait for what follows it.
-  const hashes = entries.movements.map(movementHash);
+  const hashes = movementHashes(entries.movements);
   const head = await lockHead(tx);
   const sequence = head.sequence + 1n;
   const place = { head, before: hashes.length, source: entries.source };

@@ -8,10 +8,18 @@ export interface StampedAccount {
   readonly stamp: bigint;
 }
 
+/** An account in memory; it changes in place, for it is looked at several times in each payment. */
+interface Entry {
+  account: Account;
+  stamp: bigint;
+  /** The list of the last decision that looked at it. */
+  noted: readonly StampedAccount[] | undefined;
+}
+
 /** What a decision looked at. */
 export interface Looked {
-  /** By id. */
-  readonly accounts: ReadonlyMap<bigint, StampedAccount>;
+  /** Each once, as it was then. */
+  readonly accounts: readonly StampedAccount[];
   readonly transactions: ReadonlyMap<string, Transaction>;
   /** Ids of transactions that are taken not to exist. */
   readonly absent: ReadonlySet<string>;
@@ -39,21 +47,22 @@ export interface Memory {
 export function createMemory(most = 100_000): Memory {
   // By currency and owner, since to join the two to one text for each look would cost more than all
   // else that memory does.
-  const ids = new Map<string, Map<string, bigint>>();
-  const accounts = new Map<bigint, StampedAccount>();
+  const entries = new Map<string, Map<string, Entry>>();
+  const byId = new Map<bigint, Entry>();
   const transactions = new Map<string, Transaction>();
 
-  function learnAccount(stamped: StampedAccount): void {
-    const { id, owner, currency } = stamped.account;
+  function learnAccount({ account, stamp }: StampedAccount): void {
+    const { id, owner, currency } = account;
     // What is known is newer: it was staged while this was being read.
-    if (accounts.has(id)) return;
-    const owners = ids.get(currency) ?? new Map<string, bigint>();
-    ids.set(currency, owners.set(owner, id));
-    accounts.set(id, stamped);
-    for (const [oldest, { account }] of accounts) {
-      if (accounts.size <= most) break;
-      accounts.delete(oldest);
-      ids.get(account.currency)?.delete(account.owner);
+    if (byId.has(id)) return;
+    const entry = { account, stamp, noted: undefined };
+    const owners = entries.get(currency) ?? new Map<string, Entry>();
+    entries.set(currency, owners.set(owner, entry));
+    byId.set(id, entry);
+    for (const [oldest, old] of byId) {
+      if (byId.size <= most) break;
+      byId.delete(oldest);
+      entries.get(old.account.currency)?.delete(old.account.owner);
     }
   }
 
@@ -68,7 +77,7 @@ export function createMemory(most = 100_000): Memory {
   }
 
   return {
-    watch: () => watched({ ids, accounts, transactions }),
+    watch: () => watched({ entries, byId, transactions }),
     learn(learnt, pending) {
       for (const stamped of learnt) learnAccount(stamped);
       for (const transaction of pending) {
@@ -76,43 +85,48 @@ export function createMemory(most = 100_000): Memory {
       }
     },
     stage(changed, stamp) {
-      for (const [id, account] of changed.accounts) accounts.set(id, { account, stamp });
+      for (const [id, account] of changed.accounts) {
+        const entry = byId.get(id);
+        if (entry !== undefined) Object.assign(entry, { account, stamp });
+      }
       for (const transaction of changed.transactions.values()) keepTransaction(transaction);
     },
     forget(transactionIds) {
       for (const id of transactionIds) transactions.delete(id);
     },
     clear() {
-      ids.clear();
-      accounts.clear();
+      entries.clear();
+      byId.clear();
       transactions.clear();
     },
   };
 }
 
 function watched(known: {
-  readonly ids: ReadonlyMap<string, ReadonlyMap<string, bigint>>;
-  readonly accounts: ReadonlyMap<bigint, StampedAccount>;
+  readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
+  readonly byId: ReadonlyMap<bigint, Entry>;
   readonly transactions: ReadonlyMap<string, Transaction>;
 }): { readonly books: Books; readonly looked: Looked } {
-  const accounts = new Map<bigint, StampedAccount>();
+  const accounts: StampedAccount[] = [];
   const transactions = new Map<string, Transaction>();
   const absent = new Set<string>();
   const unknown: AccountName[] = [];
-  const look = (id: bigint | undefined): Account | undefined => {
-    const found = id === undefined ? undefined : known.accounts.get(id);
-    if (found !== undefined) accounts.set(found.account.id, found);
-    return found?.account;
+  const look = (entry: Entry | undefined): Account | undefined => {
+    if (entry !== undefined && entry.noted !== accounts) {
+      entry.noted = accounts;
+      accounts.push({ account: entry.account, stamp: entry.stamp });
+    }
+    return entry?.account;
   };
   return {
     looked: { accounts, transactions, absent, unknown },
     books: {
       account(name) {
-        const found = look(known.ids.get(name.currency)?.get(name.owner));
+        const found = look(known.entries.get(name.currency)?.get(name.owner));
         if (found === undefined) unknown.push(name);
         return found;
       },
-      accountById: look,
+      accountById: (id) => look(known.byId.get(id)),
       transaction(id) {
         const found = known.transactions.get(id);
         if (found === undefined) absent.add(id);

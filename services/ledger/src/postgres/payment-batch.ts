@@ -2,9 +2,9 @@ import type { Tx } from "@bourse/postgres";
 import { canonicalJson, merkleRoot } from "@bourse/proof";
 import type { Account } from "../account.ts";
 import type { Draft } from "../books.ts";
-import { movementHash } from "../journal.ts";
+import { movementHashes } from "../journal.ts";
 import type { Transaction } from "../transaction.ts";
-import type { Looked } from "./memory.ts";
+import type { Looked, StampedAccount } from "./memory.ts";
 import { arrayLiteral, plainLiteral } from "./rows.ts";
 import { storedTerms } from "./transactions.ts";
 
@@ -115,7 +115,7 @@ export async function writePayments(client: Tx, batch: PaymentBatch): Promise<vo
 
 function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
   const { changed } = draft;
-  const hashes = changed.movements.map(movementHash);
+  const hashes = movementHashes(changed.movements);
   return [
     stamp,
     ...accountArrays(changed.accounts, looked.accounts),
@@ -137,24 +137,24 @@ function accountArrays(
   changed: ReadonlyMap<bigint, Account>,
   looked: Looked["accounts"],
 ): string[] {
-  const ids = [...looked.keys()].sort(byValue);
-  const written = ids.flatMap((id) => changed.get(id) ?? []);
-  const read = changed.size === ids.length ? [] : ids.filter((id) => !changed.has(id));
-  const stampOf = (id: bigint) => looked.get(id)?.stamp;
+  const ordered = looked.toSorted((a, b) => (a.account.id < b.account.id ? -1 : 1));
+  const written: StampedAccount[] = [];
+  const read: StampedAccount[] = [];
+  for (const seen of ordered) {
+    const account = changed.get(seen.account.id);
+    if (account === undefined) read.push(seen);
+    else written.push({ account, stamp: seen.stamp });
+  }
   return [
-    plainLiteral(written.map(({ id }) => id)),
-    plainLiteral(written.map(({ id }) => stampOf(id))),
-    plainLiteral(written.map(({ debitsPosted }) => debitsPosted)),
-    plainLiteral(written.map(({ creditsPosted }) => creditsPosted)),
-    plainLiteral(written.map(({ debitsHeld }) => debitsHeld)),
-    plainLiteral(written.map(({ creditsHeld }) => creditsHeld)),
-    plainLiteral(read),
-    plainLiteral(read.map(stampOf)),
+    plainLiteral(written.map(({ account }) => account.id)),
+    plainLiteral(written.map(({ stamp }) => stamp)),
+    plainLiteral(written.map(({ account }) => account.debitsPosted)),
+    plainLiteral(written.map(({ account }) => account.creditsPosted)),
+    plainLiteral(written.map(({ account }) => account.debitsHeld)),
+    plainLiteral(written.map(({ account }) => account.creditsHeld)),
+    plainLiteral(read.map(({ account }) => account.id)),
+    plainLiteral(read.map(({ stamp }) => stamp)),
   ];
-}
-
-function byValue(a: bigint, b: bigint): number {
-  return a < b ? -1 : 1;
 }
 
 /** $11 to $32. */
