@@ -11,6 +11,9 @@ const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 /** Of the best closed loop: an open one at its very limit would only show its own queue. */
 const OPEN_SHARE = 0.5;
 
+/** How many times as long as a measurement the time before the first one is. */
+const WARM_UP = 2;
+
 /** Counts what the books have acknowledged, to be compared with what they show. */
 export interface Tally {
   answered: number;
@@ -28,6 +31,7 @@ export async function measureBooks(
   const rows: Row[] = [];
   {
     await using driver = await openDriver(bench, database, tally);
+    await warm(bench, driver, tally);
     if (wants("in-process")) rows.push(...(await inProcess(bench, database, driver, tally)));
     const callers = best(rows, "in-process")?.load ?? Math.max(...settings.callers);
     if (wants("sustained")) {
@@ -48,20 +52,25 @@ export async function measureBooks(
   return { rows, verified: { books: "measured", answered: tally.answered, ...verified } };
 }
 
-/** A driver on books that it has opened, with money on every account, and warm. */
+/** A driver on books that it has opened, with money on every account. */
 export async function openDriver(
   { settings, signal, say }: Bench,
   database: BenchDatabase,
   tally: Tally,
 ): Promise<Driver> {
-  const { accounts, callers } = settings;
+  const { accounts } = settings;
   const driver = driveBooks(database.url, signal);
   say(`deposits for ${accounts} accounts`);
   count(tally, await driver.fund(accounts));
   await database.pool.query("vacuum analyze");
-  const warming = { accounts, hot: false, seconds: 1, callers: Math.max(...callers) };
-  count(tally, await driver.closed(warming));
   return driver;
+}
+
+/** Lets a driver compile its code, and remember what it may of the accounts, as after some days. */
+export async function warm({ settings }: Bench, driver: Driver, tally: Tally): Promise<void> {
+  const { accounts, callers, seconds } = settings;
+  const load = { accounts, hot: false, seconds: WARM_UP * seconds, callers: Math.max(...callers) };
+  count(tally, await driver.closed(load));
 }
 
 async function inProcess(

@@ -1,6 +1,6 @@
 import type { BenchDatabase } from "../server.ts";
-import { closedRow, count, openDriver, type Tally } from "./books.ts";
-import { driveBooks } from "./driver.ts";
+import { closedRow, count, openDriver, type Tally, warm } from "./books.ts";
+import { type Driver, driveBooks } from "./driver.ts";
 import type { Figures, Row } from "./figures.ts";
 import { fillPeer, preparePeer } from "./peer.ts";
 import { type Bench, peerRow } from "./run.ts";
@@ -26,17 +26,20 @@ export async function measureGrowth(
   const pattern = "random";
   const tally: Tally = { answered: 0 };
   const rows: Row[] = [];
-  const measure = async (stage: "empty" | "full", driver: Parameters<typeof closedRow>[1]) => {
+  const measure = async (stage: "empty" | "full", driver: Driver) => {
     const { clients, callers: load } = best;
     const subject = `${stage} pgbench` as const;
     rows.push(await peerRow(bench, database, { subject, pattern, clients, seconds }));
+    await warm(bench, driver, tally);
     await database.checkpoint();
     rows.push(await closedRow(bench, driver, tally, { subject: stage, pattern, load, seconds }));
   };
 
   await preparePeer(database, accounts);
-  await using driver = await openDriver(bench, database, tally);
-  await measure("empty", driver);
+  {
+    await using driver = await openDriver(bench, database, tally);
+    await measure("empty", driver);
+  }
   say(`filling both with ${fill} movements`);
   await fillPeer(database, { accounts, transfers: fill });
   {
@@ -46,6 +49,7 @@ export async function measureGrowth(
     count(tally, await filler.closed({ ...load, callers: FILL_CALLERS }));
   }
   await database.pool.query("vacuum analyze");
+  await using driver = driveBooks(database.url, signal);
   await measure("full", driver);
   say("Verify");
   const verified = await driver.verify();
