@@ -134,7 +134,7 @@ describe("a batch of deeds", () => {
     expect(await accountOf(pair.provider)).toMatchObject({ postedMicros: 150n });
   });
 
-  test("sent again after its answer was lost is answered with where each transaction stands, and moves nothing", async () => {
+  test("sent again after a lost answer is answered with where each transaction stands, and moves nothing", async () => {
     const pair = await aPair();
     const [paid, open] = [recordOf(pair, 100), recordOf(pair, 200)];
     const tooMuch = recordOf(pair, 9_999);
