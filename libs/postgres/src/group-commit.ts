@@ -21,8 +21,8 @@ export interface GroupCommitOptions<C, A> {
   /** Most weight that may wait; a command that is heavier by itself may when nothing else does. */
   readonly queueMax: number;
   /**
-   * How many batches may be under way at once; 1. With more, batches begin in the order of submission, but may end in
-   * any: `commit` decides what order their effects have.
+   * How many batches may be under way at once; 1. With more, each takes an even share; they begin in the
+   * order of submission, but may end in any: `commit` decides what order their effects have.
    */
   readonly lanes?: number;
   /** What a command counts towards `batchMax` and `queueMax`: a whole number from 1, asked once; 1. */
@@ -50,6 +50,7 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
   const working = new Set<Promise<void>>();
   let busy = 0;
   let waiting = 0;
+  let underway = 0;
   let closed = false;
 
   function startLane(): void {
@@ -65,19 +66,27 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
       await new Promise(setImmediate);
       const batch = take();
       if (batch.length === 0) break;
+      const weight = weightOf(batch);
+      underway += weight;
       await run(batch, options);
-      tell(onBatch, weightOf(batch));
+      underway -= weight;
+      tell(onBatch, weight);
     }
     // In the same breath as the last look, or whoever comes in between would wait for nobody.
     busy -= 1;
   }
 
+  /**
+   * Takes an even share of all that has no answer yet: else the lane that looks first would take
+   * all, and the lanes would work in turn.
+   */
   function take(): readonly Entry<C, A>[] {
+    const most = Math.min(batchMax, Math.ceil((waiting + underway) / lanes));
     const batch: Entry<C, A>[] = [];
     let weight = 0;
     for (let place = line.first(); place !== undefined; place = line.first()) {
       const { value } = place;
-      if (batch.length > 0 && weight + value.weight > batchMax) break;
+      if (batch.length > 0 && weight + value.weight > most) break;
       line.leave(place);
       value.begin();
       batch.push(value);

@@ -118,7 +118,21 @@ describe("lanes", () => {
     await end();
 
     expect(await Promise.all([first, second, ...rest])).toEqual(["1", "2", "1", "2"]);
-    expect(batches).toEqual([[1], [2], [1, 2]]);
+    expect(batches).toEqual([[1], [2], [1], [2]]);
+  });
+
+  test("share evenly what came at once, so that none is idle while another works", async () => {
+    const { group, batches, begun, end } = aGroup({ lanes: 2, queueMax: 100 });
+
+    const answers = Array.from({ length: 6 }, () => group.submit(1));
+    await begun(2);
+    await end();
+
+    expect(await Promise.all(answers)).toHaveLength(6);
+    expect(batches).toEqual([
+      [1, 1, 1],
+      [1, 1, 1],
+    ]);
   });
 
   test("all work on what came at once and fills more than one batch", async () => {
