@@ -70,3 +70,15 @@ describe("what is more than a payment is decided under lock, and keeps no other 
     expect(await process(recordOf({ payer }))).toBe("PENDING");
   });
 });
+
+describe("a deposit that was made before has its first answer", () => {
+  test("also when it would not fit any more", async () => {
+    const process = aProcess();
+    const payer = await aPayer();
+    const amount = { micros: 8_000_000_000_000_000_000n, currency: `X${randomUUIDv7().slice(-6)}` };
+    const deposit = depositOf({ owner: payer, amount });
+    await store.commit([deposit]);
+
+    expect(await process(recordOf({ payer }), deposit)).toBe("under lock");
+  });
+});

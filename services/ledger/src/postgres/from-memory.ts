@@ -138,7 +138,9 @@ function lacks(commands: readonly Command[], { looked, draft }: Decided): boolea
 /** Whether a decision is one that the statement can write: payments between accounts that are open. */
 function isSound(decided: Decided): decided is Decided & { readonly answers: readonly Answer[] } {
   const { answers, looked, draft, now } = decided;
-  const { movements, transactions, happenings } = draft.changed;
+  const { movements, transactions, transfers, happenings } = draft.changed;
+  // What is not inserted runs into no key: whether it was done before is for the books to say.
+  if (transfers.length !== looked.newTransfers.size) return false;
   if (answers === undefined || looked.unknown.length > 0 || movements.length === 0) return false;
   if (happenings.some((happening) => eventOf(happening, now) !== undefined)) return false;
   return [...transactions.values()].every(isPlain);

@@ -1,5 +1,5 @@
 import type { Account, AccountName } from "../account.ts";
-import type { Books, Draft } from "../books.ts";
+import { type Books, type Draft, transferKey } from "../books.ts";
 import type { Transaction } from "../transaction.ts";
 
 /** An account as it was read or written, and the stamp that its row had then. */
@@ -23,6 +23,8 @@ export interface Looked {
   readonly transactions: ReadonlyMap<string, Transaction>;
   /** Ids of transactions that are taken not to exist. */
   readonly absent: ReadonlySet<string>;
+  /** Keys of deposits, withdrawals and credits that are taken to be new. */
+  readonly newTransfers: ReadonlySet<string>;
   /** Accounts that memory does not know. */
   readonly unknown: readonly AccountName[];
 }
@@ -110,6 +112,7 @@ function watched(known: {
   const accounts: StampedAccount[] = [];
   const transactions = new Map<string, Transaction>();
   const absent = new Set<string>();
+  const newTransfers = new Set<string>();
   const unknown: AccountName[] = [];
   const look = (entry: Entry | undefined): Account | undefined => {
     if (entry !== undefined && entry.noted !== accounts) {
@@ -119,7 +122,7 @@ function watched(known: {
     return entry?.account;
   };
   return {
-    looked: { accounts, transactions, absent, unknown },
+    looked: { accounts, transactions, absent, newTransfers, unknown },
     books: {
       account(name) {
         const found = look(known.entries.get(name.currency)?.get(name.owner));
@@ -135,7 +138,7 @@ function watched(known: {
       },
       burnt: (id) => void absent.add(id),
       // One that was asked for before has its key, which the insert runs into.
-      transfer: () => undefined,
+      transfer: (kind, id) => void newTransfers.add(transferKey(kind, id)),
       group: () => [],
       debts: () => ({ ids: [], through: "" }),
     },
