@@ -151,7 +151,7 @@ function createLine(pool: Pool) {
   let lent: Lent | undefined;
   return {
     async send<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-      lent ??= { client: pool.connect(), users: 0, broken: undefined };
+      lent ??= { client: connect(pool), users: 0, broken: undefined };
       const mine = lent;
       mine.users += 1;
       try {
@@ -174,9 +174,20 @@ interface Lent {
   broken: Error | undefined;
 }
 
+async function connect(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  // A connection that is lost emits this too, beside failing its statements.
+  client.on("error", ignore);
+  return client;
+}
+
+function ignore(): void {}
+
 async function giveBack({ client, broken }: Lent): Promise<void> {
   try {
-    (await client).release(broken);
+    const lent = await client;
+    lent.off("error", ignore);
+    lent.release(broken);
   } catch {
     // There was no connection: whoever asked for it was told.
   }
