@@ -43,15 +43,26 @@ async function aPair() {
  * Commits each of these commands in a process of its own: all of them wait for the same row while
  * somebody else holds it, and get it in this order.
  */
-async function inTurn(locked: string, commands: readonly Command[]): Promise<readonly string[]> {
+function inTurn(locked: string, commands: readonly Command[]): Promise<readonly string[]> {
+  return batchesInTurn(
+    locked,
+    commands.map((command) => [command]),
+  );
+}
+
+/** The same with batches; answers with the outcome of the last command of each. */
+async function batchesInTurn(
+  locked: string,
+  batches: readonly (readonly Command[])[],
+): Promise<readonly string[]> {
   const blocker = new Client({ connectionString: database.url });
   await blocker.connect();
   await blocker.query("set search_path to ledger; begin");
   await blocker.query(`${locked} for update`);
   const outcomes: Promise<string>[] = [];
-  for (const command of commands) {
+  for (const commands of batches) {
     const { ledger } = openStores(database);
-    outcomes.push(ledger.commit([command]).then(({ answers }) => outcomeOf(answers[0])));
+    outcomes.push(ledger.commit(commands).then(({ answers }) => outcomeOf(answers.at(-1))));
     await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
   }
   await blocker.query("commit");
@@ -151,4 +162,40 @@ describe("a batch that has waited for another", () => {
     expect(outcomes).toEqual(["ok", "ok", "INSUFFICIENT_FUNDS"]);
     expect(await balanceOf(owner)).toEqual({ posted: 0n, held: 0n });
   });
+
+  test.each([
+    ["together with other payments", true],
+    ["alone", false],
+  ])("does not record what the other has just burnt %s", async (_how, isBesideOthers) => {
+    const pair = await aPair();
+    const others = await aPair();
+    const held = recordOf({ ...pair, amount: eur(500) });
+    await store.commit([held, recordOf(others)]);
+    const record = recordOf({ ...pair, amount: eur(800) });
+
+    const outcomes = await batchesInTurn(accountRow(pair.payer), [
+      isBesideOthers ? [recordOf(others), record] : [record],
+      [cancelOf(held.terms.id), record],
+    ]);
+
+    expect(outcomes).toEqual(["INSUFFICIENT_FUNDS", "TRANSACTION_ID_BURNT"]);
+    expect(await balanceOf(pair.payer)).toEqual({ posted: 1_000n, held: 0n });
+  });
+});
+
+test("a batch locks accounts in the order of their ids, also those that it only looks at", async () => {
+  const [poor, rich] = [await aPair(), await aPair()];
+  await store.commit([recordOf(poor), recordOf(rich)]);
+  const refused = recordOf({ ...poor, amount: eur(5_000) });
+  const blocker = await database.pool.connect();
+  await blocker.query(`begin; ${accountRow(poor.payer)} for update`);
+
+  const outcome = openStores(database).ledger.commit([recordOf(rich), refused]);
+  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  const free = await blocker.query(`${accountRow(rich.payer)} for update skip locked`);
+  await blocker.query("commit");
+  blocker.release();
+
+  expect((await outcome).answers.map(outcomeOf)).toEqual(["PENDING", "INSUFFICIENT_FUNDS"]);
+  expect(free.rowCount).toBe(1);
 });

@@ -177,8 +177,16 @@ async function write(
   const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
   const before = new Map(books.transactions.map((row) => [row.id, row]));
   const saved = [...changed.transactions.values()];
-  const touched = [...changed.accounts.values()];
-  await updateAccounts(tx, touched, newStamp());
+  // Whoever decides meanwhile on what a payer was, in one statement, cannot see what is burnt here,
+  // but finds another stamp.
+  const payers = changed.burnt.flatMap(
+    ({ payer, amount: { currency } }) => account({ owner: payer, currency }) ?? [],
+  );
+  const touched = new Map([
+    ...payers.map((payer) => [payer.id, payer] as const),
+    ...changed.accounts,
+  ]);
+  await updateAccounts(tx, [...touched.values()], newStamp());
   await saveTransactions(
     tx,
     {

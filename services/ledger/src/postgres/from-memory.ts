@@ -116,6 +116,12 @@ function decide(
   const { books, looked } = memory.watch();
   const draft = draftOn(books);
   const answers = playPayments(draft, commands, stamp);
+  // Also those that stay as they are get a new stamp: who decides meanwhile on what they were
+  // cannot see what is burnt here.
+  const untouched = looked.accounts.filter(
+    ({ account: { id } }) => !draft.changed.accounts.has(id),
+  );
+  draft.apply({ accounts: untouched.map(({ account }) => account) });
   return { draft, answers, looked, now: stamp.now, stamp: newStamp() };
 }
 

@@ -4,7 +4,7 @@ import type { Account } from "../account.ts";
 import type { Draft } from "../books.ts";
 import { movementHashes } from "../journal.ts";
 import type { Transaction } from "../transaction.ts";
-import type { Looked, StampedAccount } from "./memory.ts";
+import type { Looked } from "./memory.ts";
 import { arrayLiteral, plainLiteral } from "./rows.ts";
 import { storedTerms } from "./transactions.ts";
 
@@ -20,79 +20,74 @@ const STATEMENT = `
         $7::numeric[]) as new (id, stamp, debits_posted, credits_posted, debits_held, credits_held)
     where old.id = new.id and old.stamp = new.stamp
     returning 1
-  ), looked as (
-    select from accounts a
-    join unnest($8::bigint[], $9::bigint[]) as seen (id, stamp) using (id, stamp)
-    for no key update of a
   ), ended as (
     update transactions as old
-    set state = new.state, settled = new.settled, updated_at = $10,
-      settled_at = case new.state when 'SETTLED' then $10::timestamptz end
-    from unnest($11::uuid[], $12::transaction_state[], $13::bigint[]) as new (id, state, settled)
+    set state = new.state, settled = new.settled, updated_at = $8,
+      settled_at = case new.state when 'SETTLED' then $8::timestamptz end
+    from unnest($9::uuid[], $10::transaction_state[], $11::bigint[]) as new (id, state, settled)
     where old.id = new.id and old.state = 'PENDING' and old.delivered_at is null
     returning 1
   ), released as (
     delete from holds h
-    using unnest($11::uuid[], $14::uuid[]) as old (transaction_id, id)
+    using unnest($9::uuid[], $12::uuid[]) as old (transaction_id, id)
     where h.transaction_id = old.transaction_id and h.id = old.id
     returning 1
   ), seen as (
-    select from transactions t join unnest($15::uuid[]) as given (id) using (id)
+    select from transactions t join unnest($13::uuid[]) as given (id) using (id)
     where t.state = 'PENDING' and t.delivered_at is null
     for no key update of t
   ), recorded as (
     insert into transactions (id, payer_account, provider_account, amount, settled, hold_ms,
       created_at, updated_at, settled_at, state, capability, recorder, group_id, context, terms)
-    select id, payer, provider, amount, settled, hold_ms, $10, $10,
-      case state when 'SETTLED' then $10::timestamptz end, state, capability, recorder, group_id,
+    select id, payer, provider, amount, settled, hold_ms, $8, $8,
+      case state when 'SETTLED' then $8::timestamptz end, state, capability, recorder, group_id,
       context, terms
-    from unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
-        $21::bigint[], $22::transaction_state[], $23::text[], $24::text[], $25::uuid[], $26::json[],
-        $27::json[])
+    from unnest($14::uuid[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+        $19::bigint[], $20::transaction_state[], $21::text[], $22::text[], $23::uuid[], $24::json[],
+        $25::json[])
       as new (id, payer, provider, amount, settled, hold_ms, state, capability, recorder, group_id,
         context, terms)
   ), held as (
     insert into holds (transaction_id, id, account, amount, due_at)
-    select * from unnest($28::uuid[], $29::uuid[], $30::bigint[], $31::bigint[], $32::timestamptz[])
+    select * from unnest($26::uuid[], $27::uuid[], $28::bigint[], $29::bigint[], $30::timestamptz[])
   ), transferred as (
     insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
-    select kind, id, account, amount, task_id, burnt, $10
-    from unnest($33::transfer_kind[], $34::text[], $35::bigint[], $36::bigint[], $37::text[],
-        $38::boolean[]) as new (kind, id, account, amount, task_id, burnt)
+    select kind, id, account, amount, task_id, burnt, $8
+    from unnest($31::transfer_kind[], $32::text[], $33::bigint[], $34::bigint[], $35::text[],
+        $36::boolean[]) as new (kind, id, account, amount, task_id, burnt)
   ), burnt as (
     insert into burnt_transactions (id, payer, provider, capability, currency, amount, hold_ms,
       recorder, group_id, context, terms, created_at)
-    select new.*, $10
-    from unnest($39::uuid[], $40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[],
-      $45::bigint[], $46::text[], $47::uuid[], $48::json[], $49::json[]) as new
+    select new.*, $8
+    from unnest($37::uuid[], $38::text[], $39::text[], $40::text[], $41::text[], $42::bigint[],
+      $43::bigint[], $44::text[], $45::uuid[], $46::json[], $47::json[]) as new
   ), checked as (
     select refuse_stale(
-      (select count(*) from ended) = cardinality($11::uuid[])
-      and (select count(*) from released) = cardinality($11::uuid[])
-      and (select count(*) from seen) = cardinality($15::uuid[])
+      (select count(*) from ended) = cardinality($9::uuid[])
+      and (select count(*) from released) = cardinality($9::uuid[])
+      and (select count(*) from seen) = cardinality($13::uuid[])
       and (select count(*) from changed) = cardinality($2::bigint[])
-      and (select count(*) from looked) = cardinality($8::bigint[])
-      and not exists (select from burnt_transactions where id = any($50::uuid[]))
-      and not exists (select from transactions where id = any($51::uuid[]))
+      and not exists (select from burnt_transactions where id = any($48::uuid[]))
+      and not exists (select from transactions where id = any($49::uuid[]))
     ) as holds
   ), sealed as (
     update journal_head
     set sequence = sequence + 1,
-      hash = sha256(convert_to('{"entries":' || $52::int || ',"previous_hash":"'
-        || encode(hash, 'hex') || '","recorded_at":"' || $53::text || '","root":"'
-        || encode($54::bytea, 'hex') || '","sequence":"' || sequence + 1 || '"}', 'UTF8'))
+      hash = sha256(convert_to('{"entries":' || $50::int || ',"previous_hash":"'
+        || encode(hash, 'hex') || '","recorded_at":"' || $51::text || '","root":"'
+        || encode($52::bytea, 'hex') || '","sequence":"' || sequence + 1 || '"}', 'UTF8'))
     from checked where checked.holds
     returning sequence, hash
   ), batch as (
     insert into batches (sequence, recorded_at, entries, root, hash)
-    select sequence, $10, $52, $54, hash from sealed
+    select sequence, $8, $50, $52, hash from sealed
   )
   insert into movements (batch, debit_account, credit_account, amount, created_at, nth, kind, id,
     transaction_id, hold_id, hash, transfer)
-  select sealed.sequence, debit, credit, amount, $10, place - 1, kind, id, transaction_id, hold_id,
-    substr($55::bytea, 32 * (place::int - 1) + 1, 32), transfer
-  from unnest($56::bigint[], $57::bigint[], $58::bigint[], $59::movement_kind[], $60::uuid[],
-      $61::uuid[], $62::uuid[], $63::text[]) with ordinality
+  select sealed.sequence, debit, credit, amount, $8, place - 1, kind, id, transaction_id, hold_id,
+    substr($53::bytea, 32 * (place::int - 1) + 1, 32), transfer
+  from unnest($54::bigint[], $55::bigint[], $56::bigint[], $57::movement_kind[], $58::uuid[],
+      $59::uuid[], $60::uuid[], $61::text[]) with ordinality
     as new (debit, credit, amount, kind, id, transaction_id, hold_id, transfer, place), sealed`;
 
 /** What a batch of payments writes and on what it was decided. */
@@ -132,19 +127,17 @@ function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
   ];
 }
 
-/** $2 to $9: in the order of the ids, in which all writers lock them. */
+/**
+ * $2 to $7: in the order of the ids, in which all writers lock them. Also those that are written as
+ * they were, since what is only locked cannot be locked in one order with what changes.
+ */
 function accountArrays(
   changed: ReadonlyMap<bigint, Account>,
   looked: Looked["accounts"],
 ): string[] {
-  const ordered = looked.toSorted((a, b) => (a.account.id < b.account.id ? -1 : 1));
-  const written: StampedAccount[] = [];
-  const read: StampedAccount[] = [];
-  for (const seen of ordered) {
-    const account = changed.get(seen.account.id);
-    if (account === undefined) read.push(seen);
-    else written.push({ account, stamp: seen.stamp });
-  }
+  const written = looked
+    .map(({ account, stamp }) => ({ account: changed.get(account.id) ?? account, stamp }))
+    .sort((a, b) => (a.account.id < b.account.id ? -1 : 1));
   return [
     plainLiteral(written.map(({ account }) => account.id)),
     plainLiteral(written.map(({ stamp }) => stamp)),
@@ -152,12 +145,10 @@ function accountArrays(
     plainLiteral(written.map(({ account }) => account.creditsPosted)),
     plainLiteral(written.map(({ account }) => account.debitsHeld)),
     plainLiteral(written.map(({ account }) => account.creditsHeld)),
-    plainLiteral(read.map(({ account }) => account.id)),
-    plainLiteral(read.map(({ stamp }) => stamp)),
   ];
 }
 
-/** $11 to $32. */
+/** $9 to $30. */
 function transactionArrays(
   { changed, account }: Draft,
   looked: ReadonlyMap<string, Transaction>,
@@ -194,7 +185,7 @@ function transactionArrays(
   ];
 }
 
-/** $33 to $38. */
+/** $31 to $36. */
 function transferArrays({ changed: { transfers }, account }: Draft): string[] {
   return [
     arrayLiteral(transfers.map(({ kind }) => kind)),
@@ -206,7 +197,7 @@ function transferArrays({ changed: { transfers }, account }: Draft): string[] {
   ];
 }
 
-/** $39 to $49. */
+/** $37 to $47. */
 function burntArrays({ changed: { burnt } }: Draft): string[] {
   return [
     arrayLiteral(burnt.map(({ id }) => id)),
@@ -223,13 +214,13 @@ function burntArrays({ changed: { burnt } }: Draft): string[] {
   ];
 }
 
-/** $50 and $51: what is recorded now need only not be burnt; its key keeps it from being there. */
+/** $48 and $49: what is recorded now need only not be burnt; its key keeps it from being there. */
 function absentArrays(changed: Draft["changed"], absent: ReadonlySet<string>): string[] {
   const missing = [...absent].filter((id) => !changed.transactions.has(id));
   return [plainLiteral([...absent]), plainLiteral(missing)];
 }
 
-/** $56 to $63. */
+/** $54 to $61. */
 function movementArrays(movements: Draft["changed"]["movements"]): string[] {
   return [
     plainLiteral(movements.map(({ debit }) => debit)),
