@@ -199,3 +199,26 @@ test("a batch locks accounts in the order of their ids, also those that it only 
   expect((await outcome).answers.map(outcomeOf)).toEqual(["PENDING", "INSUFFICIENT_FUNDS"]);
   expect(free.rowCount).toBe(1);
 });
+
+test("a batch that waits for an id keeps the journal from nobody", async () => {
+  const pair = await aPair();
+  await store.commit([recordOf(pair)]);
+  const record = recordOf(pair);
+  const blocker = await database.pool.connect();
+  await blocker.query("begin");
+  await blocker.query(
+    `insert into transactions (id, payer_account, provider_account, amount, hold_ms, created_at,
+       updated_at, state, capability, recorder)
+     values ($1, 1, 2, 1, 1, now(), now(), 'PENDING', 'translate', 'operator')`,
+    [record.terms.id],
+  );
+
+  const outcome = openStores(database).ledger.commit([record]);
+  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  const free = await blocker.query("select from journal_head for update skip locked");
+  await blocker.query("rollback");
+  blocker.release();
+
+  expect((await outcome).answers.map(outcomeOf)).toEqual(["PENDING"]);
+  expect(free.rowCount).toBe(1);
+});

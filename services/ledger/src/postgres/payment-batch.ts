@@ -10,7 +10,8 @@ import { storedTerms } from "./transactions.ts";
 
 // All of a batch of payments in one statement, which is a transaction of its own: it checks that
 // what the batch was decided on still stands, and writes. `checked` asks its parts in the order in
-// which all writers lock: transactions, accounts, and then, by `sealed`, the head of the journal.
+// which all writers lock: transactions, accounts, new ids, which another may be writing too, and
+// then, by `sealed`, the head of the journal.
 const STATEMENT = `
   with changed as (
     update accounts as old
@@ -47,6 +48,7 @@ const STATEMENT = `
         $25::json[])
       as new (id, payer, provider, amount, settled, hold_ms, state, capability, recorder, group_id,
         context, terms)
+    returning 1
   ), held as (
     insert into holds (transaction_id, id, account, amount, due_at)
     select * from unnest($26::uuid[], $27::uuid[], $28::bigint[], $29::bigint[], $30::timestamptz[])
@@ -55,18 +57,23 @@ const STATEMENT = `
     select kind, id, account, amount, task_id, burnt, $8
     from unnest($31::transfer_kind[], $32::text[], $33::bigint[], $34::bigint[], $35::text[],
         $36::boolean[]) as new (kind, id, account, amount, task_id, burnt)
+    returning 1
   ), burnt as (
     insert into burnt_transactions (id, payer, provider, capability, currency, amount, hold_ms,
       recorder, group_id, context, terms, created_at)
     select new.*, $8
     from unnest($37::uuid[], $38::text[], $39::text[], $40::text[], $41::text[], $42::bigint[],
       $43::bigint[], $44::text[], $45::uuid[], $46::json[], $47::json[]) as new
+    returning 1
   ), checked as (
     select refuse_stale(
       (select count(*) from ended) = cardinality($9::uuid[])
       and (select count(*) from released) = cardinality($9::uuid[])
       and (select count(*) from seen) = cardinality($13::uuid[])
       and (select count(*) from changed) = cardinality($2::bigint[])
+      and (select count(*) from recorded) = cardinality($14::uuid[])
+      and (select count(*) from transferred) = cardinality($31::transfer_kind[])
+      and (select count(*) from burnt) = cardinality($37::uuid[])
       and not exists (select from burnt_transactions where id = any($48::uuid[]))
       and not exists (select from transactions where id = any($49::uuid[]))
     ) as holds
