@@ -3,8 +3,21 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { Rejection } from "./rejection.ts";
 
-const findAll = createValidator();
-const findFirst = createValidator({ failFast: true });
+const findAll = createValidator({ regexMatch: createMatcher() });
+const findFirst = createValidator({ failFast: true, regexMatch: createMatcher() });
+
+/**
+ * Matches patterns by the engine of the platform, which takes a tenth of the time of the one that
+ * the library brings. That one is for patterns of strangers; ours stand in the contract.
+ */
+function createMatcher(): (pattern: string, text: string) => boolean {
+  const compiled = new Map<string, RegExp>();
+  return (pattern, text) => {
+    const known = compiled.get(pattern) ?? new RegExp(pattern, "u");
+    compiled.set(pattern, known);
+    return known.test(text);
+  };
+}
 
 /** Above this size a message is refused for its first fault: of two bytes each it could have millions. */
 const ALL_FAULTS_BYTES_MAX = 64 * 1024;
