@@ -78,17 +78,19 @@ function isStale(error: unknown): boolean {
 }
 
 /**
- * Reads what commands are about. Answers with whether all of it can be remembered: what was
+ * Reads what commands are about and memory lacks. Answers with whether all of it can be remembered: what was
  * delivered, disputed or ended cannot, and is decided under lock.
  */
 async function recall(pool: Pool, memory: Memory, commands: readonly Command[]): Promise<boolean> {
   const { transactions, recorded, accounts } = subjectsOf(commands);
-  const found = await findTransactions(pool, [...new Set(transactions)], "without disputes");
+  const unknown = new Set(transactions.filter((id) => !memory.knowsTransaction(id)));
+  const found = await findTransactions(pool, [...unknown], "without disputes");
   const parties = [...recorded, ...found].flatMap(({ payer, provider, amount: { currency } }) => [
     { owner: payer, currency },
     { owner: provider, currency },
   ]);
-  const names = new Map([...accounts, ...parties].map((name) => [accountKey(name), name]));
+  const missing = [...accounts, ...parties].filter((name) => !memory.knows(name));
+  const names = new Map(missing.map((name) => [accountKey(name), name]));
   memory.learn(await findStamped(pool, [...names.values()]), found.filter(isPlain));
   return found.every((each) => isPlain(each) && each.state === "PENDING");
 }

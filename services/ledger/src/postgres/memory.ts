@@ -36,6 +36,8 @@ export interface Looked {
 export interface Memory {
   /** Opens books that note what of them is looked at. */
   watch(): { readonly books: Books; readonly looked: Looked };
+  knows(name: AccountName): boolean;
+  knowsTransaction(id: string): boolean;
   /** Takes in what was read and is not known yet. */
   learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
   /** Takes in what a batch changes, before it is written: the next is decided on that. */
@@ -45,8 +47,8 @@ export interface Memory {
   clear(): void;
 }
 
-/** Starts with nothing; keeps at most `most` accounts and as many pending transactions. */
-export function createMemory(most = 100_000): Memory {
+/** Starts with nothing; keeps at most so many accounts, and pending transactions, the newest. */
+export function createMemory(most = { accounts: 500_000, transactions: 100_000 }): Memory {
   // By currency and owner, since to join the two to one text for each look would cost more than all
   // else that memory does.
   const entries = new Map<string, Map<string, Entry>>();
@@ -62,7 +64,7 @@ export function createMemory(most = 100_000): Memory {
     entries.set(currency, owners.set(owner, entry));
     byId.set(id, entry);
     for (const [oldest, old] of byId) {
-      if (byId.size <= most) break;
+      if (byId.size <= most.accounts) break;
       byId.delete(oldest);
       entries.get(old.account.currency)?.delete(old.account.owner);
     }
@@ -73,12 +75,14 @@ export function createMemory(most = 100_000): Memory {
     if (transaction.state === "PENDING") transactions.set(transaction.id, transaction);
     else transactions.delete(transaction.id);
     for (const oldest of transactions.keys()) {
-      if (transactions.size <= most) break;
+      if (transactions.size <= most.transactions) break;
       transactions.delete(oldest);
     }
   }
 
   return {
+    knows: ({ owner, currency }) => entries.get(currency)?.has(owner) === true,
+    knowsTransaction: (id) => transactions.has(id),
     watch: () => watched({ entries, byId, transactions }),
     learn(learnt, pending) {
       for (const stamped of learnt) learnAccount(stamped);
