@@ -8,6 +8,11 @@ const PASSING: ReadonlySet<Code> = new Set([
   Code.Canceled,
 ]);
 
+/** Whether an error leaves open what became of a call, so that it may be sent again. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof ConnectError && PASSING.has(error.code);
+}
+
 /** Sends the very same request again until it is answered or refused, as the contracts ask of callers. */
 export async function persist<T>(call: () => Promise<T>): Promise<T> {
   const end = await vi.waitFor(
@@ -15,7 +20,7 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
       try {
         return { answer: await call() };
       } catch (error) {
-        if (error instanceof ConnectError && PASSING.has(error.code)) throw error;
+        if (isPassing(error)) throw error;
         return { error };
       }
     },

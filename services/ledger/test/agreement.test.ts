@@ -45,7 +45,7 @@ describe("what is agreed beyond the price", () => {
     );
   });
 
-  test("is three days to review, three for evidence and seven to rule where only their subject is named", async () => {
+  test("is three days to review, three for evidence and seven to rule where only that is named", async () => {
     const { transaction } = await ledger.recordTransaction(
       request({ delivery: {}, arbitration: { arbitrators: ["judge"], quorum: 1 } }),
     );
