@@ -2,7 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Command } from "../src/command.ts";
+import type { Command, RecordCommand } from "../src/command.ts";
 import type { LedgerStore } from "../src/store.ts";
 import {
   amountsOf,
@@ -197,6 +197,27 @@ test("a batch locks accounts in the order of their ids, also those that it only 
   blocker.release();
 
   expect((await outcome).answers.map(outcomeOf)).toEqual(["PENDING", "INSUFFICIENT_FUNDS"]);
+  expect(free.rowCount).toBe(1);
+});
+
+test("a batch locks transactions in the order of their ids, also those that it only looks at", async () => {
+  const pair = await aPair();
+  const [first, second] = [recordOf(pair), recordOf(pair)].toSorted((a, b) =>
+    a.terms.id < b.terms.id ? -1 : 1,
+  ) as [RecordCommand, RecordCommand];
+  await store.commit([first, second]);
+  const blocker = await database.pool.connect();
+  await blocker.query(`begin; ${transactionRow(first.terms.id)} for update`);
+  const mine = openStores(database).ledger;
+
+  const tooMuch = settleOf(first.terms.id, eur(101));
+  const outcome = mine.commit([settleOf(second.terms.id), tooMuch]);
+  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  const free = await blocker.query(`${transactionRow(second.terms.id)} for update skip locked`);
+  await blocker.query("commit");
+  blocker.release();
+
+  expect((await outcome).answers.map(outcomeOf)).toEqual(["SETTLED", "AMOUNT_EXCEEDS_HOLD"]);
   expect(free.rowCount).toBe(1);
 });
 

@@ -67,9 +67,9 @@ const STATEMENT = `
     returning 1
   ), checked as (
     select refuse_stale(
-      (select count(*) from ended) = cardinality($9::uuid[])
+      (select count(*) from seen) = cardinality($13::uuid[])
+      and (select count(*) from ended) = cardinality($9::uuid[])
       and (select count(*) from released) = cardinality($9::uuid[])
-      and (select count(*) from seen) = cardinality($13::uuid[])
       and (select count(*) from changed) = cardinality($2::bigint[])
       and (select count(*) from recorded) = cardinality($14::uuid[])
       and (select count(*) from transferred) = cardinality($31::transfer_kind[])
@@ -163,7 +163,8 @@ function transactionArrays(
   const all = [...changed.transactions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const ended = all.filter(({ id }) => looked.has(id));
   const added = all.filter(({ id }) => !looked.has(id));
-  const read = [...looked.keys()].filter((id) => !changed.transactions.has(id)).sort();
+  // All, when some are only looked at, so that both are locked in one order.
+  const seen = looked.size === ended.length ? [] : [...looked.keys()].sort();
   const idOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const held = added.flatMap(({ id, hold }) => (hold === undefined ? [] : [{ id, hold }]));
   return [
@@ -171,7 +172,7 @@ function transactionArrays(
     plainLiteral(ended.map(({ state }) => state)),
     plainLiteral(ended.map(({ settled }) => settled)),
     plainLiteral(ended.map(({ id }) => looked.get(id)?.hold?.id)),
-    plainLiteral(read),
+    plainLiteral(seen),
     plainLiteral(added.map(({ id }) => id)),
     plainLiteral(added.map(({ payer, amount }) => idOf(payer, amount.currency))),
     plainLiteral(added.map(({ provider, amount }) => idOf(provider, amount.currency))),
