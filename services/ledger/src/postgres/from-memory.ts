@@ -15,7 +15,7 @@ import type { Commit } from "../store.ts";
 import type { Transaction } from "../transaction.ts";
 import { findStamped } from "./accounts.ts";
 import { createMemory, type Looked, type Memory } from "./memory.ts";
-import { writePayments } from "./payment-batch.ts";
+import { parametersOf, writePayments } from "./payment-batch.ts";
 import { findTransactions } from "./transactions.ts";
 
 /** How long batches are decided under lock after one that was decided from memory was stale. */
@@ -52,13 +52,14 @@ export function createMemoryCommit(options: {
       decided = decide(memory, commands, stamp());
     }
     if (!isSound(decided)) return undefined;
+    const parameters = parametersOf(decided);
     memory.stage(decided.draft.changed, decided.stamp);
     try {
-      await line.send((tx) => writePayments(tx, decided));
+      await line.send((tx) => writePayments(tx, parameters));
     } catch (error) {
       memory.clear();
       if (!isStale(error)) throw error;
-      restUntil = performance.now() + REST_MS;
+      if (isContended(error)) restUntil = performance.now() + REST_MS;
       return undefined;
     }
     return { answers: decided.answers, happenings: decided.draft.changed.happenings };
@@ -75,6 +76,11 @@ function isStale(error: unknown): boolean {
   if (isOutage(error)) return false;
   const state = sqlState(error) ?? "";
   return ["40001", "40P01"].includes(state) || violated(error) !== undefined;
+}
+
+/** Whether others work on the same rows, which they will go on to do; an id told again is no sign. */
+function isContended(error: unknown): boolean {
+  return violated(error) === undefined;
 }
 
 /**

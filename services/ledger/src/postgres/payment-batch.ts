@@ -107,15 +107,16 @@ export interface PaymentBatch {
 }
 
 /**
- * Writes a batch, or nothing.
+ * Writes a batch, by its `parametersOf`, or nothing.
  * @throws an error of Postgres with the state 40001 when what it was decided on stands no more, and
  *   of a violated key when an id was used before
  */
-export async function writePayments(client: Tx, batch: PaymentBatch): Promise<void> {
-  await client.query({ name: "payments", text: STATEMENT, values: parametersOf(batch) });
+export async function writePayments(tx: Tx, parameters: unknown[]): Promise<void> {
+  await tx.query({ name: "payments", text: STATEMENT, values: parameters });
 }
 
-function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
+/** What the statement is given for a batch; to be taken before memory goes on. */
+export function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
   const { changed } = draft;
   const hashes = movementHashes(changed.movements);
   return [
