@@ -107,10 +107,16 @@ export async function openHoldsOf(
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
     `${LINES}
-     join holds h on h.id = m.id
-     where h.account = any(array(select id from accounts where owner = $1))
-     order by h.id
-     limit $2`,
+     where m.id = any(array(
+       select h.id from accounts a
+       cross join lateral (
+         select id from holds where account = a.id order by id limit $2
+       ) as h
+       where a.owner = $1
+       order by h.id
+       limit $2
+     ))
+     order by m.id`,
     [owner, limit],
   );
   return rows.map(toLine);
