@@ -4,7 +4,7 @@
 create function refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception '% is never changed, only added to', tg_table_name
-    using errcode = 'integrity_constraint_violation', constraint = tg_table_name || '_immutable';
+    using errcode = 'integrity_constraint_violation', constraint = tg_name;
 end
 $$;
 

@@ -70,7 +70,10 @@ create index movements_transaction on movements (transaction_id) where transacti
 -- Grows at its end only, and all movements of a batch share an entry: seven bytes each.
 create index movements_batch on movements (batch);
 
-create trigger movements_immutable before update or delete or truncate on movements
+-- For each row, so that it also stands before a statement that names a partition.
+create trigger movements_immutable before update or delete on movements
+  for each row execute function refuse_change();
+create trigger movements_not_truncated before truncate on movements
   for each statement execute function refuse_change();
 
 -- What was asked without a hold, by the caller's id, so that asking again does nothing. A burnt one
