@@ -41,6 +41,7 @@ function newStamp(): bigint {
 
 /** The most transactions that one page of a list looks at for those that it wants. */
 const LOOK_MAX = 20_000;
+
 /**
  * A batch looks up all it needs by key. Said aloud, because the planner goes by statistics, which
  * are old when a table grows fast, and keeps the plan that it made when the table was empty.
