@@ -268,6 +268,23 @@ describe("a group", () => {
     expect((await countMovements()) - before).toBe(movements);
   });
 
+  test("that was refused cannot be settled, neither whole nor by its parts", async () => {
+    const { groupId, records, ids } = await aGroup(600, 500);
+    await run(linked(...records));
+
+    const outcomes = await changeNothing(
+      [],
+      settleGroup(groupId),
+      ...ids.map((id) => settleOf(id)),
+    );
+
+    expect(outcomes).toEqual([
+      ["GROUP_NOT_FOUND"],
+      ["TRANSACTION_NOT_FOUND"],
+      ["TRANSACTION_NOT_FOUND"],
+    ]);
+  });
+
   test("that nobody recorded is not found", async () => {
     const outcomes = await changeNothing([], settleGroup(randomUUIDv7()));
 
