@@ -8,29 +8,40 @@ import { isAlive } from "../market/process-id.ts";
 const TOKEN_TTL_SECONDS = 600;
 
 /**
- * Connects to a market as an auditor: to the one that runs on a data folder or, when the
- * environment has a BOURSE_TOKEN, as its bearer to where the environment says.
- * @throws Failure when no market runs there
+ * Connects to the market that runs on a data folder, as an auditor or as the bearer of the
+ * BOURSE_TOKEN of the environment. Where the environment has a token and names an address, or no
+ * market runs there, it goes to where the environment says.
+ * @throws Failure when no market runs there and there is no token
  */
 export async function openMarket(data: string): Promise<Connection> {
-  if (process.env["BOURSE_TOKEN"]) return connect();
-  if (!isDataFolder(data)) {
-    throw new Failure(
-      `there is no market in ${data}: start one with ./bourse up, or set BOURSE_TOKEN`,
-    );
+  const running = isDataFolder(data) ? runningOn(data) : undefined;
+  if (process.env["BOURSE_TOKEN"]) return connect({ addresses: running?.unnamed ?? {} });
+  if (running === undefined) {
+    throw new Failure(`no market runs on ${data}: start one with ./bourse up, or set BOURSE_TOKEN`);
   }
-  const folder = openDataFolder(data);
-  const running = readRunning(folder);
-  if (running === undefined || !isAlive(running.supervisor)) {
-    throw new Failure(`no market runs on ${folder.root}: start it with ./bourse up`);
-  }
-  const { keyFile } = await generateKeys(folder.keys);
+  const { keyFile } = await generateKeys(running.keys);
   const signer = await createSigner({ keyFile });
   return connect({
-    addresses: Object.fromEntries(running.services.map(({ name, address }) => [name, address])),
+    addresses: running.addresses,
     // Minted for each call: an export may take longer than a token is good for.
     token: () => signer.mint("auditor", TOKEN_TTL_SECONDS),
   });
+}
+
+/** Where the market of a data folder serves, and the part of it that the environment does not name. */
+function runningOn(data: string) {
+  const folder = openDataFolder(data);
+  const running = readRunning(folder);
+  if (running === undefined || !isAlive(running.supervisor)) return undefined;
+  const addresses = running.services.map(({ name, address }) => [name, address] as const);
+  const unnamed = addresses.filter(
+    ([name]) => !process.env[`BOURSE_${name.toUpperCase()}_ADDRESS`],
+  );
+  return {
+    keys: folder.keys,
+    addresses: Object.fromEntries(addresses),
+    unnamed: Object.fromEntries(unnamed),
+  };
 }
 
 /** Runs a command; what a service refuses becomes a sentence. */
