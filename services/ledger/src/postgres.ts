@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createPool, type Pool, withTransaction } from "@bourse/postgres";
-import type { Account } from "./account.ts";
 import { DebtsUnread } from "./debt.ts";
-import { createAccountIds } from "./postgres/account-ids.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
 import { commitIn, lostRace } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
@@ -63,29 +61,16 @@ export function createWriters(url: string, schema: string): Pool {
 export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
-  const accountIds = createAccountIds();
   const stamp = () => ({ ...stampOf(options), newStamp });
   const fromMemory = createMemoryCommit({ pool: options.writers ?? pool, stamp });
-  const write: LedgerStore["write"] = async (work, query) => {
-    const { result, accounts } = await withRaces((debtors) =>
+  const write: LedgerStore["write"] = (work, query) =>
+    withRaces((debtors) =>
       withTransaction(
         pool,
-        async (tx) => {
-          let accounts: readonly Account[] = [];
-          const result = await work(tx, async (commands) => {
-            const commit = await commitIn(tx, commands, { ...stamp(), accountIds }, debtors);
-            accounts = commit.accounts;
-            return commit;
-          });
-          return { result, accounts };
-        },
+        (tx) => work(tx, (commands) => commitIn(tx, commands, stamp(), debtors)),
         { ...query, settings: BY_KEY },
       ),
     );
-    // Only now: an account that was opened by what was rolled back has no id.
-    accountIds.remember(accounts);
-    return result;
-  };
   return {
     write,
     commit: async (commands) =>

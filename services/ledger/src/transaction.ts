@@ -1,6 +1,6 @@
 import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Rejection } from "@bourse/rpc/rejection";
-import type { Money } from "./account.ts";
+import type { AccountName, Money } from "./account.ts";
 import { type Caller, callerName } from "./caller.ts";
 import { refuse } from "./refusal.ts";
 import type { Rule } from "./ruling.ts";
@@ -25,6 +25,15 @@ export interface Terms {
   readonly holdMs: number;
   readonly delivery: DeliveryTerms | undefined;
   readonly arbitration: ArbitrationTerms | undefined;
+}
+
+/** The names of the two accounts that terms are about. */
+export function partyNames({
+  payer,
+  provider,
+  amount: { currency },
+}: Pick<Terms, "payer" | "provider" | "amount">): readonly AccountName[] {
+  return [payer, provider].map((owner) => ({ owner, currency }));
 }
 
 /** What the provider promised to deliver, and how long the payer may look at it. */

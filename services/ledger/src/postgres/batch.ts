@@ -4,8 +4,7 @@ import { type Debts, type Draft, openDraft, type Stamp } from "../books.ts";
 import { type Command, play, type Subjects, subjectsOf } from "../command.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
-import type { Terms, Transaction } from "../transaction.ts";
-import type { AccountIds } from "./account-ids.ts";
+import { partyNames, type Terms, type Transaction } from "../transaction.ts";
 import {
   dropAccounts,
   findAccountIds,
@@ -26,11 +25,9 @@ export interface BatchStamp extends Stamp {
   readonly newPseudonym: () => string;
   /** Draws the stamp of changed accounts: 64 random bits. */
   readonly newStamp: () => bigint;
-  /** What is known of the accounts' ids. */
-  readonly accountIds: AccountIds;
 }
 
-/** An account was renamed since its id was remembered: the batch has to be decided anew. */
+/** An account was renamed before it was locked: the batch has to be decided anew. */
 class RenamedAccount extends Error {
   override readonly name = "RenamedAccount";
 }
@@ -73,19 +70,19 @@ export async function commitIn(
   commands: readonly Command[],
   stamp: BatchStamp,
   debtors: Debtors,
-): Promise<Commit & { readonly accounts: readonly Account[] }> {
+): Promise<Commit> {
   const subjects = subjectsOf(commands);
-  const books = await lockBooks(tx, subjects, debtors, stamp);
+  const books = await lockBooks(tx, subjects, debtors, stamp.now);
   const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
   await write(tx, books, draft, stamp);
-  const accounts = await dropUnused(tx, books, draft);
+  await dropUnused(tx, books, draft);
   const { happenings, movements } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
   if (movements.length > 0 || events.length > 0) {
     await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
   }
-  return { answers, happenings, accounts };
+  return { answers, happenings };
 }
 
 /** The rows that commands may touch, locked. */
@@ -103,7 +100,7 @@ async function lockBooks(
   tx: Tx,
   subjects: Subjects,
   debtors: Debtors,
-  { now, accountIds }: BatchStamp,
+  now: Date,
 ): Promise<LockedBooks> {
   const recorded = subjects.recorded.map(({ id }) => id);
   const members = await findGroups(tx, subjects.groups);
@@ -111,10 +108,10 @@ async function lockBooks(
   const ids = [...new Set([...subjects.transactions, ...recorded, ...members, ...owing])];
   const rows = await lockTransactions(tx, ids);
   const names = namesOf(subjects);
-  const { found, opened } = await idsOf(tx, names, accountIds, now);
+  const { found, opened } = await idsOf(tx, names, now);
   const parties = rows.flatMap((row) => [BigInt(row.payer_account), BigInt(row.provider_account)]);
   const accounts = await lockAccounts(tx, new Set([...found, ...parties]));
-  rejectRenamed(names, accounts, accountIds);
+  rejectRenamed(names, accounts);
   const existing = new Set(rows.map(({ id }) => id));
   // Again, now that nobody else can add to them.
   const debts = await findDebts(tx, debtors);
@@ -135,37 +132,22 @@ async function lockBooks(
 }
 
 /** The ids of the accounts of these names, which are opened when they are missing. */
-async function idsOf(tx: Tx, names: readonly AccountName[], known: AccountIds, now: Date) {
-  const unknown = names.filter((name) => known.get(name) === undefined);
-  const remembered = names.flatMap((name) => known.get(name) ?? []);
-  const there = await findAccountIds(tx, unknown);
-  if (there.length === unknown.length) return { found: [...remembered, ...there], opened: [] };
-  const opened = await openAccounts(tx, unknown, now);
-  const all = await findAccountIds(tx, unknown);
-  return { found: [...remembered, ...all], opened };
+async function idsOf(tx: Tx, names: readonly AccountName[], now: Date) {
+  const there = await findAccountIds(tx, names);
+  if (there.length === names.length) return { found: there, opened: [] };
+  const opened = await openAccounts(tx, names, now);
+  return { found: await findAccountIds(tx, names), opened };
 }
 
-function rejectRenamed(
-  names: readonly AccountName[],
-  accounts: readonly Account[],
-  known: AccountIds,
-): void {
+function rejectRenamed(names: readonly AccountName[], accounts: readonly Account[]): void {
   const locked = new Set(accounts.map(accountKey));
-  const renamed = names.filter((name) => !locked.has(accountKey(name)));
-  renamed.forEach(known.forget);
-  if (renamed.length > 0) throw new RenamedAccount("an account has another name by now");
+  if (names.every((name) => locked.has(accountKey(name)))) return;
+  throw new RenamedAccount("an account has another name by now");
 }
 
 function namesOf({ accounts, recorded }: Subjects): readonly AccountName[] {
-  const names = new Map(accounts.map((name) => [accountKey(name), name]));
-  for (const { payer, provider, amount } of recorded) {
-    if (payer === provider) continue;
-    for (const owner of [payer, provider]) {
-      const name = { owner, currency: amount.currency };
-      names.set(accountKey(name), name);
-    }
-  }
-  return [...names.values()];
+  const parties = recorded.filter(({ payer, provider }) => payer !== provider).flatMap(partyNames);
+  return [...new Map([...accounts, ...parties].map((name) => [accountKey(name), name])).values()];
 }
 
 async function write(
@@ -202,20 +184,16 @@ async function write(
   await burn(tx, changed.burnt, now);
 }
 
-/** Drops accounts that were opened for nothing and returns those that stay. */
+/** Drops accounts that were opened for nothing. */
 async function dropUnused(
   tx: Tx,
   { accounts, opened }: LockedBooks,
   { changed }: Draft,
-): Promise<readonly Account[]> {
-  if (opened.length === 0) return accounts;
+): Promise<void> {
+  if (opened.length === 0) return;
   const used = new Set(changed.accounts.keys());
-  const named = new Set(changed.transfers.map(accountKey));
-  for (const { payer, provider, amount } of changed.transactions.values()) {
-    for (const owner of [payer, provider]) {
-      named.add(accountKey({ owner, currency: amount.currency }));
-    }
-  }
+  const parties = [...changed.transactions.values()].flatMap(partyNames);
+  const named = new Set([...changed.transfers, ...parties].map(accountKey));
   const fresh = new Set(opened);
   const isKept = (account: Account) =>
     !fresh.has(account.id) || used.has(account.id) || named.has(accountKey(account));
@@ -224,7 +202,6 @@ async function dropUnused(
     tx,
     unused.map(({ id }) => id),
   );
-  return accounts.filter(isKept);
 }
 
 /**

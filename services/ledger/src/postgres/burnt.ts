@@ -43,22 +43,24 @@ export async function findBurnt(tx: Tx, ids: readonly string[]): Promise<readonl
   }));
 }
 
+/** How the terms of a burnt id are written. */
+export const BURNT_COLUMNS: Columns<Terms> = {
+  id: { type: "uuid", of: (terms) => terms.id },
+  payer: { type: "text", of: (terms) => terms.payer },
+  provider: { type: "text", of: (terms) => terms.provider },
+  capability: { type: "text", of: (terms) => terms.capability },
+  currency: { type: "text", of: (terms) => terms.amount.currency },
+  amount: { type: "bigint", of: (terms) => terms.amount.micros },
+  hold_ms: { type: "bigint", of: (terms) => terms.holdMs },
+  recorder: { type: "text", of: (terms) => terms.recorder },
+  group_id: { type: "uuid", of: (terms) => terms.groupId },
+  context: { type: "json", of: (terms) => terms.context && canonicalJson(terms.context) },
+  terms: { type: "json", of: storedTerms },
+};
+
 /** Remembers the terms of burnt ids. */
 export async function insertBurnt(tx: Tx, burnt: readonly Terms[], now: Date): Promise<void> {
-  const columns: Columns<Terms> = {
-    id: { type: "uuid", of: (terms) => terms.id },
-    payer: { type: "text", of: (terms) => terms.payer },
-    provider: { type: "text", of: (terms) => terms.provider },
-    capability: { type: "text", of: (terms) => terms.capability },
-    currency: { type: "text", of: (terms) => terms.amount.currency },
-    amount: { type: "bigint", of: (terms) => terms.amount.micros },
-    hold_ms: { type: "bigint", of: (terms) => terms.holdMs },
-    recorder: { type: "text", of: (terms) => terms.recorder },
-    group_id: { type: "uuid", of: (terms) => terms.groupId },
-    context: { type: "json", of: (terms) => terms.context && canonicalJson(terms.context) },
-    terms: { type: "json", of: storedTerms },
-    created_at: { type: "timestamptz", of: () => now },
-  };
+  const columns = { ...BURNT_COLUMNS, created_at: { type: "timestamptz", of: () => now } };
   // In the order of their ids, so that two batches which share several cannot wait for each other.
   const sorted = burnt.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   await insertRows(tx, "burnt_transactions", columns, sorted);

@@ -12,7 +12,7 @@ import { type Command, play, subjectsOf } from "../command.ts";
 import { DebtsUnread } from "../debt.ts";
 import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
-import type { Transaction } from "../transaction.ts";
+import { partyNames, type Transaction } from "../transaction.ts";
 import { findStamped } from "./accounts.ts";
 import { createMemory, type Looked, type Memory } from "./memory.ts";
 import { parametersOf, writePayments } from "./payment-batch.ts";
@@ -91,10 +91,7 @@ async function recall(pool: Pool, memory: Memory, commands: readonly Command[]):
   const { transactions, recorded, accounts } = subjectsOf(commands);
   const unknown = new Set(transactions.filter((id) => !memory.knowsTransaction(id)));
   const found = await findTransactions(pool, [...unknown], "without disputes");
-  const parties = [...recorded, ...found].flatMap(({ payer, provider, amount: { currency } }) => [
-    { owner: payer, currency },
-    { owner: provider, currency },
-  ]);
+  const parties = [...recorded, ...found].flatMap(partyNames);
   const missing = [...accounts, ...parties].filter((name) => !memory.knows(name));
   const names = new Map(missing.map((name) => [accountKey(name), name]));
   memory.learn(await findStamped(pool, [...names.values()]), found.filter(isPlain));

@@ -4,9 +4,11 @@ import type { Account } from "../account.ts";
 import type { Draft } from "../books.ts";
 import { movementHashes } from "../journal.ts";
 import type { Transaction } from "../transaction.ts";
+import { BURNT_COLUMNS } from "./burnt.ts";
 import type { Looked } from "./memory.ts";
-import { arrayLiteral, plainLiteral } from "./rows.ts";
+import { arrayLiteral, arrays, plainLiteral } from "./rows.ts";
 import { storedTerms } from "./transactions.ts";
+import { transferColumns } from "./transfers.ts";
 
 // All of a batch of payments in one statement, which is a transaction of its own: it checks that
 // what the batch was decided on still stands, and writes. `checked` asks its parts in the order in
@@ -117,15 +119,17 @@ export async function writePayments(tx: Tx, parameters: unknown[]): Promise<void
 
 /** What the statement is given for a batch; to be taken before memory goes on. */
 export function parametersOf({ draft, looked, now, stamp }: PaymentBatch): unknown[] {
-  const { changed } = draft;
+  const { changed, account } = draft;
+  const accountOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const hashes = movementHashes(changed.movements);
   return [
     stamp,
     ...accountArrays(changed.accounts, looked.accounts),
     now,
-    ...transactionArrays(draft, looked.transactions),
-    ...transferArrays(draft),
-    ...burntArrays(draft),
+    ...transactionArrays(changed, looked.transactions, accountOf),
+    // $31 to $36, and $37 to $47.
+    ...arrays(transferColumns(accountOf), changed.transfers),
+    ...arrays(BURNT_COLUMNS, changed.burnt),
     ...absentArrays(changed, looked.absent),
     hashes.length,
     now.toISOString(),
@@ -158,15 +162,15 @@ function accountArrays(
 
 /** $9 to $30. */
 function transactionArrays(
-  { changed, account }: Draft,
+  changed: Draft["changed"],
   looked: ReadonlyMap<string, Transaction>,
+  accountOf: (owner: string, currency: string) => bigint | undefined,
 ): string[] {
   const all = [...changed.transactions.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   const ended = all.filter(({ id }) => looked.has(id));
   const added = all.filter(({ id }) => !looked.has(id));
   // All, when some are only looked at, so that both are locked in one order.
   const seen = looked.size === ended.length ? [] : [...looked.keys()].sort();
-  const idOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const held = added.flatMap(({ id, hold }) => (hold === undefined ? [] : [{ id, hold }]));
   return [
     plainLiteral(ended.map(({ id }) => id)),
@@ -175,8 +179,8 @@ function transactionArrays(
     plainLiteral(ended.map(({ id }) => looked.get(id)?.hold?.id)),
     plainLiteral(seen),
     plainLiteral(added.map(({ id }) => id)),
-    plainLiteral(added.map(({ payer, amount }) => idOf(payer, amount.currency))),
-    plainLiteral(added.map(({ provider, amount }) => idOf(provider, amount.currency))),
+    plainLiteral(added.map(({ payer, amount }) => accountOf(payer, amount.currency))),
+    plainLiteral(added.map(({ provider, amount }) => accountOf(provider, amount.currency))),
     plainLiteral(added.map(({ amount }) => amount.micros)),
     plainLiteral(added.map(({ settled }) => settled)),
     plainLiteral(added.map(({ holdMs }) => holdMs)),
@@ -191,35 +195,6 @@ function transactionArrays(
     plainLiteral(held.map(({ hold }) => hold.account)),
     plainLiteral(held.map(({ hold }) => hold.amount)),
     arrayLiteral(held.map(({ hold }) => hold.dueAt)),
-  ];
-}
-
-/** $31 to $36. */
-function transferArrays({ changed: { transfers }, account }: Draft): string[] {
-  return [
-    arrayLiteral(transfers.map(({ kind }) => kind)),
-    arrayLiteral(transfers.map(({ id }) => id)),
-    arrayLiteral(transfers.map((transfer) => account(transfer)?.id)),
-    arrayLiteral(transfers.map(({ amount }) => amount)),
-    arrayLiteral(transfers.map(({ taskId }) => taskId)),
-    arrayLiteral(transfers.map(({ burnt }) => burnt)),
-  ];
-}
-
-/** $37 to $47. */
-function burntArrays({ changed: { burnt } }: Draft): string[] {
-  return [
-    arrayLiteral(burnt.map(({ id }) => id)),
-    arrayLiteral(burnt.map(({ payer }) => payer)),
-    arrayLiteral(burnt.map(({ provider }) => provider)),
-    arrayLiteral(burnt.map(({ capability }) => capability)),
-    arrayLiteral(burnt.map(({ amount }) => amount.currency)),
-    arrayLiteral(burnt.map(({ amount }) => amount.micros)),
-    arrayLiteral(burnt.map(({ holdMs }) => holdMs)),
-    arrayLiteral(burnt.map(({ recorder }) => recorder)),
-    arrayLiteral(burnt.map(({ groupId }) => groupId)),
-    arrayLiteral(burnt.map(({ context }) => context && canonicalJson(context))),
-    arrayLiteral(burnt.map(storedTerms)),
   ];
 }
 

@@ -93,6 +93,7 @@ function source<R>(columns: Columns<R>): string {
   return `unnest(${types.join(", ")})`;
 }
 
-function arrays<R>(columns: Columns<R>, rows: readonly R[]): string[] {
+/** What each column of these rows holds, as arrays that Postgres reads. */
+export function arrays<R>(columns: Columns<R>, rows: readonly R[]): string[] {
   return Object.values(columns).map(({ of }) => arrayLiteral(rows.map(of)));
 }

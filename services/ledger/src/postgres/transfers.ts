@@ -32,6 +32,20 @@ export async function findTransfers(
   }));
 }
 
+/** How a transfer is written; `accountOf` tells the id of an owner's account. */
+export function transferColumns(
+  accountOf: (owner: string, currency: string) => bigint | undefined,
+): Columns<Transfer> {
+  return {
+    kind: { type: "transfer_kind", of: (transfer) => transfer.kind },
+    id: { type: "text", of: (transfer) => transfer.id },
+    account: { type: "bigint", of: ({ owner, currency }) => accountOf(owner, currency) },
+    amount: { type: "bigint", of: (transfer) => transfer.amount },
+    task_id: { type: "text", of: (transfer) => transfer.taskId },
+    burnt: { type: "boolean", of: (transfer) => transfer.burnt },
+  };
+}
+
 /** Remembers deposits, withdrawals and credits, also the burnt ones. */
 export async function insertTransfers(
   tx: Tx,
@@ -39,15 +53,8 @@ export async function insertTransfers(
   accountOf: (owner: string, currency: string) => bigint,
   now: Date,
 ): Promise<void> {
-  const columns: Columns<Transfer> = {
-    kind: { type: "transfer_kind", of: (transfer) => transfer.kind },
-    id: { type: "text", of: (transfer) => transfer.id },
-    account: { type: "bigint", of: ({ owner, currency }) => accountOf(owner, currency) },
-    amount: { type: "bigint", of: (transfer) => transfer.amount },
-    task_id: { type: "text", of: (transfer) => transfer.taskId },
-    burnt: { type: "boolean", of: (transfer) => transfer.burnt },
-    created_at: { type: "timestamptz", of: () => now },
-  };
+  const created = { created_at: { type: "timestamptz", of: () => now } };
+  const columns = { ...transferColumns(accountOf), ...created };
   // In the order of their keys, so that two batches which share several cannot wait for each other.
   const sorted = transfers.toSorted((a, b) => (a.kind + a.id < b.kind + b.id ? -1 : 1));
   await insertRows(tx, "transfers", columns, sorted);
