@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bourse_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { Agent, AvailabilityState, Endpoint } from "../../registry/v1/agent_pb.ts";
+import type { Agent, AvailabilityState, Endpoint, Slot } from "../../registry/v1/agent_pb.ts";
 import { file_bourse_registry_v1_agent } from "../../registry/v1/agent_pb.ts";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_bourse_type_v1_money } from "../../type/v1/money_pb.ts";
@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/discovery/v1/discovery_service.proto.
  */
 export const file_bourse_discovery_v1_discovery_service: GenFile = /*@__PURE__*/
-  fileDesc("Citib3Vyc2UvZGlzY292ZXJ5L3YxL2Rpc2NvdmVyeV9zZXJ2aWNlLnByb3RvEhNib3Vyc2UuZGlzY292ZXJ5LnYxIrkECgtBZ2VudEZpbHRlchImCgxjYXBhYmlsaXRpZXMYASADKAlCELpIDZIBChAUIgZyBBABGGQSPQoFbWF0Y2gYAiABKA4yJC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhcGFiaWxpdHlNYXRjaEIIukgFggECEAESdwoIbWF4X2Nvc3QYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJOukhLugFIChVtYXhfY29zdC5ub3RfbmVnYXRpdmUSHW1heF9jb3N0IG11c3Qgbm90IGJlIG5lZ2F0aXZlGhB0aGlzLm1pY3JvcyA+PSAwEkgKBnN0YXRlcxgEIAMoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIRukgOkgELEAQiB4IBBBABIAASNQoPbWluX3JlbGlhYmlsaXR5GAUgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEjgKC21heF9sYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqABJKCghtZXRhZGF0YRgHIAMoCzIuLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXIuTWV0YWRhdGFFbnRyeUIIukgFmgECEAoaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF9taW5fcmVsaWFiaWxpdHkivwEKE1NlYXJjaEFnZW50c1JlcXVlc3QSMAoGZmlsdGVyGAEgASgLMiAuYm91cnNlLmRpc2NvdmVyeS52MS5BZ2VudEZpbHRlchI8CghvcmRlcl9ieRgCIAEoDjIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VhcmNoT3JkZXJCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxjQDyJuChRTZWFyY2hBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCnRvdGFsX3NpemUYAyABKAMiZwoWUmVjb21tZW5kQWdlbnRzUmVxdWVzdBIdCgpjYXBhYmlsaXR5GAEgASgJQgm6SAZyBBABGGQSGAoFY291bnQYAiABKAVCCbpIBhoEGGQoABIUCgxpbmNsdWRlX2J1c3kYAyABKAgiRAoXUmVjb21tZW5kQWdlbnRzUmVzcG9uc2USKQoGYWdlbnRzGAEgAygLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50Is4BChJTZWxlY3RBZ2VudFJlcXVlc3QSMAoGZmlsdGVyGAEgASgLMiAuYm91cnNlLmRpc2NvdmVyeS52MS5BZ2VudEZpbHRlchJCCghzdHJhdGVneRgCIAEoDjImLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0aW9uU3RyYXRlZ3lCCLpIBYIBAhABEh0KCmFsdGVybmF0ZXMYAyABKAVCCbpIBhoEGAooABIjChFleGNsdWRlX2FnZW50X2lkcxgEIAMoCUIIukgFkgECEGQioQEKE1NlbGVjdEFnZW50UmVzcG9uc2USLQoFYWdlbnQYASABKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRIyCgphbHRlcm5hdGVzGAIgAygLMh4uYm91cnNlLmRpc2NvdmVyeS52MS5DYW5kaWRhdGUSDgoGcmVhc29uGAMgASgJEhcKD2VsaWdpYmxlX2FnZW50cxgEIAEoBSJ7CglDYW5kaWRhdGUSEAoIYWdlbnRfaWQYASABKAkSLgoIZW5kcG9pbnQYAiABKAsyHC5ib3Vyc2UucmVnaXN0cnkudjEuRW5kcG9pbnQSLAoNY29zdF9wZXJfdGFzaxgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Ih4KHFN1bW1hcml6ZUNhcGFiaWxpdGllc1JlcXVlc3QiyQEKHVN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlEk4KDGNhcGFiaWxpdGllcxgBIAMoCzI4LmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UuQ291bnQSFAoMdG90YWxfYWdlbnRzGAIgASgDGkIKBUNvdW50EhIKCmNhcGFiaWxpdHkYASABKAkSDgoGYWdlbnRzGAIgASgDEhUKDW9ubGluZV9hZ2VudHMYAyABKAMqZwoPQ2FwYWJpbGl0eU1hdGNoEiAKHENBUEFCSUxJVFlfTUFUQ0hfVU5TUEVDSUZJRUQQABIYChRDQVBBQklMSVRZX01BVENIX0FMTBABEhgKFENBUEFCSUxJVFlfTUFUQ0hfQU5ZEAIqlwEKC1NlYXJjaE9yZGVyEhwKGFNFQVJDSF9PUkRFUl9VTlNQRUNJRklFRBAAEhUKEVNFQVJDSF9PUkRFUl9DT1NUEAESHAoYU0VBUkNIX09SREVSX1JFTElBQklMSVRZEAISFgoSU0VBUkNIX09SREVSX1NDT1JFEAMSHQoZU0VBUkNIX09SREVSX0FWQUlMQUJJTElUWRAEKt0BChFTZWxlY3Rpb25TdHJhdGVneRIiCh5TRUxFQ1RJT05fU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIiCh5TRUxFQ1RJT05fU1RSQVRFR1lfUk9VTkRfUk9CSU4QARIjCh9TRUxFQ1RJT05fU1RSQVRFR1lfTEVBU1RfTE9BREVEEAISHQoZU0VMRUNUSU9OX1NUUkFURUdZX1JBTkRPTRADEh8KG1NFTEVDVElPTl9TVFJBVEVHWV9DSEVBUEVTVBAEEhsKF1NFTEVDVElPTl9TVFJBVEVHWV9CRVNUEAUygQQKEERpc2NvdmVyeVNlcnZpY2UScgoMU2VhcmNoQWdlbnRzEiguYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXF1ZXN0GikuYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJ7Cg9SZWNvbW1lbmRBZ2VudHMSKy5ib3Vyc2UuZGlzY292ZXJ5LnYxLlJlY29tbWVuZEFnZW50c1JlcXVlc3QaLC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlJlY29tbWVuZEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEmwKC1NlbGVjdEFnZW50EicuYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3RBZ2VudFJlcXVlc3QaKC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlNlbGVjdEFnZW50UmVzcG9uc2UiCqq7GAYKBAIDBAUSjQEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIxLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVxdWVzdBoyLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAVCSwoTYm91cnNlLmRpc2NvdmVyeS52MVABWjJib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2Rpc2NvdmVyeS92MTtkaXNjb3Zlcnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Citib3Vyc2UvZGlzY292ZXJ5L3YxL2Rpc2NvdmVyeV9zZXJ2aWNlLnByb3RvEhNib3Vyc2UuZGlzY292ZXJ5LnYxIo4FCgtBZ2VudEZpbHRlchImCgxjYXBhYmlsaXRpZXMYASADKAlCELpIDZIBChAUIgZyBBABGGQSPQoFbWF0Y2gYAiABKA4yJC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhcGFiaWxpdHlNYXRjaEIIukgFggECEAESdwoIbWF4X2Nvc3QYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJOukhLugFIChVtYXhfY29zdC5ub3RfbmVnYXRpdmUSHW1heF9jb3N0IG11c3Qgbm90IGJlIG5lZ2F0aXZlGhB0aGlzLm1pY3JvcyA+PSAwEkgKBnN0YXRlcxgEIAMoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIRukgOkgELEAQiB4IBBBABIAASNQoPbWluX3JlbGlhYmlsaXR5GAUgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEjgKC21heF9sYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqABJKCghtZXRhZGF0YRgHIAMoCzIuLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXIuTWV0YWRhdGFFbnRyeUIIukgFmgECEAoSFgoEdGV4dBgIIAEoCUIIukgFcgMYyAESOwoPZW5kcG9pbnRfc2NoZW1lGAkgASgJQiK6SB9yHTIbXihbYS16XVthLXowLTkuKy1dezAsMzF9KT8kGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfbWluX3JlbGlhYmlsaXR5ItABChNTZWFyY2hBZ2VudHNSZXF1ZXN0EjAKBmZpbHRlchgBIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXISPAoIb3JkZXJfYnkYAiABKA4yIC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlNlYXJjaE9yZGVyQgi6SAWCAQIQARIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMY0A8SDwoHZXhwbGFpbhgFIAEoCCKfAgoUU2VhcmNoQWdlbnRzUmVzcG9uc2USKQoGYWdlbnRzGAEgAygLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgp0b3RhbF9zaXplGAMgASgDEjkKDGV4cGxhbmF0aW9ucxgEIAMoCzIjLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlUGFydHMSRQoGY291bnRzGAUgAygLMjUuYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBImcKFlJlY29tbWVuZEFnZW50c1JlcXVlc3QSHQoKY2FwYWJpbGl0eRgBIAEoCUIJukgGcgQQARhkEhgKBWNvdW50GAIgASgFQgm6SAYaBBhkKAASFAoMaW5jbHVkZV9idXN5GAMgASgIIkQKF1JlY29tbWVuZEFnZW50c1Jlc3BvbnNlEikKBmFnZW50cxgBIAMoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCLOAQoJU2xvd1N0YXJ0Ej0KBndpbmRvdxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPyAEBqgEJIgUIgJqeASoAEjAKCmFnZ3Jlc3Npb24YAiABKAFCF7pIFBISGQAAAAAAAFlAIQAAAAAAAAAASACIAQESMQoLbGVhc3Rfc2hhcmUYAyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAGIAQFCDQoLX2FnZ3Jlc3Npb25CDgoMX2xlYXN0X3NoYXJlIpgDChJTZWxlY3RBZ2VudFJlcXVlc3QSMAoGZmlsdGVyGAEgASgLMiAuYm91cnNlLmRpc2NvdmVyeS52MS5BZ2VudEZpbHRlchJCCghzdHJhdGVneRgCIAEoDjImLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0aW9uU3RyYXRlZ3lCCLpIBYIBAhABEh0KCmFsdGVybmF0ZXMYAyABKAVCCbpIBhoEGAooABIjChFleGNsdWRlX2FnZW50X2lkcxgEIAMoCUIIukgFkgECEGQSLgoEc2xvdBgFIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvdFJlcXVlc3QSMgoKc2xvd19zdGFydBgGIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvd1N0YXJ0EjAKD3BhbmljX3RocmVzaG9sZBgHIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASMgoRZXhwbG9yYXRpb25fc2hhcmUYCCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAIk0KC1Nsb3RSZXF1ZXN0Ej4KB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID8gBAaoBCSIDCJAcMgIIASLJAQoTU2VsZWN0QWdlbnRSZXNwb25zZRItCgVhZ2VudBgBIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlEjIKCmFsdGVybmF0ZXMYAiADKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRIOCgZyZWFzb24YAyABKAkSFwoPZWxpZ2libGVfYWdlbnRzGAQgASgFEiYKBHNsb3QYBSABKAsyGC5ib3Vyc2UucmVnaXN0cnkudjEuU2xvdCJ7CglDYW5kaWRhdGUSEAoIYWdlbnRfaWQYASABKAkSLgoIZW5kcG9pbnQYAiABKAsyHC5ib3Vyc2UucmVnaXN0cnkudjEuRW5kcG9pbnQSLAoNY29zdF9wZXJfdGFzaxgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5IncKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EkIKCXNlbGVjdGlvbhgBIAEoCzInLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0QWdlbnRSZXF1ZXN0Qga6SAPIAQESGAoFY291bnQYAiABKAVCCbpIBhoEGGQoACKeAgoYRXhwbGFpblNlbGVjdGlvblJlc3BvbnNlEg4KBnJlYXNvbhgBIAEoCRI3CgpjYW5kaWRhdGVzGAIgAygLMiMuYm91cnNlLmRpc2NvdmVyeS52MS5DYW5kaWRhdGVQYXJ0cxIXCg9lbGlnaWJsZV9hZ2VudHMYAyABKAMSSQoGY291bnRzGAQgAygLMjkuYm91cnNlLmRpc2NvdmVyeS52MS5FeHBsYWluU2VsZWN0aW9uUmVzcG9uc2UuQ291bnRzRW50cnkSDQoFcGFuaWMYBSABKAgSFwoPdW5wcm92ZW5fYWdlbnRzGAYgASgDGi0KC0NvdW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEi4QIKDkNhbmRpZGF0ZVBhcnRzEi0KBWFnZW50GAEgASgLMh4uYm91cnNlLmRpc2NvdmVyeS52MS5DYW5kaWRhdGUSNAoFc3RhdGUYAiABKA4yJS5ib3Vyc2UucmVnaXN0cnkudjEuQXZhaWxhYmlsaXR5U3RhdGUSDAoEbG9hZBgDIAEoBRIUCgxyZWNlbnRfcGlja3MYBCABKAUSFwoPcmVsaWFiaWxpdHlfcHBtGAUgASgFEhQKDHNjb3JlX21pY3JvcxgGIAEoBRIuCgtwOTVfbGF0ZW5jeRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFjYXBhY2l0eV9wZXJfaG91chgIIAEoBRIWCglzaGFyZV9wcG0YCSABKAVIAIgBARIXCgpjaGFuY2VfcHBtGAogASgFSAGIAQFCDAoKX3NoYXJlX3BwbUINCgtfY2hhbmNlX3BwbSIeChxTdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0IskBCh1TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZRJOCgxjYXBhYmlsaXRpZXMYASADKAsyOC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlLkNvdW50EhQKDHRvdGFsX2FnZW50cxgCIAEoAxpCCgVDb3VudBISCgpjYXBhYmlsaXR5GAEgASgJEg4KBmFnZW50cxgCIAEoAxIVCg1vbmxpbmVfYWdlbnRzGAMgASgDKmcKD0NhcGFiaWxpdHlNYXRjaBIgChxDQVBBQklMSVRZX01BVENIX1VOU1BFQ0lGSUVEEAASGAoUQ0FQQUJJTElUWV9NQVRDSF9BTEwQARIYChRDQVBBQklMSVRZX01BVENIX0FOWRACKpcBCgtTZWFyY2hPcmRlchIcChhTRUFSQ0hfT1JERVJfVU5TUEVDSUZJRUQQABIVChFTRUFSQ0hfT1JERVJfQ09TVBABEhwKGFNFQVJDSF9PUkRFUl9SRUxJQUJJTElUWRACEhYKElNFQVJDSF9PUkRFUl9TQ09SRRADEh0KGVNFQVJDSF9PUkRFUl9BVkFJTEFCSUxJVFkQBCrDAgoRU2VsZWN0aW9uU3RyYXRlZ3kSIgoeU0VMRUNUSU9OX1NUUkFURUdZX1VOU1BFQ0lGSUVEEAASIgoeU0VMRUNUSU9OX1NUUkFURUdZX1JPVU5EX1JPQklOEAESIwofU0VMRUNUSU9OX1NUUkFURUdZX0xFQVNUX0xPQURFRBACEh0KGVNFTEVDVElPTl9TVFJBVEVHWV9SQU5ET00QAxIfChtTRUxFQ1RJT05fU1RSQVRFR1lfQ0hFQVBFU1QQBBIbChdTRUxFQ1RJT05fU1RSQVRFR1lfQkVTVBAFEh8KG1NFTEVDVElPTl9TVFJBVEVHWV9XRUlHSFRFRBAGEiMKH1NFTEVDVElPTl9TVFJBVEVHWV9QT1dFUl9PRl9UV08QBxIeChpTRUxFQ1RJT05fU1RSQVRFR1lfRkFTVEVTVBAIMoEFChBEaXNjb3ZlcnlTZXJ2aWNlEnIKDFNlYXJjaEFnZW50cxIoLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VhcmNoQWdlbnRzUmVxdWVzdBopLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VhcmNoQWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSewoPUmVjb21tZW5kQWdlbnRzEisuYm91cnNlLmRpc2NvdmVyeS52MS5SZWNvbW1lbmRBZ2VudHNSZXF1ZXN0GiwuYm91cnNlLmRpc2NvdmVyeS52MS5SZWNvbW1lbmRBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJsCgtTZWxlY3RBZ2VudBInLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0QWdlbnRSZXF1ZXN0GiguYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3RBZ2VudFJlc3BvbnNlIgqquxgGCgQCAwQFEn4KEEV4cGxhaW5TZWxlY3Rpb24SLC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gi0uYm91cnNlLmRpc2NvdmVyeS52MS5FeHBsYWluU2VsZWN0aW9uUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSjQEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIxLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVxdWVzdBoyLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAVCSwoTYm91cnNlLmRpc2NvdmVyeS52MVABWjJib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2Rpc2NvdmVyeS92MTtkaXNjb3Zlcnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * Which agents are wanted. Every condition that is set must hold.
@@ -49,7 +49,9 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
   maxCost?: Money | undefined;
 
   /**
-   * In one of these states. Empty: ONLINE for picks and recommendations, any for a search.
+   * In one of these states. Empty: ONLINE for picks and recommendations, any for a search. Who asks
+   * for states wants to call an agent, so one whose circuit breaker is OPEN does not pass then: at one
+   * of the wanted capabilities, or with ANY at each of them that it has.
    *
    * @generated from field: repeated bourse.registry.v1.AvailabilityState states = 4;
    */
@@ -76,6 +78,21 @@ export type AgentFilter = Message<"bourse.discovery.v1.AgentFilter"> & {
    * @generated from field: map<string, string> metadata = 7;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * With all these words in their names, descriptions or capabilities: whole words, runs of letters
+   * and digits in any case. Of an agent the first 128 words count.
+   *
+   * @generated from field: string text = 8;
+   */
+  text: string;
+
+  /**
+   * With an endpoint whose URI has this scheme, such as `grpc`. Empty: also without an endpoint.
+   *
+   * @generated from field: string endpoint_scheme = 9;
+   */
+  endpointScheme: string;
 };
 
 /**
@@ -118,6 +135,13 @@ export type SearchAgentsRequest = Message<"bourse.discovery.v1.SearchAgentsReque
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Also say what the agents of the page were ordered by, and who was kept out by what.
+   *
+   * @generated from field: bool explain = 5;
+   */
+  explain: boolean;
 };
 
 /**
@@ -153,6 +177,21 @@ export type SearchAgentsResponse = Message<"bourse.discovery.v1.SearchAgentsResp
    * @generated from field: int64 total_size = 3;
    */
   totalSize: bigint;
+
+  /**
+   * With `explain`: one for each of the agents, in the same order.
+   *
+   * @generated from field: repeated bourse.discovery.v1.CandidateParts explanations = 4;
+   */
+  explanations: CandidateParts[];
+
+  /**
+   * With `explain`: `total` and how many were kept out by what, as SelectAgent tells when it
+   * refuses. With those that pass they sum to `total`.
+   *
+   * @generated from field: map<string, int64> counts = 5;
+   */
+  counts: { [key: string]: bigint };
 };
 
 /**
@@ -219,6 +258,42 @@ export const RecommendAgentsResponseSchema: GenMessage<RecommendAgentsResponse> 
   messageDesc(file_bourse_discovery_v1_discovery_service, 4);
 
 /**
+ * How the share of a newcomer grows, so that one without a history is not given all the work at
+ * once: max(least_share, (age / window) ^ (1 / aggression)), as Envoy's slow start.
+ *
+ * @generated from message bourse.discovery.v1.SlowStart
+ */
+export type SlowStart = Message<"bourse.discovery.v1.SlowStart"> & {
+  /**
+   * From its first registration until its share is whole.
+   *
+   * @generated from field: google.protobuf.Duration window = 1;
+   */
+  window?: Duration | undefined;
+
+  /**
+   * Above 1: faster at first. Absent means 1: by equal steps.
+   *
+   * @generated from field: optional double aggression = 2;
+   */
+  aggression?: number | undefined;
+
+  /**
+   * What it begins with. Absent means 0.1.
+   *
+   * @generated from field: optional double least_share = 3;
+   */
+  leastShare?: number | undefined;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.SlowStart.
+ * Use `create(SlowStartSchema)` to create a new message.
+ */
+export const SlowStartSchema: GenMessage<SlowStart> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 5);
+
+/**
  * Asks for one agent.
  *
  * @generated from message bourse.discovery.v1.SelectAgentRequest
@@ -251,6 +326,41 @@ export type SelectAgentRequest = Message<"bourse.discovery.v1.SelectAgentRequest
    * @generated from field: repeated string exclude_agent_ids = 4;
    */
   excludeAgentIds: string[];
+
+  /**
+   * Take a place at the agent, too.
+   *
+   * @generated from field: bourse.discovery.v1.SlotRequest slot = 5;
+   */
+  slot?: SlotRequest | undefined;
+
+  /**
+   * A newcomer is drawn (RANDOM, WEIGHTED, POWER_OF_TWO) or, where it comes first, kept
+   * (LEAST_LOADED) with the chance of its share only. Other strategies leave it aside. Absent: all
+   * have their whole share.
+   *
+   * @generated from field: bourse.discovery.v1.SlowStart slow_start = 6;
+   */
+  slowStart?: SlowStart | undefined;
+
+  /**
+   * When less than this share of the agents that pass all but `states` pass `states` too, all of
+   * them may be picked, and the reason says PANIC: better to try those that are said to be away than
+   * to send everything to the few that are left. LEAST_LOADED still names no OFFLINE agent,
+   * and an open breaker stays open. 0: off.
+   *
+   * @generated from field: double panic_threshold = 7;
+   */
+  panicThreshold: number;
+
+  /**
+   * With this chance an agent without a record at what is wanted is picked, each as likely, and the
+   * reason says EXPLORATION; no turn is taken then, and the alternates are the most reliable ones.
+   * Where all have a record, or none, the strategy picks.
+   *
+   * @generated from field: double exploration_share = 8;
+   */
+  explorationShare: number;
 };
 
 /**
@@ -258,7 +368,28 @@ export type SelectAgentRequest = Message<"bourse.discovery.v1.SelectAgentRequest
  * Use `create(SelectAgentRequestSchema)` to create a new message.
  */
 export const SelectAgentRequestSchema: GenMessage<SelectAgentRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 5);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 6);
+
+/**
+ * Asks for a place at the agent that is picked.
+ *
+ * @generated from message bourse.discovery.v1.SlotRequest
+ */
+export type SlotRequest = Message<"bourse.discovery.v1.SlotRequest"> & {
+  /**
+   * The slot ends by itself after this time, unless it is renewed at the registry.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 1;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.SlotRequest.
+ * Use `create(SlotRequestSchema)` to create a new message.
+ */
+export const SlotRequestSchema: GenMessage<SlotRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 7);
 
 /**
  * One agent.
@@ -293,6 +424,13 @@ export type SelectAgentResponse = Message<"bourse.discovery.v1.SelectAgentRespon
    * @generated from field: int32 eligible_agents = 4;
    */
   eligibleAgents: number;
+
+  /**
+   * The place at the pick, if one was asked for. Release it at the registry when the work is done.
+   *
+   * @generated from field: bourse.registry.v1.Slot slot = 5;
+   */
+  slot?: Slot | undefined;
 };
 
 /**
@@ -300,7 +438,7 @@ export type SelectAgentResponse = Message<"bourse.discovery.v1.SelectAgentRespon
  * Use `create(SelectAgentResponseSchema)` to create a new message.
  */
 export const SelectAgentResponseSchema: GenMessage<SelectAgentResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 6);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 8);
 
 /**
  * What a caller needs to know of an agent to send it work.
@@ -335,7 +473,178 @@ export type Candidate = Message<"bourse.discovery.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 7);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 9);
+
+/**
+ * Asks what SelectAgent would do.
+ *
+ * @generated from message bourse.discovery.v1.ExplainSelectionRequest
+ */
+export type ExplainSelectionRequest = Message<"bourse.discovery.v1.ExplainSelectionRequest"> & {
+  /**
+   * The call to explain; its `alternates` do not matter.
+   *
+   * @generated from field: bourse.discovery.v1.SelectAgentRequest selection = 1;
+   */
+  selection?: SelectAgentRequest | undefined;
+
+  /**
+   * How many candidates to name; 0 means 10.
+   *
+   * @generated from field: int32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.ExplainSelectionRequest.
+ * Use `create(ExplainSelectionRequestSchema)` to create a new message.
+ */
+export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 10);
+
+/**
+ * What SelectAgent would do.
+ *
+ * @generated from message bourse.discovery.v1.ExplainSelectionResponse
+ */
+export type ExplainSelectionResponse = Message<"bourse.discovery.v1.ExplainSelectionResponse"> & {
+  /**
+   * How the pick would be made, in words.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * ROUND_ROBIN: in the order of their turns. RANDOM and POWER_OF_TWO: by load. WEIGHTED: most
+   * reliable first. Others: best first. Without exploration, which is a chance beside these.
+   *
+   * @generated from field: repeated bourse.discovery.v1.CandidateParts candidates = 2;
+   */
+  candidates: CandidateParts[];
+
+  /**
+   * How many there are to choose from.
+   *
+   * @generated from field: int64 eligible_agents = 3;
+   */
+  eligibleAgents: bigint;
+
+  /**
+   * `total` and how many were kept out by what, as SelectAgent tells when it refuses. With those that
+   * are eligible they sum to `total`.
+   *
+   * @generated from field: map<string, int64> counts = 4;
+   */
+  counts: { [key: string]: bigint };
+
+  /**
+   * So few are available that all others are candidates too.
+   *
+   * @generated from field: bool panic = 5;
+   */
+  panic: boolean;
+
+  /**
+   * How many of the eligible agents are without a record: whom exploration may pick.
+   *
+   * @generated from field: int64 unproven_agents = 6;
+   */
+  unprovenAgents: bigint;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.ExplainSelectionResponse.
+ * Use `create(ExplainSelectionResponseSchema)` to create a new message.
+ */
+export const ExplainSelectionResponseSchema: GenMessage<ExplainSelectionResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 11);
+
+/**
+ * What is looked at in an agent. Shares are in millionths.
+ *
+ * @generated from message bourse.discovery.v1.CandidateParts
+ */
+export type CandidateParts = Message<"bourse.discovery.v1.CandidateParts"> & {
+  /**
+   * Who.
+   *
+   * @generated from field: bourse.discovery.v1.Candidate agent = 1;
+   */
+  agent?: Candidate | undefined;
+
+  /**
+   * Whether it can take work now.
+   *
+   * @generated from field: bourse.registry.v1.AvailabilityState state = 2;
+   */
+  state: AvailabilityState;
+
+  /**
+   * Tasks it said it has under way, and picks made here since it said so.
+   *
+   * @generated from field: int32 load = 3;
+   */
+  load: number;
+
+  /**
+   * Picks made here in the last minute.
+   *
+   * @generated from field: int32 recent_picks = 4;
+   */
+  recentPicks: number;
+
+  /**
+   * The lower bound of its reliability at what is wanted, in millionths.
+   *
+   * @generated from field: int32 reliability_ppm = 5;
+   */
+  reliabilityPpm: number;
+
+  /**
+   * Its score, 0 to 5,000,000.
+   *
+   * @generated from field: int32 score_micros = 6;
+   */
+  scoreMicros: number;
+
+  /**
+   * Its promised p95 latency. Absent when it promises none.
+   *
+   * @generated from field: google.protobuf.Duration p95_latency = 7;
+   */
+  p95Latency?: Duration | undefined;
+
+  /**
+   * Tasks it takes an hour.
+   *
+   * @generated from field: int32 capacity_per_hour = 8;
+   */
+  capacityPerHour: number;
+
+  /**
+   * Its share while it is new; absent without slow start.
+   *
+   * @generated from field: optional int32 share_ppm = 9;
+   */
+  sharePpm?: number | undefined;
+
+  /**
+   * The chance that it is picked. Absent where no chance decides, and for POWER_OF_TWO with slow
+   * start. Among more than 10,000 the weights are summed up from a sample of them.
+   *
+   * @generated from field: optional int32 chance_ppm = 10;
+   */
+  chancePpm?: number | undefined;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.CandidateParts.
+ * Use `create(CandidatePartsSchema)` to create a new message.
+ */
+export const CandidatePartsSchema: GenMessage<CandidateParts> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 12);
 
 /**
  * Asks what the market can do.
@@ -350,7 +659,7 @@ export type SummarizeCapabilitiesRequest = Message<"bourse.discovery.v1.Summariz
  * Use `create(SummarizeCapabilitiesRequestSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesRequestSchema: GenMessage<SummarizeCapabilitiesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 8);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 13);
 
 /**
  * What the market can do.
@@ -378,7 +687,7 @@ export type SummarizeCapabilitiesResponse = Message<"bourse.discovery.v1.Summari
  * Use `create(SummarizeCapabilitiesResponseSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponseSchema: GenMessage<SummarizeCapabilitiesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 9);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 14);
 
 /**
  * How many agents have a capability.
@@ -413,7 +722,7 @@ export type SummarizeCapabilitiesResponse_Count = Message<"bourse.discovery.v1.S
  * Use `create(SummarizeCapabilitiesResponse_CountSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponse_CountSchema: GenMessage<SummarizeCapabilitiesResponse_Count> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 9, 0);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 14, 0);
 
 /**
  * How many of the wanted capabilities an agent must have.
@@ -558,6 +867,29 @@ export const SelectionStrategy = {
    * @generated from enum value: SELECTION_STRATEGY_BEST = 5;
    */
   BEST: 5,
+
+  /**
+   * Any, with a chance in proportion to the lower bound of its reliability. Among more than 64 whose
+   * weights are nearly nothing, in proportion within a sample of them.
+   *
+   * @generated from enum value: SELECTION_STRATEGY_WEIGHTED = 6;
+   */
+  WEIGHTED: 6,
+
+  /**
+   * The less loaded of two that are drawn, each as likely.
+   *
+   * @generated from enum value: SELECTION_STRATEGY_POWER_OF_TWO = 7;
+   */
+  POWER_OF_TWO: 7,
+
+  /**
+   * The lowest promised p95 latency; among equals the most reliable, then the cheapest. Those that
+   * promise none come last.
+   *
+   * @generated from enum value: SELECTION_STRATEGY_FASTEST = 8;
+   */
+  FASTEST: 8,
 } as const;
 
 /**
@@ -595,7 +927,8 @@ export const DiscoveryService: GenService<{
     output: typeof SearchAgentsResponseSchema;
   },
   /**
-   * Names the best few agents for a capability: by reliability, and among equals by turns.
+   * Names the best few agents for a capability: by reliability, and among equals by turns. One whose
+   * circuit breaker is OPEN is left out; one that is HALF_OPEN is named, and says so in `breakers`.
    * Refuses with: NO_ELIGIBLE_AGENTS (metadata as for SelectAgent).
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.RecommendAgents
@@ -606,11 +939,19 @@ export const DiscoveryService: GenService<{
     output: typeof RecommendAgentsResponseSchema;
   },
   /**
-   * Picks one agent by a strategy, with alternates and the reason.
-   * Refuses with: NO_ELIGIBLE_AGENTS. Its metadata tell how many were kept out by what, each agent
-   * counted once, by the first that applies: `total` (all agents), `missing_capability`,
-   * `excluded`, `unpriced`, `other_currency`, `over_max_cost`, `over_max_latency`,
-   * `below_min_reliability`, `other_labels`, `not_available`.
+   * Picks one agent by a strategy, with alternates and the reason. With `slot` the pick comes with a
+   * place at the agent, taken at the registry, so that two callers do not both send work to the last
+   * one: an agent that turns out to be full is passed over, for at most 10 agents. Alternates come
+   * without a place. An agent whose circuit breaker is HALF_OPEN is picked as long as the registry lets
+   * calls try it, and is never an alternate; while the registry is away it is not picked.
+   * Refuses with: NO_ELIGIBLE_AGENTS, SLOTS_UNAVAILABLE (with `slot`: the registry, or its store of
+   * leases, is away; try again, or pick without). The metadata of NO_ELIGIBLE_AGENTS tell how many
+   * were kept out by what, each agent counted once, by the first that applies: `total` (all agents),
+   * `missing_capability`, `excluded`, `unpriced`, `other_currency`, `over_max_cost`,
+   * `over_max_latency`, `below_min_reliability`, `other_labels`, `other_text`, `other_endpoint`,
+   * `not_available`, `breaker_open` (open, or half open and tried by others now); with `slot` also
+   * `full` (had no place when asked) and `untried` (would have been asked next; then nobody else is
+   * counted).
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SelectAgent
    */
@@ -618,6 +959,18 @@ export const DiscoveryService: GenService<{
     methodKind: "unary";
     input: typeof SelectAgentRequestSchema;
     output: typeof SelectAgentResponseSchema;
+  },
+  /**
+   * Says whom SelectAgent would pick and why, and who was kept out by what. Picks nobody: no turn is
+   * taken, nothing is counted as a pick. Nobody qualifies: an answer without candidates. Looks at
+   * every agent that has the capabilities, so it is for people, not for each call.
+   *
+   * @generated from rpc bourse.discovery.v1.DiscoveryService.ExplainSelection
+   */
+  explainSelection: {
+    methodKind: "unary";
+    input: typeof ExplainSelectionRequestSchema;
+    output: typeof ExplainSelectionResponseSchema;
   },
   /**
    * Counts agents per capability, most first, then by name, with how many of them can take work

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Breaker } from "./breaker_pb.ts";
+import { file_bourse_registry_v1_breaker } from "./breaker_pb.ts";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_bourse_type_v1_money } from "../../type/v1/money_pb.ts";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/registry/v1/agent.proto.
  */
 export const file_bourse_registry_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ib3Vyc2UvcmVnaXN0cnkvdjEvYWdlbnQucHJvdG8SEmJvdXJzZS5yZWdpc3RyeS52MSLdAgoFQWdlbnQSEAoIYWdlbnRfaWQYASABKAkSMQoHcHJvZmlsZRgCIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGUSNgoMYXZhaWxhYmlsaXR5GAMgASgLMiAuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eRIyCgpyZXB1dGF0aW9uGAQgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24SLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg91bnJlZ2lzdGVyX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAki+QQKDEFnZW50UHJvZmlsZRIeCgxkaXNwbGF5X25hbWUYASABKAlCCLpIBXIDGMgBEh0KC2Rlc2NyaXB0aW9uGAIgASgJQgi6SAVyAxigHxIuCghlbmRwb2ludBgDIAEoCzIcLmJvdXJzZS5yZWdpc3RyeS52MS5FbmRwb2ludBJNCgxjYXBhYmlsaXRpZXMYBCADKAlCN7pINJIBMQgBEGQiK3IpGGQyJV5ccypbQS1aYS16MC05XVtBLVphLXowLTlfLjovKy1dKlxzKiQSJAoDc2xhGAUgASgLMhcuYm91cnNlLnJlZ2lzdHJ5LnYxLlNsYRIxCgpjb3N0X21vZGVsGAYgASgLMh0uYm91cnNlLnJlZ2lzdHJ5LnYxLkNvc3RNb2RlbBIsCgdwcmljaW5nGAcgASgLMhsuYm91cnNlLnJlZ2lzdHJ5LnYxLlByaWNpbmcSKwoRY2FwYWNpdHlfcGVyX2hvdXIYCCABKAVCC7pICBoGGMCEPSAASACIAQESKAoObWF4X2NvbmN1cnJlbnQYCSABKAVCC7pICBoGGMCEPSAASAGIAQESEAoIYXV0b19iaWQYCiABKAgSYQoIbWV0YWRhdGEYCyADKAsyLi5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlLk1ldGFkYXRhRW50cnlCH7pIHJoBGRBAIgpyCBABGGS6AQEAKglyBxjoB7oBAQAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhQKEl9jYXBhY2l0eV9wZXJfaG91ckIRCg9fbWF4X2NvbmN1cnJlbnQiUgoIRW5kcG9pbnQSGAoDdXJpGAEgASgJQgu6SAhyBhjQD4gBARIsCghwcm90b2NvbBgCIAEoCUIaukgXchUyE15bYS16MC05ListXXsxLDMyfSQi0AcKA1NsYRKsAQoLcDUwX2xhdGVuY3kYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CfLpIeboBdgoNbGF0ZW5jeS5yYW5nZRItbXVzdCBiZSBncmVhdGVyIHRoYW4gMHMgYW5kIGF0IG1vc3QgMzE1MzYwMDBzGjZ0aGlzID4gZHVyYXRpb24oJzBzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDBzJykSrAEKC3A5NV9sYXRlbmN5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQny6SHm6AXYKDWxhdGVuY3kucmFuZ2USLW11c3QgYmUgZ3JlYXRlciB0aGFuIDBzIGFuZCBhdCBtb3N0IDMxNTM2MDAwcxo2dGhpcyA+IGR1cmF0aW9uKCcwcycpICYmIHRoaXMgPD0gZHVyYXRpb24oJzMxNTM2MDAwcycpEqwBCgtwOTlfbGF0ZW5jeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkJ8ukh5ugF2Cg1sYXRlbmN5LnJhbmdlEi1tdXN0IGJlIGdyZWF0ZXIgdGhhbiAwcyBhbmQgYXQgbW9zdCAzMTUzNjAwMHMaNnRoaXMgPiBkdXJhdGlvbignMHMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMHMnKRIyCgxzdWNjZXNzX3JhdGUYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESJwoIbWF4X2Nvc3QYBSABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leTrNArpIyQIaxgIKFXNsYS5sYXRlbmNpZXNfb3JkZXJlZBIzcDUwX2xhdGVuY3kgPD0gcDk1X2xhdGVuY3kgPD0gcDk5X2xhdGVuY3kgbXVzdCBob2xkGvcBaGFzKHRoaXMucDk1X2xhdGVuY3kpID8gKCFoYXModGhpcy5wNTBfbGF0ZW5jeSkgfHwgdGhpcy5wNTBfbGF0ZW5jeSA8PSB0aGlzLnA5NV9sYXRlbmN5KSAmJiAoIWhhcyh0aGlzLnA5OV9sYXRlbmN5KSB8fCB0aGlzLnA5NV9sYXRlbmN5IDw9IHRoaXMucDk5X2xhdGVuY3kpIDogIWhhcyh0aGlzLnA1MF9sYXRlbmN5KSB8fCAhaGFzKHRoaXMucDk5X2xhdGVuY3kpIHx8IHRoaXMucDUwX2xhdGVuY3kgPD0gdGhpcy5wOTlfbGF0ZW5jeUIPCg1fc3VjY2Vzc19yYXRlIqkGCglDb3N0TW9kZWwSKwoEYmFzZRgBIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Qga6SAPIAQESKQoKcGVyX21pbnV0ZRgCIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5EjsKFWNvbXBsZXhpdHlfbXVsdGlwbGllchgDIAEoAUIXukgUEhIZAAAAAABAj0ApAAAAAAAAAABIAIgBATrsBLpI6AQaoQEKHGNvc3RfbW9kZWwuYmFzZV9ub3RfbmVnYXRpdmUagAEhaGFzKHRoaXMuYmFzZSkgfHwgdGhpcy5iYXNlLm1pY3JvcyA+PSAwID8gJycgOiAnYmFzZSBtdXN0IGJlIG5vbi1uZWdhdGl2ZSwgZ290ICcgKyBzdHJpbmcoZG91YmxlKHRoaXMuYmFzZS5taWNyb3MpIC8gMTAwMDAwMC4wKRq/AQoiY29zdF9tb2RlbC5wZXJfbWludXRlX25vdF9uZWdhdGl2ZRqYASFoYXModGhpcy5wZXJfbWludXRlKSB8fCB0aGlzLnBlcl9taW51dGUubWljcm9zID49IDAgPyAnJyA6ICdwZXJfbWludXRlIG11c3QgYmUgbm9uLW5lZ2F0aXZlLCBnb3QgJyArIHN0cmluZyhkb3VibGUodGhpcy5wZXJfbWludXRlLm1pY3JvcykgLyAxMDAwMDAwLjApGv8BChdjb3N0X21vZGVsLm9uZV9jdXJyZW5jeRrjASFoYXModGhpcy5iYXNlKSB8fCAhaGFzKHRoaXMucGVyX21pbnV0ZSkgfHwgdGhpcy5iYXNlLmN1cnJlbmN5X2NvZGUgPT0gdGhpcy5wZXJfbWludXRlLmN1cnJlbmN5X2NvZGUgPyAnJyA6ICdiYXNlIGFuZCBwZXJfbWludXRlIG11c3QgYmUgaW4gb25lIGN1cnJlbmN5LCBnb3QgJyArIHRoaXMuYmFzZS5jdXJyZW5jeV9jb2RlICsgJyBhbmQgJyArIHRoaXMucGVyX21pbnV0ZS5jdXJyZW5jeV9jb2RlQhgKFl9jb21wbGV4aXR5X211bHRpcGxpZXIipwIKB1ByaWNpbmcSNAoNY29zdF9wZXJfdGFzaxgBIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Qga6SAPIAQESHwoNYmlsbGluZ19ub3RlcxgCIAEoCUIIukgFcgMY6Ac6xAG6SMABGr0BChRwcmljaW5nLm5vdF9uZWdhdGl2ZRqkASFoYXModGhpcy5jb3N0X3Blcl90YXNrKSB8fCB0aGlzLmNvc3RfcGVyX3Rhc2subWljcm9zID49IDAgPyAnJyA6ICdjb3N0IHBlciB0YXNrIG11c3QgYmUgbm9uLW5lZ2F0aXZlLCBnb3QgJyArIHN0cmluZyhkb3VibGUodGhpcy5jb3N0X3Blcl90YXNrLm1pY3JvcykgLyAxMDAwMDAwLjApIv4BCgxBdmFpbGFiaWxpdHkSNAoFc3RhdGUYASABKA4yJS5ib3Vyc2UucmVnaXN0cnkudjEuQXZhaWxhYmlsaXR5U3RhdGUSPQoOZGVjbGFyZWRfc3RhdGUYAiABKA4yJS5ib3Vyc2UucmVnaXN0cnkudjEuQXZhaWxhYmlsaXR5U3RhdGUSEQoJaW5fZmxpZ2h0GAMgASgFEjUKEWxlYXNlX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi3AEKClJlcHV0YXRpb24SDQoFc2NvcmUYASABKAESEwoLY2FsaWJyYXRpb24YAiABKAESEgoKbXVsdGlwbGllchgDIAEoARIXCg9jb21wbGV0ZWRfdGFza3MYBCABKAMSFAoMZmFpbGVkX3Rhc2tzGAUgASgDEi8KDG1lYW5fbGF0ZW5jeRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2Cg1yZWxpYWJpbGl0aWVzGAcgAygLMh8uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlbGlhYmlsaXR5ImsKC1JlbGlhYmlsaXR5EhIKCmNhcGFiaWxpdHkYASABKAkSDAoEbWVhbhgCIAEoARITCgtsb3dlcl9ib3VuZBgDIAEoARITCgt1cHBlcl9ib3VuZBgEIAEoARIQCghldmlkZW5jZRgFIAEoASq3AQoRQXZhaWxhYmlsaXR5U3RhdGUSIgoeQVZBSUxBQklMSVRZX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZQVZBSUxBQklMSVRZX1NUQVRFX09OTElORRABEhsKF0FWQUlMQUJJTElUWV9TVEFURV9CVVNZEAISHgoaQVZBSUxBQklMSVRZX1NUQVRFX09GRkxJTkUQAxIiCh5BVkFJTEFCSUxJVFlfU1RBVEVfTUFJTlRFTkFOQ0UQBEJIChJib3Vyc2UucmVnaXN0cnkudjFQAVowYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxYgZwcm90bzM", [file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch5ib3Vyc2UvcmVnaXN0cnkvdjEvYWdlbnQucHJvdG8SEmJvdXJzZS5yZWdpc3RyeS52MSKMAwoFQWdlbnQSEAoIYWdlbnRfaWQYASABKAkSMQoHcHJvZmlsZRgCIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGUSNgoMYXZhaWxhYmlsaXR5GAMgASgLMiAuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eRIyCgpyZXB1dGF0aW9uGAQgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24SLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg91bnJlZ2lzdGVyX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGV0YWcYCCABKAkSLQoIYnJlYWtlcnMYCSADKAsyGy5ib3Vyc2UucmVnaXN0cnkudjEuQnJlYWtlciL5BAoMQWdlbnRQcm9maWxlEh4KDGRpc3BsYXlfbmFtZRgBIAEoCUIIukgFcgMYyAESHQoLZGVzY3JpcHRpb24YAiABKAlCCLpIBXIDGKAfEi4KCGVuZHBvaW50GAMgASgLMhwuYm91cnNlLnJlZ2lzdHJ5LnYxLkVuZHBvaW50Ek0KDGNhcGFiaWxpdGllcxgEIAMoCUI3ukg0kgExCAEQZCIrcikYZDIlXlxzKltBLVphLXowLTldW0EtWmEtejAtOV8uOi8rLV0qXHMqJBIkCgNzbGEYBSABKAsyFy5ib3Vyc2UucmVnaXN0cnkudjEuU2xhEjEKCmNvc3RfbW9kZWwYBiABKAsyHS5ib3Vyc2UucmVnaXN0cnkudjEuQ29zdE1vZGVsEiwKB3ByaWNpbmcYByABKAsyGy5ib3Vyc2UucmVnaXN0cnkudjEuUHJpY2luZxIrChFjYXBhY2l0eV9wZXJfaG91chgIIAEoBUILukgIGgYYwIQ9IABIAIgBARIoCg5tYXhfY29uY3VycmVudBgJIAEoBUILukgIGgYYwIQ9IABIAYgBARIQCghhdXRvX2JpZBgKIAEoCBJhCghtZXRhZGF0YRgLIAMoCzIuLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGUuTWV0YWRhdGFFbnRyeUIfukgcmgEZEEAiCnIIEAEYZLoBAQAqCXIHGOgHugEBABovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCFAoSX2NhcGFjaXR5X3Blcl9ob3VyQhEKD19tYXhfY29uY3VycmVudCJSCghFbmRwb2ludBIYCgN1cmkYASABKAlCC7pICHIGGNAPiAEBEiwKCHByb3RvY29sGAIgASgJQhq6SBdyFTITXlthLXowLTkuKy1dezEsMzJ9JCLQBwoDU2xhEqwBCgtwNTBfbGF0ZW5jeRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkJ8ukh5ugF2Cg1sYXRlbmN5LnJhbmdlEi1tdXN0IGJlIGdyZWF0ZXIgdGhhbiAwcyBhbmQgYXQgbW9zdCAzMTUzNjAwMHMaNnRoaXMgPiBkdXJhdGlvbignMHMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMHMnKRKsAQoLcDk1X2xhdGVuY3kYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CfLpIeboBdgoNbGF0ZW5jeS5yYW5nZRItbXVzdCBiZSBncmVhdGVyIHRoYW4gMHMgYW5kIGF0IG1vc3QgMzE1MzYwMDBzGjZ0aGlzID4gZHVyYXRpb24oJzBzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDBzJykSrAEKC3A5OV9sYXRlbmN5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQny6SHm6AXYKDWxhdGVuY3kucmFuZ2USLW11c3QgYmUgZ3JlYXRlciB0aGFuIDBzIGFuZCBhdCBtb3N0IDMxNTM2MDAwcxo2dGhpcyA+IGR1cmF0aW9uKCcwcycpICYmIHRoaXMgPD0gZHVyYXRpb24oJzMxNTM2MDAwcycpEjIKDHN1Y2Nlc3NfcmF0ZRgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARInCghtYXhfY29zdBgFIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5Os0CukjJAhrGAgoVc2xhLmxhdGVuY2llc19vcmRlcmVkEjNwNTBfbGF0ZW5jeSA8PSBwOTVfbGF0ZW5jeSA8PSBwOTlfbGF0ZW5jeSBtdXN0IGhvbGQa9wFoYXModGhpcy5wOTVfbGF0ZW5jeSkgPyAoIWhhcyh0aGlzLnA1MF9sYXRlbmN5KSB8fCB0aGlzLnA1MF9sYXRlbmN5IDw9IHRoaXMucDk1X2xhdGVuY3kpICYmICghaGFzKHRoaXMucDk5X2xhdGVuY3kpIHx8IHRoaXMucDk1X2xhdGVuY3kgPD0gdGhpcy5wOTlfbGF0ZW5jeSkgOiAhaGFzKHRoaXMucDUwX2xhdGVuY3kpIHx8ICFoYXModGhpcy5wOTlfbGF0ZW5jeSkgfHwgdGhpcy5wNTBfbGF0ZW5jeSA8PSB0aGlzLnA5OV9sYXRlbmN5Qg8KDV9zdWNjZXNzX3JhdGUiqQYKCUNvc3RNb2RlbBIrCgRiYXNlGAEgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCBrpIA8gBARIpCgpwZXJfbWludXRlGAIgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXkSOwoVY29tcGxleGl0eV9tdWx0aXBsaWVyGAMgASgBQhe6SBQSEhkAAAAAAECPQCkAAAAAAAAAAEgAiAEBOuwEukjoBBqhAQocY29zdF9tb2RlbC5iYXNlX25vdF9uZWdhdGl2ZRqAASFoYXModGhpcy5iYXNlKSB8fCB0aGlzLmJhc2UubWljcm9zID49IDAgPyAnJyA6ICdiYXNlIG11c3QgYmUgbm9uLW5lZ2F0aXZlLCBnb3QgJyArIHN0cmluZyhkb3VibGUodGhpcy5iYXNlLm1pY3JvcykgLyAxMDAwMDAwLjApGr8BCiJjb3N0X21vZGVsLnBlcl9taW51dGVfbm90X25lZ2F0aXZlGpgBIWhhcyh0aGlzLnBlcl9taW51dGUpIHx8IHRoaXMucGVyX21pbnV0ZS5taWNyb3MgPj0gMCA/ICcnIDogJ3Blcl9taW51dGUgbXVzdCBiZSBub24tbmVnYXRpdmUsIGdvdCAnICsgc3RyaW5nKGRvdWJsZSh0aGlzLnBlcl9taW51dGUubWljcm9zKSAvIDEwMDAwMDAuMCka/wEKF2Nvc3RfbW9kZWwub25lX2N1cnJlbmN5GuMBIWhhcyh0aGlzLmJhc2UpIHx8ICFoYXModGhpcy5wZXJfbWludXRlKSB8fCB0aGlzLmJhc2UuY3VycmVuY3lfY29kZSA9PSB0aGlzLnBlcl9taW51dGUuY3VycmVuY3lfY29kZSA/ICcnIDogJ2Jhc2UgYW5kIHBlcl9taW51dGUgbXVzdCBiZSBpbiBvbmUgY3VycmVuY3ksIGdvdCAnICsgdGhpcy5iYXNlLmN1cnJlbmN5X2NvZGUgKyAnIGFuZCAnICsgdGhpcy5wZXJfbWludXRlLmN1cnJlbmN5X2NvZGVCGAoWX2NvbXBsZXhpdHlfbXVsdGlwbGllciKnAgoHUHJpY2luZxI0Cg1jb3N0X3Blcl90YXNrGAEgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXlCBrpIA8gBARIfCg1iaWxsaW5nX25vdGVzGAIgASgJQgi6SAVyAxjoBzrEAbpIwAEavQEKFHByaWNpbmcubm90X25lZ2F0aXZlGqQBIWhhcyh0aGlzLmNvc3RfcGVyX3Rhc2spIHx8IHRoaXMuY29zdF9wZXJfdGFzay5taWNyb3MgPj0gMCA/ICcnIDogJ2Nvc3QgcGVyIHRhc2sgbXVzdCBiZSBub24tbmVnYXRpdmUsIGdvdCAnICsgc3RyaW5nKGRvdWJsZSh0aGlzLmNvc3RfcGVyX3Rhc2subWljcm9zKSAvIDEwMDAwMDAuMCkilQMKDEF2YWlsYWJpbGl0eRI0CgVzdGF0ZRgBIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZRI9Cg5kZWNsYXJlZF9zdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZRIRCglpbl9mbGlnaHQYAyABKAUSNQoRbGVhc2VfZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxxdWV1ZV9sZW5ndGgYBiABKAUSGAoLdXRpbGl6YXRpb24YByABKAFIAIgBARISCgpvcGVuX3Nsb3RzGAggASgFEjIKDmluX2ZsaWdodF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGFsZRgJIAEoCEIOCgxfdXRpbGl6YXRpb24iWgoEU2xvdBIQCghhZ2VudF9pZBgBIAEoCRIPCgdzbG90X2lkGAIgASgJEi8KC2V4cGlyZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLcAQoKUmVwdXRhdGlvbhINCgVzY29yZRgBIAEoARITCgtjYWxpYnJhdGlvbhgCIAEoARISCgptdWx0aXBsaWVyGAMgASgBEhcKD2NvbXBsZXRlZF90YXNrcxgEIAEoAxIUCgxmYWlsZWRfdGFza3MYBSABKAMSLwoMbWVhbl9sYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKDXJlbGlhYmlsaXRpZXMYByADKAsyHy5ib3Vyc2UucmVnaXN0cnkudjEuUmVsaWFiaWxpdHkiawoLUmVsaWFiaWxpdHkSEgoKY2FwYWJpbGl0eRgBIAEoCRIMCgRtZWFuGAIgASgBEhMKC2xvd2VyX2JvdW5kGAMgASgBEhMKC3VwcGVyX2JvdW5kGAQgASgBEhAKCGV2aWRlbmNlGAUgASgBKrcBChFBdmFpbGFiaWxpdHlTdGF0ZRIiCh5BVkFJTEFCSUxJVFlfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlBVkFJTEFCSUxJVFlfU1RBVEVfT05MSU5FEAESGwoXQVZBSUxBQklMSVRZX1NUQVRFX0JVU1kQAhIeChpBVkFJTEFCSUxJVFlfU1RBVEVfT0ZGTElORRADEiIKHkFWQUlMQUJJTElUWV9TVEFURV9NQUlOVEVOQU5DRRAEQkgKEmJvdXJzZS5yZWdpc3RyeS52MVABWjBib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL3JlZ2lzdHJ5L3YxO3JlZ2lzdHJ5djFiBnByb3RvMw", [file_bourse_registry_v1_breaker, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * An agent as the market knows it.
@@ -81,6 +83,15 @@ export type Agent = Message<"bourse.registry.v1.Agent"> & {
    * @generated from field: string etag = 8;
    */
   etag: string;
+
+  /**
+   * Its circuit breakers that are not CLOSED, by capability; while Redis is away, as last known
+   * (`availability.stale` tells that too). They are no part of the stored agent: a change of one
+   * leaves the etag as it is, and the answers of methods that change an agent leave them out.
+   *
+   * @generated from field: repeated bourse.registry.v1.Breaker breakers = 9;
+   */
+  breakers: Breaker[];
 };
 
 /**
@@ -155,7 +166,7 @@ export type AgentProfile = Message<"bourse.registry.v1.AgentProfile"> & {
   capacityPerHour?: number | undefined;
 
   /**
-   * Tasks it works on at once. Absent means 3. At that number it is BUSY.
+   * Tasks it works on at once. Absent means 3. At that number in flight it is BUSY.
    *
    * @generated from field: optional int32 max_concurrent = 9;
    */
@@ -324,7 +335,8 @@ export const PricingSchema: GenMessage<Pricing> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_agent, 5);
 
 /**
- * Whether an agent can take work now, and how that is known.
+ * Whether an agent can take work now, and how that is known. What an agent reported of its load is
+ * forgotten when its lease lapses.
  *
  * @generated from message bourse.registry.v1.Availability
  */
@@ -345,7 +357,8 @@ export type Availability = Message<"bourse.registry.v1.Availability"> & {
   declaredState: AvailabilityState;
 
   /**
-   * Tasks under way, as the agent last said.
+   * Work under way: what the agent last reported, which does not hold work that came by a slot, and
+   * its open slots.
    *
    * @generated from field: int32 in_flight = 3;
    */
@@ -364,6 +377,42 @@ export type Availability = Message<"bourse.registry.v1.Availability"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 5;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Work that waits at the agent, as it last reported.
+   *
+   * @generated from field: int32 queue_length = 6;
+   */
+  queueLength: number;
+
+  /**
+   * The share of the agent's means that is in use, 0 to 1, as it last reported. Absent: not said.
+   *
+   * @generated from field: optional double utilization = 7;
+   */
+  utilization?: number | undefined;
+
+  /**
+   * Places that callers hold at the agent: see AcquireSlot. Part of `in_flight`.
+   *
+   * @generated from field: int32 open_slots = 8;
+   */
+  openSlots: number;
+
+  /**
+   * As of when `in_flight` is known: when the agent was last heard of, or its slots last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp in_flight_time = 10;
+   */
+  inFlightTime?: Timestamp | undefined;
+
+  /**
+   * The store of leases is away. Lease, load and slots are what was last known, and may be old;
+   * leases still lapse by the clock.
+   *
+   * @generated from field: bool stale = 9;
+   */
+  stale: boolean;
 };
 
 /**
@@ -372,6 +421,41 @@ export type Availability = Message<"bourse.registry.v1.Availability"> & {
  */
 export const AvailabilitySchema: GenMessage<Availability> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_agent, 6);
+
+/**
+ * A place at an agent.
+ *
+ * @generated from message bourse.registry.v1.Slot
+ */
+export type Slot = Message<"bourse.registry.v1.Slot"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Made by who took it.
+   *
+   * @generated from field: string slot_id = 2;
+   */
+  slotId: string;
+
+  /**
+   * When it ends unless it is renewed.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 3;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.Slot.
+ * Use `create(SlotSchema)` to create a new message.
+ */
+export const SlotSchema: GenMessage<Slot> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_agent, 7);
 
 /**
  * What an agent's settled work says of it. Several views stand side by side; `reliabilities`
@@ -435,7 +519,7 @@ export type Reputation = Message<"bourse.registry.v1.Reputation"> & {
  * Use `create(ReputationSchema)` to create a new message.
  */
 export const ReputationSchema: GenMessage<Reputation> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_agent, 7);
+  messageDesc(file_bourse_registry_v1_agent, 8);
 
 /**
  * How likely an agent is to succeed at a capability: a Beta posterior whose evidence fades with
@@ -485,7 +569,7 @@ export type Reliability = Message<"bourse.registry.v1.Reliability"> & {
  * Use `create(ReliabilitySchema)` to create a new message.
  */
 export const ReliabilitySchema: GenMessage<Reliability> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_agent, 8);
+  messageDesc(file_bourse_registry_v1_agent, 9);
 
 /**
  * Whether an agent can take work.

@@ -5,8 +5,16 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_bourse_access_v1_access } from "../../access/v1/access_pb.ts";
-import type { Agent, AgentProfile, Availability, AvailabilityState, Reputation } from "./agent_pb.ts";
+import type { Agent, AgentProfile, Availability, AvailabilityState, Reputation, Slot } from "./agent_pb.ts";
 import { file_bourse_registry_v1_agent } from "./agent_pb.ts";
+import type { Breaker, CallReport } from "./breaker_pb.ts";
+import { file_bourse_registry_v1_breaker } from "./breaker_pb.ts";
+import type { ExportAgentsRequestSchema, ExportAgentsResponseSchema, ImportAgentsRequestSchema, ImportAgentsResponseSchema } from "./bulk_pb.ts";
+import { file_bourse_registry_v1_bulk } from "./bulk_pb.ts";
+import type { ExportAgentCardRequestSchema, ExportAgentCardResponseSchema, ImportAgentCardRequestSchema, ImportAgentCardResponseSchema } from "./card_pb.ts";
+import { file_bourse_registry_v1_card } from "./card_pb.ts";
+import type { Evidence, LeaderboardEntry, LeaderboardView, ScoreAdjustment } from "./evidence_pb.ts";
+import { file_bourse_registry_v1_evidence } from "./evidence_pb.ts";
 import type { Outcome } from "../../type/v1/outcome_pb.ts";
 import { file_bourse_type_v1_outcome } from "../../type/v1/outcome_pb.ts";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
@@ -18,7 +26,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bourse/registry/v1/registry_service.proto.
  */
 export const file_bourse_registry_v1_registry_service: GenFile = /*@__PURE__*/
-  fileDesc("Cilib3Vyc2UvcmVnaXN0cnkvdjEvcmVnaXN0cnlfc2VydmljZS5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIusCChRSZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSOQoHcHJvZmlsZRgDIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGVCBrpIA8gBARJHCg5kZWNsYXJlZF9zdGF0ZRgEIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESOgoFbGVhc2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESGAoQcmVwbGFjZV9leGlzdGluZxgGIAEoCBIVCg12YWxpZGF0ZV9vbmx5GAcgASgIIkEKFVJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKwAQoaQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEkcKCHJlcXVlc3RzGAIgAygLMiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlZ2lzdGVyQWdlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoBxIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkgKG0JhdGNoUmVnaXN0ZXJBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiXwoPR2V0QWdlbnRSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhwKFGluY2x1ZGVfdW5yZWdpc3RlcmVkGAIgASgIIjwKEEdldEFnZW50UmVzcG9uc2USKAoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiUgoVQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0EjkKCWFnZW50X2lkcxgBIAMoCUImukgjkgEgCAEQ6AciGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiXgoWQmF0Y2hHZXRBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSGQoRbWlzc2luZ19hZ2VudF9pZHMYAiADKAki8gIKEUxpc3RBZ2VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIqCgxjYXBhYmlsaXRpZXMYAyADKAlCFLpIEZIBDhAUIgpyCBABGGS6AQEAEkcKDmRlY2xhcmVkX3N0YXRlGAQgASgOMiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eVN0YXRlQgi6SAWCAQIQARJfCghtZXRhZGF0YRgFIAMoCzIzLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qhi6SBWaARIQCiIGcgS6AQEAKgZyBLoBAQASHAoUaW5jbHVkZV91bnJlZ2lzdGVyZWQYBiABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKEkxpc3RBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIosDChJVcGRhdGVBZ2VudFJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjkKB3Byb2ZpbGUYAyABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlQga6SAPYAQMSpwEKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0J2ukhzugFtChF1cGRhdGVfbWFzay5wYXRocxIkdXBkYXRlX21hc2sgbXVzdCBuYW1lIDEgdG8gMTAwIHBhdGhzGjJ0aGlzLnBhdGhzLnNpemUoKSA+PSAxICYmIHRoaXMucGF0aHMuc2l6ZSgpIDw9IDEwMMgBARIVCgRldGFnGAUgASgJQge6SARyAhhkEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiPwoTVXBkYXRlQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKTAQoWVW5yZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFQoEZXRhZxgDIAEoCUIHukgEcgIYZCJDChdVbnJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCL6AQoQSGVhcnRiZWF0UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJHCg5kZWNsYXJlZF9zdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESIwoJaW5fZmxpZ2h0GAMgASgFQgu6SAgaBhjAhD0oAEgAiAEBEjoKBWxlYXNlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBQgwKCl9pbl9mbGlnaHQigQEKEUhlYXJ0YmVhdFJlc3BvbnNlEjYKDGF2YWlsYWJpbGl0eRgBIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHkSNAoRbmV4dF9oZWFydGJlYXRfaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i4gIKFFJlY29yZE91dGNvbWVSZXF1ZXN0EiIKCm91dGNvbWVfaWQYASABKAlCDrpIC3IJEAEYgAG6AQEAEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjIKDHJlcXVlc3Rlcl9pZBgDIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIhCgpjYXBhYmlsaXR5GAQgASgJQg26SApyCBABGGS6AQEAEjAKB291dGNvbWUYBSABKAsyFy5ib3Vyc2UudHlwZS52MS5PdXRjb21lQga6SAPIAQESNAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLAoGd2VpZ2h0GAcgASgBQhe6SBQSEhkAAAAAAAAUQCEAAAAAAAAAAEgAiAEBQgkKB193ZWlnaHQidgoVUmVjb3JkT3V0Y29tZVJlc3BvbnNlEi4KBmJlZm9yZRgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uEi0KBWFmdGVyGAIgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24iSAoXQmF0Y2hHZXRPdXRjb21lc1JlcXVlc3QSLQoLb3V0Y29tZV9pZHMYASADKAlCGLpIFZIBEggBEOgHIgtyCRABGIABugEBACJRChhCYXRjaEdldE91dGNvbWVzUmVzcG9uc2USNQoIb3V0Y29tZXMYASADKAsyIy5ib3Vyc2UucmVnaXN0cnkudjEuUmVjb3JkZWRPdXRjb21lIpwBCg9SZWNvcmRlZE91dGNvbWUSEgoKb3V0Y29tZV9pZBgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIPCgdzdWNjZXNzGAMgASgIEg8KB2NvdW50ZWQYBCABKAgSLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NhbGlicmF0aW9uGAYgASgBIsUBChdBZGp1c3RSZXB1dGF0aW9uUmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSJgoFZGVsdGEYAyABKAFCF7pIFBISGQAAAAAAABRAKQAAAAAAABTAEh4KBnJlYXNvbhgEIAEoCUIOukgLcgkQARjoB7oBAQAiTgoYQWRqdXN0UmVwdXRhdGlvblJlc3BvbnNlEjIKCnJlcHV0YXRpb24YASABKAsyHi5ib3Vyc2UucmVnaXN0cnkudjEuUmVwdXRhdGlvbiJ3ChFFcmFzZUFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiQgoSRXJhc2VBZ2VudFJlc3BvbnNlEiwKB2VyYXN1cmUYASABKAsyGy5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc3VyZSIxChFHZXRFcmFzdXJlUmVxdWVzdBIcCgplcmFzdXJlX2lkGAEgASgJQgi6SAVyA7ABASJCChJHZXRFcmFzdXJlUmVzcG9uc2USLAoHZXJhc3VyZRgBIAEoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlImUKE0xpc3RFcmFzdXJlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEhQKDHBlbmRpbmdfb25seRgDIAEoCCJeChRMaXN0RXJhc3VyZXNSZXNwb25zZRItCghlcmFzdXJlcxgBIAMoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLBAQoHRXJhc3VyZRISCgplcmFzdXJlX2lkGAEgASgJEg0KBWFsaWFzGAIgASgJEjAKDHJlcXVlc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNY29tcGxldGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoFc3RlcHMYBSADKAsyHy5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc3VyZVN0ZXAigQIKC0VyYXN1cmVTdGVwEg8KB3NlcnZpY2UYASABKAkSMQoNY29tcGxldGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAMgASgJEj8KCG1ldGFkYXRhGAQgAygLMi0uYm91cnNlLnJlZ2lzdHJ5LnYxLkVyYXN1cmVTdGVwLk1ldGFkYXRhRW50cnkSLAoIdHJ5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIeChxTdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0IrEBCh1TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZRJNCgxjYXBhYmlsaXRpZXMYASADKAsyNy5ib3Vyc2UucmVnaXN0cnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UuQ291bnQSFAoMdG90YWxfYWdlbnRzGAIgASgDGisKBUNvdW50EhIKCmNhcGFiaWxpdHkYASABKAkSDgoGYWdlbnRzGAIgASgDIjQKEldhdGNoQWdlbnRzUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGMgBIoIBChNXYXRjaEFnZW50c1Jlc3BvbnNlEioKBWFnZW50GAEgASgLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50SAASEAoGc3luY2VkGAIgASgISAASDgoEaWRsZRgDIAEoCEgAEhQKDHJlc3VtZV90b2tlbhgEIAEoCUIHCgVldmVudDL9DgoPUmVnaXN0cnlTZXJ2aWNlEnsKDVJlZ2lzdGVyQWdlbnQSKC5ib3Vyc2UucmVnaXN0cnkudjEuUmVnaXN0ZXJBZ2VudFJlcXVlc3QaKS5ib3Vyc2UucmVnaXN0cnkudjEuUmVnaXN0ZXJBZ2VudFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQSggEKE0JhdGNoUmVnaXN0ZXJBZ2VudHMSLi5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QaLy5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hSZWdpc3RlckFnZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEDEmQKCEdldEFnZW50EiMuYm91cnNlLnJlZ2lzdHJ5LnYxLkdldEFnZW50UmVxdWVzdBokLmJvdXJzZS5yZWdpc3RyeS52MS5HZXRBZ2VudFJlc3BvbnNlIg2QAgGquxgGCgQCAwQFEnYKDkJhdGNoR2V0QWdlbnRzEikuYm91cnNlLnJlZ2lzdHJ5LnYxLkJhdGNoR2V0QWdlbnRzUmVxdWVzdBoqLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaEdldEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEmoKCkxpc3RBZ2VudHMSJS5ib3Vyc2UucmVnaXN0cnkudjEuTGlzdEFnZW50c1JlcXVlc3QaJi5ib3Vyc2UucmVnaXN0cnkudjEuTGlzdEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEnUKC1VwZGF0ZUFnZW50EiYuYm91cnNlLnJlZ2lzdHJ5LnYxLlVwZGF0ZUFnZW50UmVxdWVzdBonLmJvdXJzZS5yZWdpc3RyeS52MS5VcGRhdGVBZ2VudFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQSgQEKD1VucmVnaXN0ZXJBZ2VudBIqLmJvdXJzZS5yZWdpc3RyeS52MS5VbnJlZ2lzdGVyQWdlbnRSZXF1ZXN0GisuYm91cnNlLnJlZ2lzdHJ5LnYxLlVucmVnaXN0ZXJBZ2VudFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQSbwoJSGVhcnRiZWF0EiQuYm91cnNlLnJlZ2lzdHJ5LnYxLkhlYXJ0YmVhdFJlcXVlc3QaJS5ib3Vyc2UucmVnaXN0cnkudjEuSGVhcnRiZWF0UmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJ5Cg1SZWNvcmRPdXRjb21lEiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlY29yZE91dGNvbWVSZXF1ZXN0GikuYm91cnNlLnJlZ2lzdHJ5LnYxLlJlY29yZE91dGNvbWVSZXNwb25zZSITkAICqrsYDAoBBRoHYXVjdGlvbhJ6ChBCYXRjaEdldE91dGNvbWVzEisuYm91cnNlLnJlZ2lzdHJ5LnYxLkJhdGNoR2V0T3V0Y29tZXNSZXF1ZXN0GiwuYm91cnNlLnJlZ2lzdHJ5LnYxLkJhdGNoR2V0T3V0Y29tZXNSZXNwb25zZSILkAIBqrsYBAoCAwQSeQoQQWRqdXN0UmVwdXRhdGlvbhIrLmJvdXJzZS5yZWdpc3RyeS52MS5BZGp1c3RSZXB1dGF0aW9uUmVxdWVzdBosLmJvdXJzZS5yZWdpc3RyeS52MS5BZGp1c3RSZXB1dGF0aW9uUmVzcG9uc2UiCpACAqq7GAMKAQMSZwoKRXJhc2VBZ2VudBIlLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzZUFnZW50UmVxdWVzdBomLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzZUFnZW50UmVzcG9uc2UiCpACAqq7GAMKAQMSaAoKR2V0RXJhc3VyZRIlLmJvdXJzZS5yZWdpc3RyeS52MS5HZXRFcmFzdXJlUmVxdWVzdBomLmJvdXJzZS5yZWdpc3RyeS52MS5HZXRFcmFzdXJlUmVzcG9uc2UiC5ACAaq7GAQKAgMEEm4KDExpc3RFcmFzdXJlcxInLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0RXJhc3VyZXNSZXF1ZXN0GiguYm91cnNlLnJlZ2lzdHJ5LnYxLkxpc3RFcmFzdXJlc1Jlc3BvbnNlIguQAgGquxgECgIDBBKLAQoVU3VtbWFyaXplQ2FwYWJpbGl0aWVzEjAuYm91cnNlLnJlZ2lzdHJ5LnYxLlN1bW1hcml6ZUNhcGFiaWxpdGllc1JlcXVlc3QaMS5ib3Vyc2UucmVnaXN0cnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSbwoLV2F0Y2hBZ2VudHMSJi5ib3Vyc2UucmVnaXN0cnkudjEuV2F0Y2hBZ2VudHNSZXF1ZXN0GicuYm91cnNlLnJlZ2lzdHJ5LnYxLldhdGNoQWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUwAUJIChJib3Vyc2UucmVnaXN0cnkudjFQAVowYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxYgZwcm90bzM", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_outcome, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Cilib3Vyc2UvcmVnaXN0cnkvdjEvcmVnaXN0cnlfc2VydmljZS5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIusCChRSZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSOQoHcHJvZmlsZRgDIAEoCzIgLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudFByb2ZpbGVCBrpIA8gBARJHCg5kZWNsYXJlZF9zdGF0ZRgEIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESOgoFbGVhc2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESGAoQcmVwbGFjZV9leGlzdGluZxgGIAEoCBIVCg12YWxpZGF0ZV9vbmx5GAcgASgIIkEKFVJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKwAQoaQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEkcKCHJlcXVlc3RzGAIgAygLMiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlZ2lzdGVyQWdlbnRSZXF1ZXN0Qgu6SAiSAQUIARDoBxIVCg12YWxpZGF0ZV9vbmx5GAMgASgIIkgKG0JhdGNoUmVnaXN0ZXJBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiXwoPR2V0QWdlbnRSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEhwKFGluY2x1ZGVfdW5yZWdpc3RlcmVkGAIgASgIIjwKEEdldEFnZW50UmVzcG9uc2USKAoFYWdlbnQYASABKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQiUgoVQmF0Y2hHZXRBZ2VudHNSZXF1ZXN0EjkKCWFnZW50X2lkcxgBIAMoCUImukgjkgEgCAEQ6AciGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiXgoWQmF0Y2hHZXRBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSGQoRbWlzc2luZ19hZ2VudF9pZHMYAiADKAki8gIKEUxpc3RBZ2VudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxjoBxIqCgxjYXBhYmlsaXRpZXMYAyADKAlCFLpIEZIBDhAUIgpyCBABGGS6AQEAEkcKDmRlY2xhcmVkX3N0YXRlGAQgASgOMiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eVN0YXRlQgi6SAWCAQIQARJfCghtZXRhZGF0YRgFIAMoCzIzLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0QWdlbnRzUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qhi6SBWaARIQCiIGcgS6AQEAKgZyBLoBAQASHAoUaW5jbHVkZV91bnJlZ2lzdGVyZWQYBiABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlgKEkxpc3RBZ2VudHNSZXNwb25zZRIpCgZhZ2VudHMYASADKAsyGS5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIosDChJVcGRhdGVBZ2VudFJlcXVlc3QSMgoKcmVxdWVzdF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEjkKB3Byb2ZpbGUYAyABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQWdlbnRQcm9maWxlQga6SAPYAQMSpwEKC3VwZGF0ZV9tYXNrGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0J2ukhzugFtChF1cGRhdGVfbWFzay5wYXRocxIkdXBkYXRlX21hc2sgbXVzdCBuYW1lIDEgdG8gMTAwIHBhdGhzGjJ0aGlzLnBhdGhzLnNpemUoKSA+PSAxICYmIHRoaXMucGF0aHMuc2l6ZSgpIDw9IDEwMMgBARIVCgRldGFnGAUgASgJQge6SARyAhhkEhUKDXZhbGlkYXRlX29ubHkYBiABKAgiPwoTVXBkYXRlQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCKTAQoWVW5yZWdpc3RlckFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSFQoEZXRhZxgDIAEoCUIHukgEcgIYZCJDChdVbnJlZ2lzdGVyQWdlbnRSZXNwb25zZRIoCgVhZ2VudBgBIAEoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCL2AgoQSGVhcnRiZWF0UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBJHCg5kZWNsYXJlZF9zdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIIukgFggECEAESIwoJaW5fZmxpZ2h0GAMgASgFQgu6SAgaBhjAhD0oAEgAiAEBEjoKBWxlYXNlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhC6SA2qAQoiBAiAowUyAggBEiYKDHF1ZXVlX2xlbmd0aBgFIAEoBUILukgIGgYYwIQ9KABIAYgBARIxCgt1dGlsaXphdGlvbhgGIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAogBAUIMCgpfaW5fZmxpZ2h0Qg8KDV9xdWV1ZV9sZW5ndGhCDgoMX3V0aWxpemF0aW9uIoEBChFIZWFydGJlYXRSZXNwb25zZRI2CgxhdmFpbGFiaWxpdHkYASABKAsyIC5ib3Vyc2UucmVnaXN0cnkudjEuQXZhaWxhYmlsaXR5EjQKEW5leHRfaGVhcnRiZWF0X2luGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIvYCChBLZWVwQWxpdmVSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEkcKDmRlY2xhcmVkX3N0YXRlGAIgASgOMiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eVN0YXRlQgi6SAWCAQIQARIjCglpbl9mbGlnaHQYAyABKAVCC7pICBoGGMCEPSgASACIAQESOgoFbGVhc2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIECICjBTICCAESJgoMcXVldWVfbGVuZ3RoGAUgASgFQgu6SAgaBhjAhD0oAEgBiAEBEjEKC3V0aWxpemF0aW9uGAYgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgCiAEBQgwKCl9pbl9mbGlnaHRCDwoNX3F1ZXVlX2xlbmd0aEIOCgxfdXRpbGl6YXRpb24ifwoRS2VlcEFsaXZlUmVzcG9uc2USNgoMYXZhaWxhYmlsaXR5GAEgASgLMiAuYm91cnNlLnJlZ2lzdHJ5LnYxLkF2YWlsYWJpbGl0eRIyCg9uZXh0X21lc3NhZ2VfaW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24itQEKEkFjcXVpcmVTbG90UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIvCgdzbG90X2lkGAIgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXsxLDY0fSQSPgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPyAEBqgEJIgMIkBwyAggBIj0KE0FjcXVpcmVTbG90UmVzcG9uc2USJgoEc2xvdBgBIAEoCzIYLmJvdXJzZS5yZWdpc3RyeS52MS5TbG90IrMBChBSZW5ld1Nsb3RSZXF1ZXN0Ei4KCGFnZW50X2lkGAEgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEi8KB3Nsb3RfaWQYAiABKAlCHrpIG3IZMhdeW0EtWmEtejAtOV8uOi1dezEsNjR9JBI+Cgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA/IAQGqAQkiAwiQHDICCAEiOwoRUmVuZXdTbG90UmVzcG9uc2USJgoEc2xvdBgBIAEoCzIYLmJvdXJzZS5yZWdpc3RyeS52MS5TbG90InUKElJlbGVhc2VTbG90UmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIvCgdzbG90X2lkGAIgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXsxLDY0fSQiJwoTUmVsZWFzZVNsb3RSZXNwb25zZRIQCghyZWxlYXNlZBgBIAEoCCLiAgoUUmVjb3JkT3V0Y29tZVJlcXVlc3QSIgoKb3V0Y29tZV9pZBgBIAEoCUIOukgLcgkQARiAAboBAQASLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSMgoMcmVxdWVzdGVyX2lkGAMgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEiEKCmNhcGFiaWxpdHkYBCABKAlCDbpICnIIEAEYZLoBAQASMAoHb3V0Y29tZRgFIAEoCzIXLmJvdXJzZS50eXBlLnYxLk91dGNvbWVCBrpIA8gBARI0CghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIsCgZ3ZWlnaHQYByABKAFCF7pIFBISGQAAAAAAABRAIQAAAAAAAAAASACIAQFCCQoHX3dlaWdodCJ2ChVSZWNvcmRPdXRjb21lUmVzcG9uc2USLgoGYmVmb3JlGAEgASgLMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcHV0YXRpb24SLQoFYWZ0ZXIYAiABKAsyHi5ib3Vyc2UucmVnaXN0cnkudjEuUmVwdXRhdGlvbiJIChdCYXRjaEdldE91dGNvbWVzUmVxdWVzdBItCgtvdXRjb21lX2lkcxgBIAMoCUIYukgVkgESCAEQ6AciC3IJEAEYgAG6AQEAIlEKGEJhdGNoR2V0T3V0Y29tZXNSZXNwb25zZRI1CghvdXRjb21lcxgBIAMoCzIjLmJvdXJzZS5yZWdpc3RyeS52MS5SZWNvcmRlZE91dGNvbWUinAEKD1JlY29yZGVkT3V0Y29tZRISCgpvdXRjb21lX2lkGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg8KB3N1Y2Nlc3MYAyABKAgSDwoHY291bnRlZBgEIAEoCBIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY2FsaWJyYXRpb24YBiABKAEipQEKGEV4cGxhaW5SZXB1dGF0aW9uUmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIfCgpjYXBhYmlsaXR5GAIgASgJQgu6SAhyBhhkugEBABIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMY6Aci0gEKGUV4cGxhaW5SZXB1dGF0aW9uUmVzcG9uc2USMgoKcmVwdXRhdGlvbhgBIAEoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5SZXB1dGF0aW9uEi4KCGV2aWRlbmNlGAIgAygLMhwuYm91cnNlLnJlZ2lzdHJ5LnYxLkV2aWRlbmNlEjgKC2FkanVzdG1lbnRzGAMgAygLMiMuYm91cnNlLnJlZ2lzdHJ5LnYxLlNjb3JlQWRqdXN0bWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkisAEKFkxpc3RMZWFkZXJib2FyZFJlcXVlc3QSOwoEdmlldxgBIAEoDjIjLmJvdXJzZS5yZWdpc3RyeS52MS5MZWFkZXJib2FyZFZpZXdCCLpIBYIBAhABEh8KCmNhcGFiaWxpdHkYAiABKAlCC7pICHIGGGS6AQEAEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxjoByJpChdMaXN0TGVhZGVyYm9hcmRSZXNwb25zZRI1CgdlbnRyaWVzGAEgAygLMiQuYm91cnNlLnJlZ2lzdHJ5LnYxLkxlYWRlcmJvYXJkRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsUBChdBZGp1c3RSZXB1dGF0aW9uUmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSJgoFZGVsdGEYAyABKAFCF7pIFBISGQAAAAAAABRAKQAAAAAAABTAEh4KBnJlYXNvbhgEIAEoCUIOukgLcgkQARjoB7oBAQAiTgoYQWRqdXN0UmVwdXRhdGlvblJlc3BvbnNlEjIKCnJlcHV0YXRpb24YASABKAsyHi5ib3Vyc2UucmVnaXN0cnkudjEuUmVwdXRhdGlvbiJSChJSZXBvcnRDYWxsc1JlcXVlc3QSPAoHcmVwb3J0cxgBIAMoCzIeLmJvdXJzZS5yZWdpc3RyeS52MS5DYWxsUmVwb3J0Qgu6SAiSAQUIARDoByI4ChNSZXBvcnRDYWxsc1Jlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgFEg8KB2lnbm9yZWQYAiABKAUiZQoQVGFrZVByb2JlUmVxdWVzdBIuCghhZ2VudF9pZBgBIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezEsNjR9JBIhCgpjYXBhYmlsaXR5GAIgASgJQg26SApyCBABGGS6AQEAIlIKEVRha2VQcm9iZVJlc3BvbnNlEg8KB2dyYW50ZWQYASABKAgSLAoHYnJlYWtlchgCIAEoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5CcmVha2VyImYKE1Jlc2V0QnJlYWtlclJlcXVlc3QSLgoIYWdlbnRfaWQYASABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSHwoKY2FwYWJpbGl0eRgCIAEoCUILukgIcgYYZLoBAQAiRQoUUmVzZXRCcmVha2VyUmVzcG9uc2USLQoIYnJlYWtlcnMYASADKAsyGy5ib3Vyc2UucmVnaXN0cnkudjEuQnJlYWtlciJ3ChFFcmFzZUFnZW50UmVxdWVzdBIyCgpyZXF1ZXN0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQiQgoSRXJhc2VBZ2VudFJlc3BvbnNlEiwKB2VyYXN1cmUYASABKAsyGy5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc3VyZSIxChFHZXRFcmFzdXJlUmVxdWVzdBIcCgplcmFzdXJlX2lkGAEgASgJQgi6SAVyA7ABASJCChJHZXRFcmFzdXJlUmVzcG9uc2USLAoHZXJhc3VyZRgBIAEoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlImUKE0xpc3RFcmFzdXJlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGOgHEhQKDHBlbmRpbmdfb25seRgDIAEoCCJeChRMaXN0RXJhc3VyZXNSZXNwb25zZRItCghlcmFzdXJlcxgBIAMoCzIbLmJvdXJzZS5yZWdpc3RyeS52MS5FcmFzdXJlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLBAQoHRXJhc3VyZRISCgplcmFzdXJlX2lkGAEgASgJEg0KBWFsaWFzGAIgASgJEjAKDHJlcXVlc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNY29tcGxldGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoFc3RlcHMYBSADKAsyHy5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc3VyZVN0ZXAigQIKC0VyYXN1cmVTdGVwEg8KB3NlcnZpY2UYASABKAkSMQoNY29tcGxldGVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAMgASgJEj8KCG1ldGFkYXRhGAQgAygLMi0uYm91cnNlLnJlZ2lzdHJ5LnYxLkVyYXN1cmVTdGVwLk1ldGFkYXRhRW50cnkSLAoIdHJ5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIeChxTdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0IrEBCh1TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZRJNCgxjYXBhYmlsaXRpZXMYASADKAsyNy5ib3Vyc2UucmVnaXN0cnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UuQ291bnQSFAoMdG90YWxfYWdlbnRzGAIgASgDGisKBUNvdW50EhIKCmNhcGFiaWxpdHkYASABKAkSDgoGYWdlbnRzGAIgASgDIjQKEldhdGNoQWdlbnRzUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGMgBIoIBChNXYXRjaEFnZW50c1Jlc3BvbnNlEioKBWFnZW50GAEgASgLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50SAASEAoGc3luY2VkGAIgASgISAASDgoEaWRsZRgDIAEoCEgAEhQKDHJlc3VtZV90b2tlbhgEIAEoCUIHCgVldmVudDLUGgoPUmVnaXN0cnlTZXJ2aWNlEnsKDVJlZ2lzdGVyQWdlbnQSKC5ib3Vyc2UucmVnaXN0cnkudjEuUmVnaXN0ZXJBZ2VudFJlcXVlc3QaKS5ib3Vyc2UucmVnaXN0cnkudjEuUmVnaXN0ZXJBZ2VudFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQSggEKE0JhdGNoUmVnaXN0ZXJBZ2VudHMSLi5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hSZWdpc3RlckFnZW50c1JlcXVlc3QaLy5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hSZWdpc3RlckFnZW50c1Jlc3BvbnNlIgqQAgKquxgDCgEDEm4KDEltcG9ydEFnZW50cxInLmJvdXJzZS5yZWdpc3RyeS52MS5JbXBvcnRBZ2VudHNSZXF1ZXN0GiguYm91cnNlLnJlZ2lzdHJ5LnYxLkltcG9ydEFnZW50c1Jlc3BvbnNlIgequxgDCgEDKAEwARJwCgxFeHBvcnRBZ2VudHMSJy5ib3Vyc2UucmVnaXN0cnkudjEuRXhwb3J0QWdlbnRzUmVxdWVzdBooLmJvdXJzZS5yZWdpc3RyeS52MS5FeHBvcnRBZ2VudHNSZXNwb25zZSILkAIBqrsYBAoCAwQwARKBAQoPSW1wb3J0QWdlbnRDYXJkEiouYm91cnNlLnJlZ2lzdHJ5LnYxLkltcG9ydEFnZW50Q2FyZFJlcXVlc3QaKy5ib3Vyc2UucmVnaXN0cnkudjEuSW1wb3J0QWdlbnRDYXJkUmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZBJ5Cg9FeHBvcnRBZ2VudENhcmQSKi5ib3Vyc2UucmVnaXN0cnkudjEuRXhwb3J0QWdlbnRDYXJkUmVxdWVzdBorLmJvdXJzZS5yZWdpc3RyeS52MS5FeHBvcnRBZ2VudENhcmRSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJkCghHZXRBZ2VudBIjLmJvdXJzZS5yZWdpc3RyeS52MS5HZXRBZ2VudFJlcXVlc3QaJC5ib3Vyc2UucmVnaXN0cnkudjEuR2V0QWdlbnRSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJ2Cg5CYXRjaEdldEFnZW50cxIpLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaEdldEFnZW50c1JlcXVlc3QaKi5ib3Vyc2UucmVnaXN0cnkudjEuQmF0Y2hHZXRBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJqCgpMaXN0QWdlbnRzEiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXF1ZXN0GiYuYm91cnNlLnJlZ2lzdHJ5LnYxLkxpc3RBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJ1CgtVcGRhdGVBZ2VudBImLmJvdXJzZS5yZWdpc3RyeS52MS5VcGRhdGVBZ2VudFJlcXVlc3QaJy5ib3Vyc2UucmVnaXN0cnkudjEuVXBkYXRlQWdlbnRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEoEBCg9VbnJlZ2lzdGVyQWdlbnQSKi5ib3Vyc2UucmVnaXN0cnkudjEuVW5yZWdpc3RlckFnZW50UmVxdWVzdBorLmJvdXJzZS5yZWdpc3RyeS52MS5VbnJlZ2lzdGVyQWdlbnRSZXNwb25zZSIVkAICqrsYDgoCAgMSCGFnZW50X2lkEm8KCUhlYXJ0YmVhdBIkLmJvdXJzZS5yZWdpc3RyeS52MS5IZWFydGJlYXRSZXF1ZXN0GiUuYm91cnNlLnJlZ2lzdHJ5LnYxLkhlYXJ0YmVhdFJlc3BvbnNlIhWQAgKquxgOCgICAxIIYWdlbnRfaWQScwoJS2VlcEFsaXZlEiQuYm91cnNlLnJlZ2lzdHJ5LnYxLktlZXBBbGl2ZVJlcXVlc3QaJS5ib3Vyc2UucmVnaXN0cnkudjEuS2VlcEFsaXZlUmVzcG9uc2UiFZACAqq7GA4KAgIDEghhZ2VudF9pZCgBMAESbAoLQWNxdWlyZVNsb3QSJi5ib3Vyc2UucmVnaXN0cnkudjEuQWNxdWlyZVNsb3RSZXF1ZXN0GicuYm91cnNlLnJlZ2lzdHJ5LnYxLkFjcXVpcmVTbG90UmVzcG9uc2UiDJACAqq7GAUKAwIDBRJmCglSZW5ld1Nsb3QSJC5ib3Vyc2UucmVnaXN0cnkudjEuUmVuZXdTbG90UmVxdWVzdBolLmJvdXJzZS5yZWdpc3RyeS52MS5SZW5ld1Nsb3RSZXNwb25zZSIMkAICqrsYBQoDAgMFEmwKC1JlbGVhc2VTbG90EiYuYm91cnNlLnJlZ2lzdHJ5LnYxLlJlbGVhc2VTbG90UmVxdWVzdBonLmJvdXJzZS5yZWdpc3RyeS52MS5SZWxlYXNlU2xvdFJlc3BvbnNlIgyQAgKquxgFCgMCAwUSeQoNUmVjb3JkT3V0Y29tZRIoLmJvdXJzZS5yZWdpc3RyeS52MS5SZWNvcmRPdXRjb21lUmVxdWVzdBopLmJvdXJzZS5yZWdpc3RyeS52MS5SZWNvcmRPdXRjb21lUmVzcG9uc2UiE5ACAqq7GAwKAQUaB2F1Y3Rpb24SegoQQmF0Y2hHZXRPdXRjb21lcxIrLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaEdldE91dGNvbWVzUmVxdWVzdBosLmJvdXJzZS5yZWdpc3RyeS52MS5CYXRjaEdldE91dGNvbWVzUmVzcG9uc2UiC5ACAaq7GAQKAgMEEn8KEUV4cGxhaW5SZXB1dGF0aW9uEiwuYm91cnNlLnJlZ2lzdHJ5LnYxLkV4cGxhaW5SZXB1dGF0aW9uUmVxdWVzdBotLmJvdXJzZS5yZWdpc3RyeS52MS5FeHBsYWluUmVwdXRhdGlvblJlc3BvbnNlIg2QAgGquxgGCgQCAwQFEnkKD0xpc3RMZWFkZXJib2FyZBIqLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0TGVhZGVyYm9hcmRSZXF1ZXN0GisuYm91cnNlLnJlZ2lzdHJ5LnYxLkxpc3RMZWFkZXJib2FyZFJlc3BvbnNlIg2QAgGquxgGCgQCAwQFEnkKEEFkanVzdFJlcHV0YXRpb24SKy5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlcXVlc3QaLC5ib3Vyc2UucmVnaXN0cnkudjEuQWRqdXN0UmVwdXRhdGlvblJlc3BvbnNlIgqQAgKquxgDCgEDEmwKC1JlcG9ydENhbGxzEiYuYm91cnNlLnJlZ2lzdHJ5LnYxLlJlcG9ydENhbGxzUmVxdWVzdBonLmJvdXJzZS5yZWdpc3RyeS52MS5SZXBvcnRDYWxsc1Jlc3BvbnNlIgyQAgKquxgFCgMCAwUSYgoJVGFrZVByb2JlEiQuYm91cnNlLnJlZ2lzdHJ5LnYxLlRha2VQcm9iZVJlcXVlc3QaJS5ib3Vyc2UucmVnaXN0cnkudjEuVGFrZVByb2JlUmVzcG9uc2UiCKq7GAQKAgMFEm0KDFJlc2V0QnJlYWtlchInLmJvdXJzZS5yZWdpc3RyeS52MS5SZXNldEJyZWFrZXJSZXF1ZXN0GiguYm91cnNlLnJlZ2lzdHJ5LnYxLlJlc2V0QnJlYWtlclJlc3BvbnNlIgqQAgKquxgDCgEDEmcKCkVyYXNlQWdlbnQSJS5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc2VBZ2VudFJlcXVlc3QaJi5ib3Vyc2UucmVnaXN0cnkudjEuRXJhc2VBZ2VudFJlc3BvbnNlIgqQAgKquxgDCgEDEmgKCkdldEVyYXN1cmUSJS5ib3Vyc2UucmVnaXN0cnkudjEuR2V0RXJhc3VyZVJlcXVlc3QaJi5ib3Vyc2UucmVnaXN0cnkudjEuR2V0RXJhc3VyZVJlc3BvbnNlIguQAgGquxgECgIDBBJuCgxMaXN0RXJhc3VyZXMSJy5ib3Vyc2UucmVnaXN0cnkudjEuTGlzdEVyYXN1cmVzUmVxdWVzdBooLmJvdXJzZS5yZWdpc3RyeS52MS5MaXN0RXJhc3VyZXNSZXNwb25zZSILkAIBqrsYBAoCAwQSiwEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIwLmJvdXJzZS5yZWdpc3RyeS52MS5TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0GjEuYm91cnNlLnJlZ2lzdHJ5LnYxLlN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEm8KC1dhdGNoQWdlbnRzEiYuYm91cnNlLnJlZ2lzdHJ5LnYxLldhdGNoQWdlbnRzUmVxdWVzdBonLmJvdXJzZS5yZWdpc3RyeS52MS5XYXRjaEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFMAFCSAoSYm91cnNlLnJlZ2lzdHJ5LnYxUAFaMGJvdXJzZS5leGFtcGxlL2dlbi9ib3Vyc2UvcmVnaXN0cnkvdjE7cmVnaXN0cnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_registry_v1_breaker, file_bourse_registry_v1_bulk, file_bourse_registry_v1_card, file_bourse_registry_v1_evidence, file_bourse_type_v1_outcome, file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Asks to register an agent.
@@ -146,7 +154,8 @@ export const BatchRegisterAgentsRequestSchema: GenMessage<BatchRegisterAgentsReq
  */
 export type BatchRegisterAgentsResponse = Message<"bourse.registry.v1.BatchRegisterAgentsResponse"> & {
   /**
-   * In the order of the request.
+   * In the order of the request, each without its profile: it is the one that was sent, with its
+   * capabilities normalised.
    *
    * @generated from field: repeated bourse.registry.v1.Agent agents = 1;
    */
@@ -496,7 +505,7 @@ export type HeartbeatRequest = Message<"bourse.registry.v1.HeartbeatRequest"> & 
   declaredState: AvailabilityState;
 
   /**
-   * Tasks under way. Absent: as before.
+   * Work under way, without what came by a slot. Absent: as before, or none after a lapse.
    *
    * @generated from field: optional int32 in_flight = 3;
    */
@@ -508,6 +517,20 @@ export type HeartbeatRequest = Message<"bourse.registry.v1.HeartbeatRequest"> & 
    * @generated from field: google.protobuf.Duration lease = 4;
    */
   lease?: Duration | undefined;
+
+  /**
+   * Work that waits. Absent: as before, or none after a lapse.
+   *
+   * @generated from field: optional int32 queue_length = 5;
+   */
+  queueLength?: number | undefined;
+
+  /**
+   * The share of its means that is in use. Absent: as before, or not said after a lapse.
+   *
+   * @generated from field: optional double utilization = 6;
+   */
+  utilization?: number | undefined;
 };
 
 /**
@@ -544,6 +567,251 @@ export type HeartbeatResponse = Message<"bourse.registry.v1.HeartbeatResponse"> 
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_registry_service, 15);
+
+/**
+ * A sign of life on a stream.
+ *
+ * @generated from message bourse.registry.v1.KeepAliveRequest
+ */
+export type KeepAliveRequest = Message<"bourse.registry.v1.KeepAliveRequest"> & {
+  /**
+   * The agent's id, in every message.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * A new declared state. Absent: as before.
+   *
+   * @generated from field: bourse.registry.v1.AvailabilityState declared_state = 2;
+   */
+  declaredState: AvailabilityState;
+
+  /**
+   * Work under way, without what came by a slot. Absent: as before, or none after a lapse.
+   *
+   * @generated from field: optional int32 in_flight = 3;
+   */
+  inFlight?: number | undefined;
+
+  /**
+   * Asks for a lease of this length from now on. Absent: as before.
+   *
+   * @generated from field: google.protobuf.Duration lease = 4;
+   */
+  lease?: Duration | undefined;
+
+  /**
+   * Work that waits. Absent: as before, or none after a lapse.
+   *
+   * @generated from field: optional int32 queue_length = 5;
+   */
+  queueLength?: number | undefined;
+
+  /**
+   * The share of its means that is in use. Absent: as before, or not said after a lapse.
+   *
+   * @generated from field: optional double utilization = 6;
+   */
+  utilization?: number | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.KeepAliveRequest.
+ * Use `create(KeepAliveRequestSchema)` to create a new message.
+ */
+export const KeepAliveRequestSchema: GenMessage<KeepAliveRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 16);
+
+/**
+ * What the market made of it.
+ *
+ * @generated from message bourse.registry.v1.KeepAliveResponse
+ */
+export type KeepAliveResponse = Message<"bourse.registry.v1.KeepAliveResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: bourse.registry.v1.Availability availability = 1;
+   */
+  availability?: Availability | undefined;
+
+  /**
+   * Send the next message within this time; a third of the lease. Absent without a lease.
+   *
+   * @generated from field: google.protobuf.Duration next_message_in = 2;
+   */
+  nextMessageIn?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.KeepAliveResponse.
+ * Use `create(KeepAliveResponseSchema)` to create a new message.
+ */
+export const KeepAliveResponseSchema: GenMessage<KeepAliveResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 17);
+
+/**
+ * Asks for a place at an agent.
+ *
+ * @generated from message bourse.registry.v1.AcquireSlotRequest
+ */
+export type AcquireSlotRequest = Message<"bourse.registry.v1.AcquireSlotRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Made by the caller; of its own for each slot.
+   *
+   * @generated from field: string slot_id = 2;
+   */
+  slotId: string;
+
+  /**
+   * The slot ends by itself after this time.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.AcquireSlotRequest.
+ * Use `create(AcquireSlotRequestSchema)` to create a new message.
+ */
+export const AcquireSlotRequestSchema: GenMessage<AcquireSlotRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 18);
+
+/**
+ * The slot.
+ *
+ * @generated from message bourse.registry.v1.AcquireSlotResponse
+ */
+export type AcquireSlotResponse = Message<"bourse.registry.v1.AcquireSlotResponse"> & {
+  /**
+   * As it is.
+   *
+   * @generated from field: bourse.registry.v1.Slot slot = 1;
+   */
+  slot?: Slot | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.AcquireSlotResponse.
+ * Use `create(AcquireSlotResponseSchema)` to create a new message.
+ */
+export const AcquireSlotResponseSchema: GenMessage<AcquireSlotResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 19);
+
+/**
+ * Asks to keep a slot.
+ *
+ * @generated from message bourse.registry.v1.RenewSlotRequest
+ */
+export type RenewSlotRequest = Message<"bourse.registry.v1.RenewSlotRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Made by the caller; of its own for each slot.
+   *
+   * @generated from field: string slot_id = 2;
+   */
+  slotId: string;
+
+  /**
+   * The slot ends by itself after this time, from now.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 3;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.RenewSlotRequest.
+ * Use `create(RenewSlotRequestSchema)` to create a new message.
+ */
+export const RenewSlotRequestSchema: GenMessage<RenewSlotRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 20);
+
+/**
+ * The slot.
+ *
+ * @generated from message bourse.registry.v1.RenewSlotResponse
+ */
+export type RenewSlotResponse = Message<"bourse.registry.v1.RenewSlotResponse"> & {
+  /**
+   * As it is.
+   *
+   * @generated from field: bourse.registry.v1.Slot slot = 1;
+   */
+  slot?: Slot | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.RenewSlotResponse.
+ * Use `create(RenewSlotResponseSchema)` to create a new message.
+ */
+export const RenewSlotResponseSchema: GenMessage<RenewSlotResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 21);
+
+/**
+ * Asks to end a slot.
+ *
+ * @generated from message bourse.registry.v1.ReleaseSlotRequest
+ */
+export type ReleaseSlotRequest = Message<"bourse.registry.v1.ReleaseSlotRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Made by the caller; of its own for each slot.
+   *
+   * @generated from field: string slot_id = 2;
+   */
+  slotId: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ReleaseSlotRequest.
+ * Use `create(ReleaseSlotRequestSchema)` to create a new message.
+ */
+export const ReleaseSlotRequestSchema: GenMessage<ReleaseSlotRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 22);
+
+/**
+ * The slot has ended.
+ *
+ * @generated from message bourse.registry.v1.ReleaseSlotResponse
+ */
+export type ReleaseSlotResponse = Message<"bourse.registry.v1.ReleaseSlotResponse"> & {
+  /**
+   * Whether it was open until now.
+   *
+   * @generated from field: bool released = 1;
+   */
+  released: boolean;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ReleaseSlotResponse.
+ * Use `create(ReleaseSlotResponseSchema)` to create a new message.
+ */
+export const ReleaseSlotResponseSchema: GenMessage<ReleaseSlotResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 23);
 
 /**
  * Tells how a task ended.
@@ -606,7 +874,7 @@ export type RecordOutcomeRequest = Message<"bourse.registry.v1.RecordOutcomeRequ
  * Use `create(RecordOutcomeRequestSchema)` to create a new message.
  */
 export const RecordOutcomeRequestSchema: GenMessage<RecordOutcomeRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 16);
+  messageDesc(file_bourse_registry_v1_registry_service, 24);
 
 /**
  * What the outcome did.
@@ -634,7 +902,7 @@ export type RecordOutcomeResponse = Message<"bourse.registry.v1.RecordOutcomeRes
  * Use `create(RecordOutcomeResponseSchema)` to create a new message.
  */
 export const RecordOutcomeResponseSchema: GenMessage<RecordOutcomeResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 17);
+  messageDesc(file_bourse_registry_v1_registry_service, 25);
 
 /**
  * Asks for outcomes.
@@ -655,7 +923,7 @@ export type BatchGetOutcomesRequest = Message<"bourse.registry.v1.BatchGetOutcom
  * Use `create(BatchGetOutcomesRequestSchema)` to create a new message.
  */
 export const BatchGetOutcomesRequestSchema: GenMessage<BatchGetOutcomesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 18);
+  messageDesc(file_bourse_registry_v1_registry_service, 26);
 
 /**
  * The outcomes that there are.
@@ -676,7 +944,7 @@ export type BatchGetOutcomesResponse = Message<"bourse.registry.v1.BatchGetOutco
  * Use `create(BatchGetOutcomesResponseSchema)` to create a new message.
  */
 export const BatchGetOutcomesResponseSchema: GenMessage<BatchGetOutcomesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 19);
+  messageDesc(file_bourse_registry_v1_registry_service, 27);
 
 /**
  * An outcome and what it did to the reputation of its agent.
@@ -732,7 +1000,161 @@ export type RecordedOutcome = Message<"bourse.registry.v1.RecordedOutcome"> & {
  * Use `create(RecordedOutcomeSchema)` to create a new message.
  */
 export const RecordedOutcomeSchema: GenMessage<RecordedOutcome> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 20);
+  messageDesc(file_bourse_registry_v1_registry_service, 28);
+
+/**
+ * Asks what a reputation rests on.
+ *
+ * @generated from message bourse.registry.v1.ExplainReputationRequest
+ */
+export type ExplainReputationRequest = Message<"bourse.registry.v1.ExplainReputationRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * Only tasks of this capability. Empty means all.
+   *
+   * @generated from field: string capability = 2;
+   */
+  capability: string;
+
+  /**
+   * Pieces of evidence per page; 0 means 50, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, of the same agent and capability.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ExplainReputationRequest.
+ * Use `create(ExplainReputationRequestSchema)` to create a new message.
+ */
+export const ExplainReputationRequestSchema: GenMessage<ExplainReputationRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 29);
+
+/**
+ * What a reputation rests on.
+ *
+ * @generated from message bourse.registry.v1.ExplainReputationResponse
+ */
+export type ExplainReputationResponse = Message<"bourse.registry.v1.ExplainReputationResponse"> & {
+  /**
+   * All its views as they are now.
+   *
+   * @generated from field: bourse.registry.v1.Reputation reputation = 1;
+   */
+  reputation?: Reputation | undefined;
+
+  /**
+   * The last recorded first.
+   *
+   * @generated from field: repeated bourse.registry.v1.Evidence evidence = 2;
+   */
+  evidence: Evidence[];
+
+  /**
+   * How its score was moved by hand, the latest first, at most 100. On the first page only.
+   *
+   * @generated from field: repeated bourse.registry.v1.ScoreAdjustment adjustments = 3;
+   */
+  adjustments: ScoreAdjustment[];
+
+  /**
+   * Empty on the last page, and only there.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ExplainReputationResponse.
+ * Use `create(ExplainReputationResponseSchema)` to create a new message.
+ */
+export const ExplainReputationResponseSchema: GenMessage<ExplainReputationResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 30);
+
+/**
+ * Asks for a page of a leaderboard.
+ *
+ * @generated from message bourse.registry.v1.ListLeaderboardRequest
+ */
+export type ListLeaderboardRequest = Message<"bourse.registry.v1.ListLeaderboardRequest"> & {
+  /**
+   * What to rank by. Absent means RELIABILITY.
+   *
+   * @generated from field: bourse.registry.v1.LeaderboardView view = 1;
+   */
+  view: LeaderboardView;
+
+  /**
+   * Only agents that worked at this capability and offer it. Empty means all.
+   *
+   * @generated from field: string capability = 2;
+   */
+  capability: string;
+
+  /**
+   * Places per page; 0 means 50, more than 1,000 means 1,000.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, with the same view and capability.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ListLeaderboardRequest.
+ * Use `create(ListLeaderboardRequestSchema)` to create a new message.
+ */
+export const ListLeaderboardRequestSchema: GenMessage<ListLeaderboardRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 31);
+
+/**
+ * A page of a leaderboard.
+ *
+ * @generated from message bourse.registry.v1.ListLeaderboardResponse
+ */
+export type ListLeaderboardResponse = Message<"bourse.registry.v1.ListLeaderboardResponse"> & {
+  /**
+   * The best first.
+   *
+   * @generated from field: repeated bourse.registry.v1.LeaderboardEntry entries = 1;
+   */
+  entries: LeaderboardEntry[];
+
+  /**
+   * Empty on the last page, and only there.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ListLeaderboardResponse.
+ * Use `create(ListLeaderboardResponseSchema)` to create a new message.
+ */
+export const ListLeaderboardResponseSchema: GenMessage<ListLeaderboardResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 32);
 
 /**
  * Asks to move an agent's score.
@@ -774,7 +1196,7 @@ export type AdjustReputationRequest = Message<"bourse.registry.v1.AdjustReputati
  * Use `create(AdjustReputationRequestSchema)` to create a new message.
  */
 export const AdjustReputationRequestSchema: GenMessage<AdjustReputationRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 21);
+  messageDesc(file_bourse_registry_v1_registry_service, 33);
 
 /**
  * The adjusted reputation.
@@ -795,7 +1217,161 @@ export type AdjustReputationResponse = Message<"bourse.registry.v1.AdjustReputat
  * Use `create(AdjustReputationResponseSchema)` to create a new message.
  */
 export const AdjustReputationResponseSchema: GenMessage<AdjustReputationResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 22);
+  messageDesc(file_bourse_registry_v1_registry_service, 34);
+
+/**
+ * Tells how calls went.
+ *
+ * @generated from message bourse.registry.v1.ReportCallsRequest
+ */
+export type ReportCallsRequest = Message<"bourse.registry.v1.ReportCallsRequest"> & {
+  /**
+   * At most 1,000.
+   *
+   * @generated from field: repeated bourse.registry.v1.CallReport reports = 1;
+   */
+  reports: CallReport[];
+};
+
+/**
+ * Describes the message bourse.registry.v1.ReportCallsRequest.
+ * Use `create(ReportCallsRequestSchema)` to create a new message.
+ */
+export const ReportCallsRequestSchema: GenMessage<ReportCallsRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 35);
+
+/**
+ * What was made of the reports.
+ *
+ * @generated from message bourse.registry.v1.ReportCallsResponse
+ */
+export type ReportCallsResponse = Message<"bourse.registry.v1.ReportCallsResponse"> & {
+  /**
+   * Reports that a breaker was told of.
+   *
+   * @generated from field: int32 accepted = 1;
+   */
+  accepted: number;
+
+  /**
+   * Reports that were ignored.
+   *
+   * @generated from field: int32 ignored = 2;
+   */
+  ignored: number;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ReportCallsResponse.
+ * Use `create(ReportCallsResponseSchema)` to create a new message.
+ */
+export const ReportCallsResponseSchema: GenMessage<ReportCallsResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 36);
+
+/**
+ * Asks to let one call through.
+ *
+ * @generated from message bourse.registry.v1.TakeProbeRequest
+ */
+export type TakeProbeRequest = Message<"bourse.registry.v1.TakeProbeRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * The capability it is to be called for.
+   *
+   * @generated from field: string capability = 2;
+   */
+  capability: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.TakeProbeRequest.
+ * Use `create(TakeProbeRequestSchema)` to create a new message.
+ */
+export const TakeProbeRequestSchema: GenMessage<TakeProbeRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 37);
+
+/**
+ * Whether the call may go.
+ *
+ * @generated from message bourse.registry.v1.TakeProbeResponse
+ */
+export type TakeProbeResponse = Message<"bourse.registry.v1.TakeProbeResponse"> & {
+  /**
+   * It may.
+   *
+   * @generated from field: bool granted = 1;
+   */
+  granted: boolean;
+
+  /**
+   * The breaker as it is now.
+   *
+   * @generated from field: bourse.registry.v1.Breaker breaker = 2;
+   */
+  breaker?: Breaker | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.TakeProbeResponse.
+ * Use `create(TakeProbeResponseSchema)` to create a new message.
+ */
+export const TakeProbeResponseSchema: GenMessage<TakeProbeResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 38);
+
+/**
+ * Asks to close a breaker.
+ *
+ * @generated from message bourse.registry.v1.ResetBreakerRequest
+ */
+export type ResetBreakerRequest = Message<"bourse.registry.v1.ResetBreakerRequest"> & {
+  /**
+   * The agent's id.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * The capability. Empty means all that the agent has a breaker for.
+   *
+   * @generated from field: string capability = 2;
+   */
+  capability: string;
+};
+
+/**
+ * Describes the message bourse.registry.v1.ResetBreakerRequest.
+ * Use `create(ResetBreakerRequestSchema)` to create a new message.
+ */
+export const ResetBreakerRequestSchema: GenMessage<ResetBreakerRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 39);
+
+/**
+ * The breakers that were closed by it.
+ *
+ * @generated from message bourse.registry.v1.ResetBreakerResponse
+ */
+export type ResetBreakerResponse = Message<"bourse.registry.v1.ResetBreakerResponse"> & {
+  /**
+   * As they were before, by capability; those that were not CLOSED.
+   *
+   * @generated from field: repeated bourse.registry.v1.Breaker breakers = 1;
+   */
+  breakers: Breaker[];
+};
+
+/**
+ * Describes the message bourse.registry.v1.ResetBreakerResponse.
+ * Use `create(ResetBreakerResponseSchema)` to create a new message.
+ */
+export const ResetBreakerResponseSchema: GenMessage<ResetBreakerResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_registry_service, 40);
 
 /**
  * Asks to erase an agent.
@@ -823,7 +1399,7 @@ export type EraseAgentRequest = Message<"bourse.registry.v1.EraseAgentRequest"> 
  * Use `create(EraseAgentRequestSchema)` to create a new message.
  */
 export const EraseAgentRequestSchema: GenMessage<EraseAgentRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 23);
+  messageDesc(file_bourse_registry_v1_registry_service, 41);
 
 /**
  * The erasure.
@@ -844,7 +1420,7 @@ export type EraseAgentResponse = Message<"bourse.registry.v1.EraseAgentResponse"
  * Use `create(EraseAgentResponseSchema)` to create a new message.
  */
 export const EraseAgentResponseSchema: GenMessage<EraseAgentResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 24);
+  messageDesc(file_bourse_registry_v1_registry_service, 42);
 
 /**
  * Asks for an erasure.
@@ -865,7 +1441,7 @@ export type GetErasureRequest = Message<"bourse.registry.v1.GetErasureRequest"> 
  * Use `create(GetErasureRequestSchema)` to create a new message.
  */
 export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 25);
+  messageDesc(file_bourse_registry_v1_registry_service, 43);
 
 /**
  * The erasure.
@@ -886,7 +1462,7 @@ export type GetErasureResponse = Message<"bourse.registry.v1.GetErasureResponse"
  * Use `create(GetErasureResponseSchema)` to create a new message.
  */
 export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 26);
+  messageDesc(file_bourse_registry_v1_registry_service, 44);
 
 /**
  * Asks for a page of erasures.
@@ -921,7 +1497,7 @@ export type ListErasuresRequest = Message<"bourse.registry.v1.ListErasuresReques
  * Use `create(ListErasuresRequestSchema)` to create a new message.
  */
 export const ListErasuresRequestSchema: GenMessage<ListErasuresRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 27);
+  messageDesc(file_bourse_registry_v1_registry_service, 45);
 
 /**
  * A page of erasures.
@@ -949,7 +1525,7 @@ export type ListErasuresResponse = Message<"bourse.registry.v1.ListErasuresRespo
  * Use `create(ListErasuresResponseSchema)` to create a new message.
  */
 export const ListErasuresResponseSchema: GenMessage<ListErasuresResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 28);
+  messageDesc(file_bourse_registry_v1_registry_service, 46);
 
 /**
  * An erasure. It does not say of whom.
@@ -998,7 +1574,7 @@ export type Erasure = Message<"bourse.registry.v1.Erasure"> & {
  * Use `create(ErasureSchema)` to create a new message.
  */
 export const ErasureSchema: GenMessage<Erasure> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 29);
+  messageDesc(file_bourse_registry_v1_registry_service, 47);
 
 /**
  * How far one service is with an erasure.
@@ -1048,7 +1624,7 @@ export type ErasureStep = Message<"bourse.registry.v1.ErasureStep"> & {
  * Use `create(ErasureStepSchema)` to create a new message.
  */
 export const ErasureStepSchema: GenMessage<ErasureStep> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 30);
+  messageDesc(file_bourse_registry_v1_registry_service, 48);
 
 /**
  * Asks what the market can do.
@@ -1063,7 +1639,7 @@ export type SummarizeCapabilitiesRequest = Message<"bourse.registry.v1.Summarize
  * Use `create(SummarizeCapabilitiesRequestSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesRequestSchema: GenMessage<SummarizeCapabilitiesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 31);
+  messageDesc(file_bourse_registry_v1_registry_service, 49);
 
 /**
  * What the market can do.
@@ -1091,7 +1667,7 @@ export type SummarizeCapabilitiesResponse = Message<"bourse.registry.v1.Summariz
  * Use `create(SummarizeCapabilitiesResponseSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponseSchema: GenMessage<SummarizeCapabilitiesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 32);
+  messageDesc(file_bourse_registry_v1_registry_service, 50);
 
 /**
  * How many agents have a capability.
@@ -1119,7 +1695,7 @@ export type SummarizeCapabilitiesResponse_Count = Message<"bourse.registry.v1.Su
  * Use `create(SummarizeCapabilitiesResponse_CountSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponse_CountSchema: GenMessage<SummarizeCapabilitiesResponse_Count> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 32, 0);
+  messageDesc(file_bourse_registry_v1_registry_service, 50, 0);
 
 /**
  * Asks to follow the registry.
@@ -1140,7 +1716,7 @@ export type WatchAgentsRequest = Message<"bourse.registry.v1.WatchAgentsRequest"
  * Use `create(WatchAgentsRequestSchema)` to create a new message.
  */
 export const WatchAgentsRequestSchema: GenMessage<WatchAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 33);
+  messageDesc(file_bourse_registry_v1_registry_service, 51);
 
 /**
  * One thing that the watcher should know.
@@ -1192,7 +1768,7 @@ export type WatchAgentsResponse = Message<"bourse.registry.v1.WatchAgentsRespons
  * Use `create(WatchAgentsResponseSchema)` to create a new message.
  */
 export const WatchAgentsResponseSchema: GenMessage<WatchAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_registry_service, 34);
+  messageDesc(file_bourse_registry_v1_registry_service, 52);
 
 /**
  * Who the agents are, what they offer, whether they are there, how they have done.
@@ -1230,6 +1806,59 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof BatchRegisterAgentsRequestSchema;
     output: typeof BatchRegisterAgentsResponseSchema;
+  },
+  /**
+   * Registers as many agents as are sent, each by itself. The messages are taken one after the other;
+   * the agents of one are registered in one transaction, and its answer says how far the import is,
+   * for good, and which of them had faults. An agent that is registered just as told is left as it
+   * is, so an import that broke off may be sent again: whole, or behind what was answered. Faults do
+   * not stop the others, unless asked. Leases begin now.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ImportAgents
+   */
+  importAgents: {
+    methodKind: "bidi_streaming";
+    input: typeof ImportAgentsRequestSchema;
+    output: typeof ImportAgentsResponseSchema;
+  },
+  /**
+   * Streams all registered agents by id, as ImportAgents takes them. Each is as it was when it was
+   * read, which takes as long as the caller reads: an agent that is registered all the while comes
+   * exactly once; one that comes or goes meanwhile, once or not at all. Nothing is held open.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ExportAgents
+   */
+  exportAgents: {
+    methodKind: "server_streaming";
+    input: typeof ExportAgentsRequestSchema;
+    output: typeof ExportAgentsResponseSchema;
+  },
+  /**
+   * Registers an agent by its A2A 1.0 agent card, or with replace_existing brings one in line with
+   * it: the ids of its skills become its capabilities, its first interface of a core binding its
+   * endpoint. What a card does not say (prices, SLA, limits, other labels) stays. Signatures are
+   * checked as A2A has it, with keys that the caller brings. Idempotent by request_id.
+   * Refuses with: INVALID_AGENT_CARD (all its faults), INVALID_CARD_SIGNATURE (of a key that was
+   * given), CARD_NOT_SIGNED (and require_signature), AGENT_ERASED, AGENT_ALREADY_REGISTERED (and not
+   * replace_existing), INVALID_PROFILE (with the card it would break a rule).
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ImportAgentCard
+   */
+  importAgentCard: {
+    methodKind: "unary";
+    input: typeof ImportAgentCardRequestSchema;
+    output: typeof ImportAgentCardResponseSchema;
+  },
+  /**
+   * Writes the A2A 1.0 agent card of a registered agent, unsigned: its capabilities are its skills.
+   * Refuses with: AGENT_NOT_FOUND, AGENT_WITHOUT_ENDPOINT (a card must say where the agent is).
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ExportAgentCard
+   */
+  exportAgentCard: {
+    methodKind: "unary";
+    input: typeof ExportAgentCardRequestSchema;
+    output: typeof ExportAgentCardResponseSchema;
   },
   /**
    * Returns one agent; a tombstone only when asked.
@@ -1304,9 +1933,65 @@ export const RegistryService: GenService<{
     output: typeof HeartbeatResponseSchema;
   },
   /**
-   * Folds the outcome of one settled task into an agent's reputation, tombstone or not. Idempotent
-   * by outcome_id: the same id counts once. An outcome of work that the agent had ordered itself is
-   * stored and ignored.
+   * A stream of heartbeats, for an agent that tells its load often: each message is a Heartbeat and
+   * is answered once it is written down, in order. The first names what it asks for; what a later one
+   * leaves out stays as it was. All are of one agent. The end of the stream, however it comes, ends
+   * no lease: that lapses in its time. While the store of leases is away the stream goes on: an
+   * answer whose availability is `stale` says that its message was not written down, to be sent again.
+   * Refuses with: AGENT_CHANGED (a message names another agent than the first), AGENT_NOT_FOUND.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.KeepAlive
+   */
+  keepAlive: {
+    methodKind: "bidi_streaming";
+    input: typeof KeepAliveRequestSchema;
+    output: typeof KeepAliveResponseSchema;
+  },
+  /**
+   * Takes a place at an agent for work that the caller is about to send it. A slot counts as in
+   * flight, so that two callers never both take the last place; it ends when it is released, and by
+   * itself at its time-out. The agent does not count that work in what it reports. Whoever knows the
+   * id of a slot may renew and release it, so draw it at random. Idempotent by slot_id while the slot
+   * is open: the same again is answered with the slot as it is. An id whose slot has ended may be
+   * taken anew. Slots do not survive the loss of the store of leases: take the same again.
+   * Refuses with: AGENT_NOT_FOUND, AGENT_NOT_AVAILABLE (not declared ONLINE, or its lease has
+   * lapsed), AGENT_FULL (as much in flight as it takes), AVAILABILITY_UNAVAILABLE (the store of
+   * leases is away).
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.AcquireSlot
+   */
+  acquireSlot: {
+    methodKind: "unary";
+    input: typeof AcquireSlotRequestSchema;
+    output: typeof AcquireSlotResponseSchema;
+  },
+  /**
+   * Lets a slot that is open end `timeout` from now, sooner or later than it would have.
+   * Refuses with: SLOT_NOT_FOUND (it has ended, or never was), AVAILABILITY_UNAVAILABLE.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.RenewSlot
+   */
+  renewSlot: {
+    methodKind: "unary";
+    input: typeof RenewSlotRequestSchema;
+    output: typeof RenewSlotResponseSchema;
+  },
+  /**
+   * Ends a slot. One that is not open is no error: `released` says which it was.
+   * Refuses with: AVAILABILITY_UNAVAILABLE.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ReleaseSlot
+   */
+  releaseSlot: {
+    methodKind: "unary";
+    input: typeof ReleaseSlotRequestSchema;
+    output: typeof ReleaseSlotResponseSchema;
+  },
+  /**
+   * Folds the outcome of one settled task into an agent's reputation, tombstone or not, and tells it
+   * to its circuit breaker. Idempotent by outcome_id: the same id counts once. An outcome of work that
+   * the agent had ordered itself is stored and ignored; the more one requester tells of an agent, the
+   * less each counts for its reliability, see Evidence.
    * Refuses with: AGENT_NOT_FOUND, OUTCOME_ID_REUSED (same id, other content).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.RecordOutcome
@@ -1327,6 +2012,32 @@ export const RegistryService: GenService<{
     output: typeof BatchGetOutcomesResponseSchema;
   },
   /**
+   * Returns the views of an agent's reputation, tombstone or not, and the settled tasks that they rest
+   * on, the last recorded first, so that a reader can reckon them again: Evidence says how. Pages stay
+   * stable while tasks settle; weights are those of the time of the call.
+   * Refuses with: AGENT_NOT_FOUND, INVALID_PAGE_TOKEN.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ExplainReputation
+   */
+  explainReputation: {
+    methodKind: "unary";
+    input: typeof ExplainReputationRequestSchema;
+    output: typeof ExplainReputationResponseSchema;
+  },
+  /**
+   * Ranks the registered agents that have a record, the best first: those that worked at a capability
+   * and still offer it, or all. Ties are ordered by reliability, then by id. A page costs what it
+   * returns, however many agents there are. Between two pages agents may move.
+   * Refuses with: INVALID_PAGE_TOKEN (not of this view and capability).
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ListLeaderboard
+   */
+  listLeaderboard: {
+    methodKind: "unary";
+    input: typeof ListLeaderboardRequestSchema;
+    output: typeof ListLeaderboardResponseSchema;
+  },
+  /**
    * Moves an agent's `score` by hand, within 0 to 5. The reason is kept. Idempotent by request_id.
    * Refuses with: AGENT_NOT_FOUND.
    *
@@ -1336,6 +2047,45 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof AdjustReputationRequestSchema;
     output: typeof AdjustReputationResponseSchema;
+  },
+  /**
+   * Tells how calls to agents went, in the order in which they ended: their circuit breakers open and
+   * close by it, see Breaker. Reputation does not move. Ignored, and counted as such, are the caller's
+   * calls to itself, and failures of agents or capabilities that are not registered. Idempotent by
+   * report_id.
+   * Refuses with: BREAKERS_UNAVAILABLE (the store of breakers is away; some may have been counted:
+   * send all again).
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ReportCalls
+   */
+  reportCalls: {
+    methodKind: "unary";
+    input: typeof ReportCallsRequestSchema;
+    output: typeof ReportCallsResponseSchema;
+  },
+  /**
+   * Asks to let one call through a breaker that is HALF_OPEN. At most 3 are under way at a time, over
+   * all replicas; each ends with a report of its breaker, or after 30 s. A breaker that is CLOSED
+   * grants every call and keeps no count.
+   * Refuses with: BREAKERS_UNAVAILABLE.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.TakeProbe
+   */
+  takeProbe: {
+    methodKind: "unary";
+    input: typeof TakeProbeRequestSchema;
+    output: typeof TakeProbeResponseSchema;
+  },
+  /**
+   * Closes a breaker, or all of an agent, and forgets what was counted. Naturally idempotent.
+   * Refuses with: AGENT_NOT_FOUND, BREAKERS_UNAVAILABLE.
+   *
+   * @generated from rpc bourse.registry.v1.RegistryService.ResetBreaker
+   */
+  resetBreaker: {
+    methodKind: "unary";
+    input: typeof ResetBreakerRequestSchema;
+    output: typeof ResetBreakerResponseSchema;
   },
   /**
    * Erases an agent for good, in every service: it is unregistered, all that it said of itself is
@@ -1392,8 +2142,9 @@ export const RegistryService: GenService<{
    * leaves. A change of an agent carries the whole agent; several changes in quick succession may
    * arrive as one, each agent's in order. With a resume_token of an earlier stream the snapshot
    * holds only what changed since, tombstones included; it may repeat what was seen. Availability
-   * is part of what is watched: a lapse is told within a second; a renewal of a lease that changes
-   * nothing else, once a quarter of the lease has passed.
+   * is part of what is watched: a lapse and the end of a slot are told within a second; a renewal of a
+   * lease that changes nothing else, once a quarter of the lease has passed; utilization, when it has
+   * moved by a tenth.
    * Refuses with: INVALID_RESUME_TOKEN (not of this database, or older than a day: watch anew
    * without one).
    *
