@@ -45,14 +45,16 @@ export function createGuard(options: {
 
   return {
     load: () => verifier.load(),
-    async authenticate(method, headers) {
+    authenticate(method, headers) {
       if (isOpenService(method.parent)) return ANONYMOUS;
       const rule = ruleOf(method);
       const token = bearerToken(headers);
       if (token === undefined && !rule.kinds.has("anonymous")) throw unauthenticated("MISSING");
-      const principal = token === undefined ? ANONYMOUS : await verifier.verify(token);
-      checkKind(method, rule, principal);
-      return principal;
+      const principal = token === undefined ? ANONYMOUS : verifier.verify(token);
+      if (principal instanceof Promise) {
+        return principal.then((verified) => checkKind(method, rule, verified));
+      }
+      return checkKind(method, rule, principal);
     },
     authorize(method, principal, request) {
       if (isOpenService(method.parent)) return;
@@ -71,10 +73,11 @@ function bearerToken(headers: CallHeaders): string | undefined {
   return token;
 }
 
-function checkKind(method: DescMethod, rule: AccessRule, principal: Principal): void {
-  if (rule.kinds.has("anonymous")) return;
+/** The principal, if the rule lets it in. */
+function checkKind(method: DescMethod, rule: AccessRule, principal: Principal): Principal {
+  if (rule.kinds.has("anonymous")) return principal;
   const named = rule.services.size === 0 || rule.services.has(principal.id);
-  if (rule.kinds.has(principal.kind) && (principal.kind !== "service" || named)) return;
+  if (rule.kinds.has(principal.kind) && (principal.kind !== "service" || named)) return principal;
   const caller = formatPrincipal(principal);
   const welcome = [...rule.kinds].join(", ");
   throw new Rejection(

@@ -17,6 +17,8 @@ export interface KeySet {
    * succeeded.
    */
   refresh(ageMs: number): Promise<void>;
+  /** Whether the last reading is less than `ageMs` old. */
+  isFresh(ageMs: number): boolean;
 }
 
 /** Opens a JWKS file. `onChange` is called after a reading that differs from the one before. */
@@ -46,8 +48,11 @@ export function openKeySet(options: {
     readAtMs = startedMs;
   }
 
+  // A clock that was set back is no reason to trust a reading for longer.
+  const isFresh = (ageMs: number) => Math.abs(options.now().getTime() - readAtMs) < ageMs;
+
   async function refresh(ageMs: number): Promise<void> {
-    if (Math.abs(options.now().getTime() - readAtMs) < ageMs) return;
+    if (isFresh(ageMs)) return;
     reading ??= read().finally(() => {
       reading = undefined;
     });
@@ -56,6 +61,7 @@ export function openKeySet(options: {
 
   return {
     refresh,
+    isFresh,
     async find(kid, ageMs) {
       await refresh(ageMs);
       return keys.get(kid);

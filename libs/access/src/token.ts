@@ -9,8 +9,11 @@ export const ISSUER = "bourse";
 
 /** Verifies bearer tokens against a JWKS file and remembers those it has verified. */
 export interface TokenVerifier {
-  /** The principal of a token. Throws a Rejection with reason UNAUTHENTICATED. */
-  verify(token: string): Promise<Principal>;
+  /**
+   * The principal of a token: at once when the token is remembered and the keys were read a short
+   * while ago. Throws or rejects with a Rejection with reason UNAUTHENTICATED.
+   */
+  verify(token: string): Principal | Promise<Principal>;
   /** Reads the key file now, so that a wrong one is found at start and not by the first caller. */
   load(): Promise<void>;
 }
@@ -45,7 +48,7 @@ export function unauthenticated(problem: TokenProblem): Rejection {
 export function createVerifier(options: {
   readonly jwksFile: string;
   readonly now: () => Date;
-  /** Tokens remembered; the least recently used are forgotten first. */
+  /** Tokens remembered; those that were verified first are forgotten first. */
   readonly cacheSize?: number;
 }): TokenVerifier {
   const { now, cacheSize = 10_000 } = options;
@@ -57,28 +60,36 @@ export function createVerifier(options: {
   };
   const keys = openKeySet({ file: options.jwksFile, now, onChange });
 
+  function remembered(token: string): Principal | undefined {
+    const known = verified.get(token);
+    if (known === undefined) return undefined;
+    if (known.expiresMs > now().getTime()) return known.principal;
+    verified.delete(token);
+    throw unauthenticated("EXPIRED");
+  }
+
+  function remember(token: string, fresh: Verified): void {
+    if (verified.size >= cacheSize) {
+      const oldest = verified.keys().next();
+      if (!oldest.done) verified.delete(oldest.value);
+    }
+    verified.set(token, fresh);
+  }
+
+  async function verify(token: string): Promise<Principal> {
+    await keys.refresh(KEYS_AGE_MS);
+    const known = remembered(token);
+    if (known !== undefined) return known;
+    const before = generation;
+    const fresh = await verifyToken(token, keys, now());
+    // Checked against keys that are no more: good for this call, and not to be remembered.
+    if (before === generation) remember(token, fresh);
+    return fresh.principal;
+  }
+
   return {
     load: () => keys.refresh(0),
-    async verify(token) {
-      await keys.refresh(KEYS_AGE_MS);
-      const known = verified.get(token);
-      if (known !== undefined) {
-        verified.delete(token);
-        if (known.expiresMs <= now().getTime()) throw unauthenticated("EXPIRED");
-        verified.set(token, known);
-        return known.principal;
-      }
-      const before = generation;
-      const fresh = await verifyToken(token, keys, now());
-      // Checked against keys that are no more: good for this call, and not to be remembered.
-      if (before !== generation) return fresh.principal;
-      if (verified.size >= cacheSize) {
-        const oldest = verified.keys().next();
-        if (!oldest.done) verified.delete(oldest.value);
-      }
-      verified.set(token, fresh);
-      return fresh.principal;
-    },
+    verify: (token) => (keys.isFresh(KEYS_AGE_MS) ? remembered(token) : undefined) ?? verify(token),
   };
 }
 

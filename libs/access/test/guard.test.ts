@@ -51,7 +51,7 @@ async function mint(principal: string, ttlSeconds = 60): Promise<string> {
   return (await createSigner({ keyFile: files.keyFile, now })).mint(principal, ttlSeconds);
 }
 
-function authenticate(method: string, authorization?: string) {
+async function authenticate(method: string, authorization?: string) {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
   return guard.authenticate(methodOf(desk, method), headers);
 }

@@ -23,8 +23,8 @@ export function bind<S extends DescService>(desc: S, impl: ServiceImpl<S>): Bind
  * PERMISSION_DENIED).
  */
 export interface Guard {
-  /** Once per call, before any message is read. */
-  authenticate(method: DescMethod, headers: CallHeaders): Promise<Principal>;
+  /** Once per call, before any message is read. A promise only where it must wait. */
+  authenticate(method: DescMethod, headers: CallHeaders): Principal | Promise<Principal>;
   /** For each request message of the call, after it was found valid. */
   authorize(method: DescMethod, principal: Principal, request: Message): void;
 }

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import {
   Code,
@@ -5,18 +6,15 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import {
-  Metadata,
-  type ServerErrorResponse,
-  type ServerUnaryCall,
-  type status,
-} from "@grpc/grpc-js";
 import type { Route } from "./binding.ts";
 import { codeName } from "./code.ts";
+import { deadlineOf } from "./deadline.ts";
 import type { Desk } from "./desk.ts";
-import { addHeaders, headersOf, readHeaders, textOf } from "./metadata.ts";
+import { deadlineExceeded, malformedTimeout, stalled } from "./endings.ts";
+import { framed, framedAll } from "./frame.ts";
+import { incomingHeaders, outgoingHeaders, readHeaders } from "./metadata.ts";
 import { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
-import { encodeDetails, type Refusal, refusalOf, wireMessage } from "./refusal.ts";
+import { type Refusal, refusalOf, statusTrailers } from "./refusal.ts";
 import { Rejection } from "./rejection.ts";
 import {
   acceptRequestId,
@@ -28,21 +26,12 @@ import {
   traceIdKey,
   traceParent,
 } from "./trace.ts";
-import { Unreadable, validate } from "./validation.ts";
+import { decode } from "./validation.ts";
+import type { WireCall } from "./wire-call.ts";
 
-/** The part of the four grpc-js call objects that all of them have. */
-export type RawCall = Pick<
-  ServerUnaryCall<unknown, unknown>,
-  "metadata" | "cancelled" | "sendMetadata" | "getDeadline" | "getPath" | "on" | "once"
->;
-
-/** Sends the end of a call: an error, or the response and its trailers. */
-export type Respond = (
-  error: ServerErrorResponse | null,
-  bytes?: Buffer | null,
-  trailers?: Metadata,
-) => void;
-
+const OK_TRAILERS = { "grpc-status": "0" } as const;
+/** Node takes a longer time for none at all; no connection lives for so many days. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 const COMPLETED = new Rejection("CANCELED", "the call has been answered");
 
 /**
@@ -59,14 +48,12 @@ export class IncomingCall implements HandlerContext {
   readonly traceId: string;
   readonly route: Route;
   readonly #desk: Desk;
-  readonly #raw: RawCall;
-  readonly #respond: Respond;
+  readonly #wire: WireCall;
   readonly #startedAt = performance.now();
   /** Milliseconds since the epoch, Infinity for none. */
   readonly #deadline: number;
   #principal: Principal = ANONYMOUS;
   #finished = false;
-  #headersSent = false;
   #abortReason: unknown;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -76,20 +63,19 @@ export class IncomingCall implements HandlerContext {
   #responseTrailer: Headers | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(desk: Desk, route: Route, raw: RawCall, respond: Respond) {
+  constructor(desk: Desk, route: Route, wire: WireCall) {
     this.#desk = desk;
     this.route = route;
-    this.#raw = raw;
-    this.#respond = respond;
-    const deadline = raw.getDeadline();
-    this.#deadline = typeof deadline === "number" ? deadline : deadline.getTime();
-    this.requestId = acceptRequestId(textOf(raw.metadata, REQUEST_ID_HEADER));
-    this.traceId = acceptTraceId(textOf(raw.metadata, TRACE_HEADER));
+    this.#wire = wire;
+    this.#deadline = deadlineOf(wire.header("grpc-timeout"));
+    this.requestId = acceptRequestId(wire.header(REQUEST_ID_HEADER));
+    this.traceId = acceptTraceId(wire.header(TRACE_HEADER));
     desk.calls.add(this);
-    // grpc-js emits this at the end of every call; only before the answer does it mean anything.
-    raw.on("cancelled", () => {
+    wire.onGone(() => {
       if (!this.#finished) this.abort(this.#cancellation());
     });
+    wire.onStalled(() => this.abort(stalled()));
+    this.#armTimer();
   }
 
   get method(): DescMethod {
@@ -101,11 +87,11 @@ export class IncomingCall implements HandlerContext {
   }
 
   get url(): string {
-    return this.#raw.getPath();
+    return this.#wire.path;
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= headersOf(this.#raw.metadata);
+    this.#requestHeader ??= incomingHeaders(this.#wire.headers);
     return this.#requestHeader;
   }
 
@@ -135,7 +121,6 @@ export class IncomingCall implements HandlerContext {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#finished) this.#controller.abort(this.#abortReason);
-      else this.#armTimer();
     }
     return this.#controller.signal;
   }
@@ -150,23 +135,31 @@ export class IncomingCall implements HandlerContext {
     return () => (deadline === Number.POSITIVE_INFINITY ? undefined : deadline - Date.now());
   }
 
-  /** Refuses what comes too late, then asks the guard who calls. */
-  async admit(): Promise<void> {
+  /** Refuses what comes too late, then asks the guard who calls; a promise only if the guard needs one. */
+  admit(): Promise<void> | undefined {
+    if (Number.isNaN(this.#deadline)) throw malformedTimeout();
     if (this.#deadline <= Date.now()) throw deadlineExceeded();
     const { guard, method } = this.route;
-    if (guard === undefined) return;
-    this.#principal = await guard.authenticate(method, readHeaders(this.#raw.metadata));
+    if (guard === undefined) return undefined;
+    const principal = guard.authenticate(method, readHeaders(this.#wire));
+    if (principal instanceof Promise) return principal.then((known) => this.#admitted(known));
+    this.#admitted(principal);
+    return undefined;
+  }
+
+  #admitted(principal: Principal): void {
+    this.#principal = principal;
   }
 
   /**
-   * Throws unless the message was readable, keeps the rules of the contract, and is the caller's to
-   * send.
+   * Reads a message. Throws unless it is readable, keeps the rules of the contract, and is the
+   * caller's to send.
    */
-  check(message: object): void {
-    if (message instanceof Unreadable) throw message.rejection;
+  read(bytes: Uint8Array): Message {
     const { guard, method, input } = this.route;
-    validate(input, message as Message);
-    guard?.authorize(method, this.#principal, message as Message);
+    const message = decode(input, bytes);
+    guard?.authorize(method, this.#principal, message);
+    return message;
   }
 
   /**
@@ -174,19 +167,26 @@ export class IncomingCall implements HandlerContext {
    * client's transport.
    */
   sendHeaders(): void {
-    if (this.#headersSent) return;
-    this.#headersSent = true;
-    this.#raw.sendMetadata(this.#echo(this.#responseHeader));
+    if (!this.#wire.headersSent) this.#wire.sendHeaders(this.#echo(this.#responseHeader));
   }
 
   /** Answers with success. */
-  succeed(bytes?: Buffer): void {
+  succeed(bytes?: Uint8Array): void {
     if (this.#finished) return;
     this.sendHeaders();
     const trailers = this.#responseTrailer;
-    this.#respond(null, bytes, trailers && addHeaders(new Metadata(), trailers));
-    if (this.#raw.cancelled) this.#finish(refusalOf(this.#cancellation(), this.#desk.codes));
+    this.#wire.end(
+      bytes && framed(bytes),
+      trailers === undefined ? OK_TRAILERS : { ...outgoingHeaders(trailers), ...OK_TRAILERS },
+    );
+    if (this.#wire.gone) this.#finish(refusalOf(this.#cancellation(), this.#desk.codes));
     else this.#finish(undefined);
+  }
+
+  /** Sends some messages of many; false when no more should follow before `writable`. */
+  send(messages: readonly Uint8Array[]): boolean {
+    this.sendHeaders();
+    return this.#wire.write(framedAll(messages));
   }
 
   /**
@@ -220,13 +220,10 @@ export class IncomingCall implements HandlerContext {
   }
 
   #sendRefusal(refusal: Refusal, trailers: Headers | undefined): void {
-    const metadata = this.#echo(trailers);
-    const bytes = encodeDetails(refusal, this.#desk.domain, this.requestId);
-    metadata.set("grpc-status-details-bin", bytes);
-    const details = wireMessage(refusal.message);
-    // Connect's codes are gRPC's numbers.
-    const code = refusal.code as number as status;
-    this.#respond(Object.assign(new Error(details), { code, details, metadata }));
+    this.#wire.refuse({
+      ...this.#echo(trailers),
+      ...statusTrailers(refusal, this.#desk.domain, this.requestId),
+    });
   }
 
   /** Ends the call from outside: answers at once, and tells the handler through its signal. */
@@ -239,15 +236,15 @@ export class IncomingCall implements HandlerContext {
     if (this.#finished) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = resolve;
-      this.#raw.once("drain", resolve);
+      this.#wire.onWritable(resolve);
     });
   }
 
   /** Makes the deadline end the call even if nobody looks at the signal. */
   #armTimer(): void {
-    if (this.#deadline === Number.POSITIVE_INFINITY) return;
-    // Earlier than the transport's own timer, whose answer has no details.
-    const leftMs = Math.max(0, shave(this.#deadline - Date.now()));
+    if (!Number.isFinite(this.#deadline)) return;
+    // A little early, so that the answer is there before the caller gives up.
+    const leftMs = Math.min(Math.max(0, shave(this.#deadline - Date.now())), TIMER_MS_MAX);
     this.#timer = setTimeout(() => this.abort(deadlineExceeded()), leftMs);
   }
 
@@ -276,17 +273,15 @@ export class IncomingCall implements HandlerContext {
     return new Rejection("CANCELED", "the caller has cancelled the call");
   }
 
-  #echo(headers: Headers | undefined): Metadata {
-    const metadata = new Metadata();
-    if (headers !== undefined) addHeaders(metadata, headers);
-    metadata.set(REQUEST_ID_HEADER, this.requestId);
-    metadata.set(TRACE_HEADER, traceParent(this.traceId));
-    return metadata;
+  #echo(headers: Headers | undefined): OutgoingHttpHeaders {
+    const echo: OutgoingHttpHeaders = headers === undefined ? {} : outgoingHeaders(headers);
+    echo[REQUEST_ID_HEADER] = this.requestId;
+    // Who began no trace has no use for ours.
+    if (this.#wire.header(TRACE_HEADER) !== undefined) {
+      echo[TRACE_HEADER] = traceParent(this.traceId);
+    }
+    return echo;
   }
-}
-
-function deadlineExceeded(): Rejection {
-  return new Rejection("DEADLINE_EXCEEDED", "the deadline of the call has passed");
 }
 
 function isAbort(thrown: unknown): boolean {

@@ -1,6 +1,11 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { credentials, Client as GrpcClient, type ServiceConfig } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  credentials,
+  Client as GrpcClient,
+  type ServiceConfig,
+} from "@grpc/grpc-js";
 import { createTransport } from "./transport.ts";
 
 /** How to reach a service. */
@@ -9,6 +14,8 @@ export interface DialOptions {
   readonly address: string;
   /** The bearer token of each call. */
   readonly token?: (() => string | Promise<string>) | undefined;
+  /** How the connection is secured, such as `credentials.createSsl()`; default: not at all. */
+  readonly credentials?: ChannelCredentials | undefined;
   /** Deadline of unary calls that bring none; default 10,000. Streams have none by default. */
   readonly timeoutMs?: number | undefined;
 }
@@ -32,6 +39,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
  */
 export function dial(options: DialOptions): Channel {
   const { address } = options;
+  const security = options.credentials ?? credentials.createInsecure();
   // One grpc-js client per service: its retry rules are fixed when it is made, and they name
   // methods.
   const clients = new Map<string, GrpcClient>();
@@ -41,7 +49,7 @@ export function dial(options: DialOptions): Channel {
     if (closed) throw new ConnectError(`the channel to ${address} is closed`, Code.Unavailable);
     const known = clients.get(service.typeName);
     if (known !== undefined) return known;
-    const made = new GrpcClient(address, credentials.createInsecure(), channelOptions(service));
+    const made = new GrpcClient(address, security, channelOptions(service));
     clients.set(service.typeName, made);
     return made;
   }

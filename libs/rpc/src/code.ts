@@ -45,5 +45,7 @@ export const LIBRARY_CODES = {
   UNAVAILABLE: Code.Unavailable,
   SHUTTING_DOWN: Code.Unavailable,
   MESSAGE_TOO_LARGE: Code.ResourceExhausted,
+  REQUEST_STALLED: Code.Aborted,
+  SERVER_BUSY: Code.ResourceExhausted,
   SERVICE_UNKNOWN: Code.NotFound,
 } as const satisfies Codes;

@@ -1,6 +1,7 @@
 import type { IncomingCall } from "./call.ts";
 import type { Codes } from "./code.ts";
 import type { FinishedCall } from "./finished-call.ts";
+import { Intake } from "./intake.ts";
 import type { ServeOptions } from "./server.ts";
 
 /** What all calls of a server share. */
@@ -8,6 +9,8 @@ export interface Desk {
   readonly domain: string;
   readonly codes: Codes;
   readonly maxMessageBytes: number;
+  readonly intake: Intake;
+  readonly stallMs: number;
   readonly onFinished: (call: FinishedCall) => void;
   /** Is given what a handler throws after its call was answered. */
   readonly onError: (error: unknown) => void;
@@ -18,6 +21,8 @@ export interface Desk {
 }
 
 const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
+const DEFAULT_STALL_MS = 30_000;
+const DEFAULT_INTAKE_BYTES = 256 * 1024 * 1024;
 
 /** What the calls of a server with these options share. */
 export function createDesk(options: ServeOptions): Desk {
@@ -26,6 +31,8 @@ export function createDesk(options: ServeOptions): Desk {
     domain: options.domain,
     codes: options.codes,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
+    stallMs: options.stallMs ?? DEFAULT_STALL_MS,
+    intake: new Intake(options.maxIntakeBytes ?? DEFAULT_INTAKE_BYTES),
     onError,
     interpret: (thrown) => {
       try {

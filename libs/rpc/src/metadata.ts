@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { Metadata, MetadataValue } from "@grpc/grpc-js";
 
 /** gRPC metadata as Headers; the bytes of a `-bin` key become base64, as Connect has it. */
@@ -14,13 +15,40 @@ export function headersOf(metadata: Metadata | undefined): Headers {
 export type CallHeaders = Pick<Headers, "get">;
 
 /** Reads single headers without making Headers of them all, which costs more than a unary call's own work. */
-export function readHeaders(metadata: Metadata): CallHeaders {
-  return {
-    get(name) {
-      const values = metadata.get(name);
-      return values.length === 0 ? null : values.map(textOfValue).join(", ");
-    },
-  };
+export function readHeaders(call: { header(name: string): string | undefined }): CallHeaders {
+  return { get: (name) => call.header(name) ?? null };
+}
+
+/** The headers of an incoming call; those of HTTP/2 itself, which begin with a colon, are left out. */
+export function incomingHeaders(received: IncomingHttpHeaders): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(received)) {
+    if (name.startsWith(":") || value === undefined) continue;
+    for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each);
+  }
+  return headers;
+}
+
+/** Of HTTP/1; HTTP/2 does not send them. */
+const OF_CONNECTIONS: ReadonlySet<string> = new Set([
+  "connection",
+  "upgrade",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "te",
+]);
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+/** Headers or trailers as Node sends them. Throws a TypeError for those that it would not send. */
+export function outgoingHeaders(headers: Headers): OutgoingHttpHeaders {
+  for (const [name, value] of headers) {
+    if (OF_CONNECTIONS.has(name)) throw new TypeError(`${name} is no header of HTTP/2`);
+    if (!PRINTABLE.test(value)) throw new TypeError(`the value of ${name} is not printable ASCII`);
+  }
+  return Object.fromEntries(headers);
 }
 
 /**
@@ -32,12 +60,6 @@ export function addHeaders(metadata: Metadata, headers: Iterable<[string, string
     metadata.set(key, key.endsWith("-bin") ? Buffer.from(value, "base64") : value);
   }
   return metadata;
-}
-
-/** The first text value of a key. */
-export function textOf(metadata: Metadata, key: string): string | undefined {
-  const value = metadata.get(key)[0];
-  return typeof value === "string" ? value : undefined;
 }
 
 function textOfValue(value: MetadataValue): string {

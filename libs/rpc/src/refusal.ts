@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http2";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -159,6 +160,20 @@ function detailsOf(
     details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
   return details;
+}
+
+/** The trailers that tell of a refusal. */
+export function statusTrailers(
+  refusal: Refusal,
+  domain: string,
+  requestId: string,
+): OutgoingHttpHeaders {
+  return {
+    // Connect's codes are gRPC's numbers.
+    "grpc-status": String(refusal.code),
+    "grpc-message": encodeURI(wireMessage(refusal.message)),
+    "grpc-status-details-bin": encodeDetails(refusal, domain, requestId).toString("base64"),
+  };
 }
 
 /** The same bytes as a Buffer, without a copy. */

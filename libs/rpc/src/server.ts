@@ -1,21 +1,23 @@
 import {
-  type deserialize,
-  type handleUnaryCall,
-  Server,
-  ServerCredentials,
-  setLogger,
-} from "@grpc/grpc-js";
-import { type Binding, type Guard, routesOf } from "./binding.ts";
-import type { IncomingCall } from "./call.ts";
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { type Binding, type Guard, type Route, routesOf } from "./binding.ts";
+import { IncomingCall } from "./call.ts";
 import type { Codes } from "./code.ts";
 import { createDesk, type Desk } from "./desk.ts";
 import type { FinishedCall } from "./finished-call.ts";
-import { served } from "./handlers.ts";
+import { answer } from "./handlers.ts";
 import { createHealth } from "./health.ts";
 import { type Listener, listenOn } from "./listener.ts";
 import { createReflection } from "./reflection.ts";
+import { refusalOf, statusTrailers } from "./refusal.ts";
 import { Rejection } from "./rejection.ts";
-import { decoder } from "./validation.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
+import { WireCall } from "./wire-call.ts";
 
 /** How to serve. */
 export interface ServeOptions {
@@ -38,6 +40,10 @@ export interface ServeOptions {
   readonly drainMs?: number | undefined;
   /** Largest message taken or given, before compression; default 4 MiB. */
   readonly maxMessageBytes?: number | undefined;
+  /** What all requests that are not whole yet may take together; default 256 MiB. */
+  readonly maxIntakeBytes?: number | undefined;
+  /** How long a message may take to come in, from its first bytes on; default 30,000. */
+  readonly stallMs?: number | undefined;
   /** Health at the start; default true. */
   readonly serving?: boolean | undefined;
 }
@@ -73,17 +79,20 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
     options.serving ?? true,
   );
   const open = [health.binding, ...createReflection([...descs, health.binding.desc])];
-  hushHeaders();
-  const server = createServer(desk.maxMessageBytes);
-  for (const binding of bindings) register(server, desk, binding, guard);
-  for (const binding of open) register(server, desk, binding, undefined);
+  const routes = new Map<string, Route>();
+  for (const binding of bindings) enter(routes, binding, guard);
+  for (const binding of open) enter(routes, binding, undefined);
 
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = await listenOn(options.listen, injector.injectConnection, desk.onError);
+  const sessions = createSessions();
+  const http = createHttpServer();
+  http.on("session", (session) => sessions.add(session));
+  http.on("stream", (stream, headers) => take(desk, routes, stream as ServerHttp2Stream, headers));
+  const accept = (socket: Socket): void => void http.emit("connection", socket);
+  const listener = await listenOn(options.listen, accept, desk.onError);
   let drained: Promise<void> | undefined;
   const drain = (): Promise<void> => {
     health.set(false);
-    drained ??= shutDown({ server, listener, calls: desk.calls }, drainMs);
+    drained ??= shutDown({ sessions, listener, calls: desk.calls }, drainMs);
     return drained;
   };
   return {
@@ -95,56 +104,60 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   };
 }
 
-/**
- * Keeps headers of callers, which may be tokens, out of our output: grpc-js writes those down that
- * are no ASCII. Its other lines are let through.
- */
-function hushHeaders(): void {
-  setLogger({
-    error: (line: string) => {
-      if (!/Failed to add metadata entry/.test(line)) process.stderr.write(`grpc-js: ${line}\n`);
+/** What a caller may have under way on one connection; more wait at his side. */
+const CALLS_PER_CONNECTION_MAX = 10_000;
+/** Bytes that may be on their way to us before we have read them, per call. */
+const WINDOW_BYTES = 1024 * 1024;
+/** What a connection may hold of headers and frames; beyond it calls are refused. In megabytes. */
+const SESSION_MEGABYTES_MAX = 256;
+
+function createHttpServer(): Http2Server {
+  return createServer({
+    maxSessionMemory: SESSION_MEGABYTES_MAX,
+    settings: {
+      maxConcurrentStreams: CALLS_PER_CONNECTION_MAX,
+      initialWindowSize: WINDOW_BYTES,
+      enablePush: false,
     },
   });
 }
 
-function createServer(maxMessageBytes: number): Server {
-  return new Server({
-    // Above our own limit, which answers with details; beyond this the transport refuses without
-    // reading on.
-    "grpc.max_receive_message_length": maxMessageBytes * 2,
-    "grpc.enable_channelz": 0,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.keepalive_timeout_ms": 10_000,
-    // Lets clients meet new replicas; streams are cut with UNAVAILABLE after the grace and come
-    // back.
-    "grpc.max_connection_age_ms": 30 * 60_000,
-    "grpc.max_connection_age_grace_ms": 10 * 60_000,
-  });
+function enter(routes: Map<string, Route>, binding: Binding, guard: Guard | undefined): void {
+  for (const route of routesOf(binding, guard)) {
+    const path = `/${route.name}`;
+    if (routes.has(path)) throw new Error(`${route.name} is bound twice`);
+    routes.set(path, route);
+  }
 }
 
-function register(server: Server, desk: Desk, binding: Binding, guard: Guard | undefined): void {
-  for (const route of routesOf(binding, guard)) {
-    const { type, func } = served(desk, route);
-    const added = server.register(
-      `/${route.name}`,
-      func as unknown as handleUnaryCall<object, Buffer>,
-      (bytes: Buffer) => bytes,
-      decoder(route.input, desk.maxMessageBytes) as deserialize<object>,
-      type,
-    );
-    if (!added) throw new Error(`${route.name} is bound twice`);
+/** Takes a call in; what is no gRPC or no method of ours is refused here. */
+function take(
+  desk: Desk,
+  routes: ReadonlyMap<string, Route>,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): void {
+  const wire = new WireCall(stream, headers, desk);
+  const route = routes.get(wire.path);
+  if (!wire.isGrpc) {
+    wire.refuseAsHttp();
+  } else if (route === undefined) {
+    const unknown = new Rejection("UNIMPLEMENTED", `${wire.path} is no method of this server`);
+    wire.refuse(statusTrailers(refusalOf(unknown, desk.codes), desk.domain, ""));
+  } else {
+    void answer(desk, new IncomingCall(desk, route, wire), wire);
   }
 }
 
 interface Running {
-  readonly server: Server;
+  readonly sessions: Sessions;
   readonly listener: Listener;
   readonly calls: ReadonlySet<IncomingCall>;
 }
 
-async function shutDown({ server, listener, calls }: Running, limitMs: number): Promise<void> {
-  const answered = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  const closed = Promise.all([listener.close(), answered]);
+async function shutDown({ sessions, listener, calls }: Running, limitMs: number): Promise<void> {
+  const closed = listener.close();
+  sessions.close();
   const end = (which: (call: IncomingCall) => boolean): void => {
     for (const call of [...calls].filter(which)) call.abort(shuttingDown());
   };
@@ -154,8 +167,8 @@ async function shutDown({ server, listener, calls }: Running, limitMs: number): 
   );
   const all = setTimeout(() => {
     end(() => true);
-    // The answers must be on their way before the connections are cut. By us: what grpc-js has for it
-    // does nothing while channelz is off, and never to a caller who keeps his end of a connection.
+    // The answers must be on their way before the connections are cut, also of a caller who keeps
+    // his end of one.
     setImmediate(() => listener.cut());
   }, limitMs);
   await closed;

@@ -1,7 +1,8 @@
 import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import { Rejection } from "./rejection.ts";
+import { type Fault, Rejection } from "./rejection.ts";
+import { screenOf } from "./screen.ts";
 
 const findAll = createValidator({ regexMatch: createMatcher() });
 const findFirst = createValidator({ failFast: true, regexMatch: createMatcher() });
@@ -21,25 +22,26 @@ function createMatcher(): (pattern: string, text: string) => boolean {
 
 /** Above this size a message is refused for its first fault: of two bytes each it could have millions. */
 const ALL_FAULTS_BYTES_MAX = 64 * 1024;
-const large = new WeakSet<object>();
 
 /**
- * Throws a Rejection INVALID_REQUEST that names every violation of the rules in the contract; of a
- * message that the decoder found to be above 64 KiB the first one only.
+ * The rules of its contract that a message breaks, none when it is valid.
+ * @param first only the first of them, for a message that may break millions
  */
-export function validate(schema: DescMessage, message: Message): void {
-  const result = (large.has(message) ? findFirst : findAll).validate(schema, message);
-  if (result.kind === "valid") return;
+export function faultsIn(
+  schema: DescMessage,
+  message: Message,
+  options: { readonly first?: boolean } = {},
+): readonly Fault[] {
+  // Nearly every message is valid, which is seen sooner than what is wrong.
+  if (screenOf(schema)(message)) return [];
+  const result = (options.first ? findFirst : findAll).validate(schema, message);
+  if (result.kind === "valid") return [];
   if (result.kind === "error") throw result.error;
-  const faults = result.violations.map((violation) => ({
+  return result.violations.map((violation) => ({
     field: pathToString(violation.field),
     reason: snake(violation.ruleId),
     description: violation.message === "" ? violation.ruleId : violation.message,
   }));
-  const [first] = faults;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  const where = first === undefined || first.field === "" ? "" : `${first.field}: `;
-  throw new Rejection("INVALID_REQUEST", `${where}${first?.description}${more}`, { faults });
 }
 
 function snake(ruleId: string): string {
@@ -47,35 +49,25 @@ function snake(ruleId: string): string {
 }
 
 /**
- * What a deserializer gives in place of a message that cannot be served; the call is then refused
- * with details.
+ * Reads a message.
+ *
+ * @throws Rejection INVALID_REQUEST when the bytes are no such message, or it breaks rules of the
+ * contract: then all of them at once, of a message above 64 KiB the first one only
  */
-export class Unreadable {
-  readonly rejection: Rejection;
-
-  constructor(rejection: Rejection) {
-    this.rejection = rejection;
+export function decode(schema: DescMessage, bytes: Uint8Array): Message {
+  let message: Message;
+  try {
+    // A plain view: a `bytes` field must not come out as a Buffer.
+    message = fromBinary(schema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  } catch {
+    throw new Rejection("INVALID_REQUEST", `the request is not a ${schema.typeName}`);
   }
-}
-
-/**
- * A deserializer that never throws, because what grpc-js makes of an exception tells the caller
- * nothing.
- */
-export function decoder(schema: DescMessage, maxBytes: number): (bytes: Buffer) => object {
-  return (bytes) => {
-    if (bytes.length > maxBytes) return new Unreadable(tooLarge("request", bytes.length, maxBytes));
-    try {
-      // A plain view: a `bytes` field must not come out as a Buffer.
-      const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-      const message = fromBinary(schema, view);
-      if (bytes.length > ALL_FAULTS_BYTES_MAX) large.add(message);
-      return message;
-    } catch {
-      const text = `the request is not a ${schema.typeName}`;
-      return new Unreadable(new Rejection("INVALID_REQUEST", text));
-    }
-  };
+  const faults = faultsIn(schema, message, { first: bytes.length > ALL_FAULTS_BYTES_MAX });
+  const [first] = faults;
+  if (first === undefined) return message;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  const where = first.field === "" ? "" : `${first.field}: `;
+  throw new Rejection("INVALID_REQUEST", `${where}${first.description}${more}`, { faults });
 }
 
 /** The refusal of a message above the limit. */

@@ -48,6 +48,47 @@ describe("a caller who lies", () => {
     vi.restoreAllMocks();
   });
 
+  test.each([
+    ["another method", { ":method": "PUT" }, 405],
+    ["another content", { "content-type": "application/json" }, 415],
+  ])("about what he speaks is told so by HTTP: %s", async (_, headers, status) => {
+    await using book = await openNotebook();
+    await using caller = connectRaw(book.server.address);
+
+    expect(await caller.call(READ, headers)).toMatchObject({ ":status": status });
+  });
+
+  test.each(["", "1", "1s", "123456789S", "-1S", "1e3S"])(
+    "about what a time is gets INVALID_REQUEST: %j",
+    async (timeout) => {
+      await using book = await openNotebook();
+      await using caller = connectRaw(book.server.address);
+
+      const heard = await caller.call(READ, { "grpc-timeout": timeout });
+
+      expect(heard["grpc-status"]).toBe(String(Code.InvalidArgument));
+    },
+  );
+
+  test.each(["Read", "List"])("about how many messages there are is refused: %s", async (name) => {
+    await using book = await openNotebook();
+    await using caller = connectRaw(book.server.address);
+    const answered = (request: Uint8Array): Promise<unknown> =>
+      new Promise((resolve) => {
+        const stream = caller.open(`notes.v1.NoteService/${name}`);
+        stream.once("response", (headers) => resolve(headers["grpc-status"]));
+        stream.end(request);
+      });
+    const message = framed(new Uint8Array());
+
+    const statuses = [
+      await answered(new Uint8Array()),
+      await answered(Buffer.concat([message, message])),
+    ];
+
+    expect(statuses).toEqual([String(Code.InvalidArgument), String(Code.InvalidArgument)]);
+  });
+
   test("about what a message is gets INVALID_REQUEST", async () => {
     await using book = await openNotebook();
     await using caller = connectRaw(book.server.address);
@@ -90,6 +131,50 @@ describe("a caller who lies", () => {
     expect(book.lateErrors).toEqual([]);
   });
 });
+
+describe("callers who begin and do not end", () => {
+  test.each([
+    ["Read", [8_000]],
+    ["Sum", [8_000]],
+    ["Chat", [8_000]],
+    ["Read", Array.from({ length: 200 }, () => 40)],
+  ] as const)("take no more than their share: %s", async (name, cuts) => {
+    await using book = await openNotebook({}, { maxIntakeBytes: 10_000 });
+    const slow = connectRaw(book.server.address);
+    const stream = slow.open(`notes.v1.NoteService/${name}`);
+    const bytes = framed(new Uint8Array(8_000), 9_000);
+    let at = 0;
+    for (const length of cuts) {
+      stream.write(bytes.subarray(at, at + length));
+      at += length;
+    }
+    const blob = new Uint8Array(3_000);
+
+    await vi.waitFor(async () => {
+      expect(reasonOf(await failureOf(book.notes.write({ blob })))).toBe("SERVER_BUSY");
+    });
+    slow.vanish();
+
+    await vi.waitFor(() => book.notes.write({ blob }));
+  });
+});
+
+test.each(["Read", "Sum"])(
+  "a message that does not end in time ends its call: %s",
+  async (name) => {
+    await using book = await openNotebook({}, { stallMs: 50 });
+    await using caller = connectRaw(book.server.address);
+    const stream = caller.open(`notes.v1.NoteService/${name}`);
+    const status = new Promise((resolve) => {
+      stream.once("response", (headers) => resolve(headers["grpc-status"]));
+    });
+
+    stream.write(framed(new Uint8Array(3), 4));
+
+    expect(await status).toBe(String(Code.Aborted));
+    expect(book.finished).toMatchObject([{ reason: "REQUEST_STALLED" }]);
+  },
+);
 
 describe("a caller who says too much", () => {
   test("still gets an answer that fits into a header block", async () => {

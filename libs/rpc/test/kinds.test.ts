@@ -1,5 +1,8 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { encoded, encodedAll } from "../src/index.ts";
 import { openNotebook } from "./notebook.ts";
+import { type Note, NoteSchema } from "./notes.ts";
 
 describe("a call", () => {
   test("unary: answers with the handler's message", async () => {
@@ -9,6 +12,42 @@ describe("a call", () => {
 
     expect(answer.text).toBe("hello");
     expect(answer.blob).toEqual(new Uint8Array([1, 2]));
+  });
+
+  test.each(["read", "list"] as const)(
+    "%s: sends an answer that is encoded already as it is",
+    async (method) => {
+      const bytes = toBinary(NoteSchema, create(NoteSchema, { text: "as stored", count: 3 }));
+      const answer = encoded(NoteSchema, bytes);
+      await using book = await openNotebook({
+        read: async () => answer,
+        async *list() {
+          yield answer;
+        },
+      });
+
+      const got: Note[] = [];
+      if (method === "read") got.push(await book.notes.read({}));
+      else for await (const note of book.notes.list({})) got.push(note);
+
+      expect(got).toEqual([create(NoteSchema, { text: "as stored", count: 3 })]);
+    },
+  );
+
+  test("server streaming: messages that are yielded at once arrive one by one", async () => {
+    const bytes = (count: number) => toBinary(NoteSchema, create(NoteSchema, { count }));
+    await using book = await openNotebook({
+      async *list() {
+        yield encodedAll(NoteSchema, [bytes(0), bytes(1)]);
+        yield { count: 2 };
+        yield encodedAll(NoteSchema, [bytes(3)]);
+      },
+    });
+
+    const counts: number[] = [];
+    for await (const note of book.notes.list({})) counts.push(note.count);
+
+    expect(counts).toEqual([0, 1, 2, 3]);
   });
 
   test("server streaming: gives every message in order", async () => {

@@ -1,0 +1,224 @@
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { ENCODINGS, FrameReader } from "./frame.ts";
+import type { Intake, IntakeShare } from "./intake.ts";
+import { Rejection } from "./rejection.ts";
+
+const STATUS = { ":status": 200, "content-type": "application/grpc+proto" } as const;
+/** A date that nobody reads costs a header of every answer. */
+const WITHOUT_DATE = { sendDate: false } as const;
+
+/** What calls may take. */
+export interface WireLimits {
+  /** Of one message, decompressed. */
+  readonly maxMessageBytes: number;
+  /** Of all requests that are not whole yet. */
+  readonly intake: Intake;
+  /** Milliseconds that a message may take to come in, from its first bytes on. */
+  readonly stallMs: number;
+}
+
+/** A call as it is on the wire: gRPC's messages, headers and trailers over one HTTP/2 stream. */
+export class WireCall {
+  readonly headers: IncomingHttpHeaders;
+  readonly #stream: ServerHttp2Stream;
+  readonly #reader: FrameReader;
+  readonly #share: IntakeShare;
+  readonly #stallMs: number;
+  #stalled: (() => void) | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  #headersSent = false;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, limits: WireLimits) {
+    this.#stream = stream;
+    this.headers = headers;
+    this.#share = limits.intake.share();
+    this.#stallMs = limits.stallMs;
+    this.#reader = new FrameReader(
+      limits.maxMessageBytes,
+      this.header("grpc-encoding") ?? "identity",
+    );
+    // A stream that breaks is told of through `onGone`; without a listener the process would end.
+    stream.on("error", ignore);
+    stream.on("aborted", leave);
+  }
+
+  /** `/bourse.ledger.v1.LedgerService/GetBalances` */
+  get path(): string {
+    return this.headers[":path"] ?? "";
+  }
+
+  /** Whether this is a call of gRPC at all. */
+  get isGrpc(): boolean {
+    const isPost = this.headers[":method"] === "POST";
+    return isPost && (this.header("content-type")?.startsWith("application/grpc") ?? false);
+  }
+
+  /** Whether the stream is over, so that nothing can be sent any more. */
+  get gone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  /** A header of the caller; what came several times is joined by commas. */
+  header(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === "string" ? value : value?.join(", ");
+  }
+
+  /** Tells when the stream is over, answered or not. */
+  onGone(listener: () => void): void {
+    this.#stream.on("close", () => {
+      this.#hold(0);
+      listener();
+    });
+  }
+
+  /**
+   * The only message of a request, when the caller has said all. Never settles for a caller who
+   * leaves.
+   *
+   * @throws Rejection as FrameReader and Intake do, and INVALID_REQUEST unless there is exactly one
+   */
+  onlyMessage(): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      let only: Buffer | undefined;
+      const take = (chunk: Buffer): void => {
+        try {
+          for (const message of this.#reader.push(chunk)) {
+            if (only !== undefined) throw notOneMessage();
+            only = message;
+          }
+          this.#hold(this.#reader.keptBytes + (only?.length ?? 0));
+        } catch (error) {
+          this.#stream.off("data", take);
+          this.#hold(0);
+          reject(error);
+        }
+      };
+      this.#stream.on("data", take);
+      this.#stream.on("end", () => {
+        this.#hold(0);
+        try {
+          this.#reader.end();
+          if (only === undefined) reject(notOneMessage());
+          else resolve(only);
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  /**
+   * The messages of a request stream, no faster than they are taken.
+   *
+   * @throws Rejection as FrameReader and Intake do
+   */
+  async *messages(): AsyncGenerator<Buffer, void, undefined> {
+    // Leaving the loop early must not destroy the stream: the answer is still to be written.
+    for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
+      yield* this.#reader.push(chunk as Buffer);
+      this.#hold(this.#reader.keptBytes);
+    }
+    this.#hold(0);
+    this.#reader.end();
+  }
+
+  /** Tells, once, of a caller who has begun a message and does not end it. */
+  onStalled(listener: () => void): void {
+    this.#stalled = listener;
+  }
+
+  /** Accounts for what is kept of a message that is not whole, and waits for its end only so long. */
+  #hold(bytes: number): void {
+    this.#share.hold(bytes);
+    if (bytes === 0) {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+    } else {
+      this.#patience ??= setTimeout(() => this.#stalled?.(), this.#stallMs);
+    }
+  }
+
+  get headersSent(): boolean {
+    return this.#headersSent;
+  }
+
+  /** Sends the response headers, once. */
+  sendHeaders(headers: OutgoingHttpHeaders): void {
+    if (this.#headersSent || this.gone) return;
+    this.#stream.respond({ ...STATUS, ...headers }, { ...WITHOUT_DATE, waitForTrailers: true });
+    this.#headersSent = true;
+  }
+
+  /** Sends a frame; false when no more should follow before `writable`. Headers must have been sent. */
+  write(frame: Buffer): boolean {
+    return this.gone || this.#stream.write(frame);
+  }
+
+  /** Tells, once, when more can be sent. */
+  onWritable(listener: () => void): void {
+    this.#stream.once("drain", listener);
+  }
+
+  /** Sends a last frame, if any, and the trailers. Headers must have been sent. */
+  end(frame: Buffer | undefined, trailers: OutgoingHttpHeaders): void {
+    if (this.gone) return;
+    this.#stream.once("wantTrailers", () => {
+      this.#stream.sendTrailers(trailers);
+      this.#leaveRest();
+    });
+    if (frame === undefined) this.#stream.end();
+    else this.#stream.end(frame);
+    // A stream is only let go of when its input was read, also if its caller never reads our end.
+    this.#stream.resume();
+  }
+
+  /** Ends with trailers only when no headers were sent, so that the caller's transport may try again. */
+  refuse(trailers: OutgoingHttpHeaders): void {
+    if (this.#headersSent) {
+      this.end(undefined, trailers);
+    } else if (!this.gone) {
+      const headers = { ...STATUS, "grpc-accept-encoding": ENCODINGS, ...trailers };
+      this.#stream.respond(headers, { ...WITHOUT_DATE, endStream: true });
+      this.#headersSent = true;
+      this.#leaveRest();
+    }
+  }
+
+  /** Answers what is not gRPC, as its specification has it. */
+  refuseAsHttp(): void {
+    const isPost = this.headers[":method"] === "POST";
+    this.#stream.respond({ ":status": isPost ? 415 : 405 }, { endStream: true });
+    this.#leaveRest();
+  }
+
+  /** Tells a caller who has not said all that nobody listens any more. */
+  #leaveRest(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded) return;
+    stream.resume();
+    // Later, since a reset overtakes what was written just now.
+    setImmediate(() => {
+      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+  }
+}
+
+function ignore(): void {}
+
+/**
+ * A reset without an error lets Node wait until somebody has read all that came before it, and
+ * nobody may: a stream that is reset is over. Later, since Node is not done with it yet.
+ */
+function leave(this: ServerHttp2Stream): void {
+  process.nextTick(() => this.destroy());
+}
+
+function notOneMessage(): Rejection {
+  return new Rejection("INVALID_REQUEST", "the request must be exactly one message");
+}
