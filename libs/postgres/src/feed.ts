@@ -1,16 +1,20 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Rejection } from "@bourse/rpc/rejection";
 import type { Pool } from "pg";
 import { createDoorbell, type Doorbell } from "./doorbell.ts";
+import { formatToken, type Head, invalidToken, parseToken, readHead } from "./feed-head.ts";
 import { createHeldBack, type HeldBack } from "./held-back.ts";
 import type { Tx } from "./transaction.ts";
 
-/** Which rows a follower wants next: `from <= changed_in < until`, by (changed_in, id), those behind `after`. */
+/**
+ * Which rows a follower wants next: those with `(changed_in, id)` behind `after` and `changed_in < until`, so ordered.
+ * Name no other lower bound: given two, Postgres begins at the lesser and reads all of the index each time.
+ */
 export interface FeedRange {
+  /** Where the follower stands; 0 when it has nothing yet. */
   readonly from: bigint;
   readonly until: bigint;
-  /** The last row of the page before; absent for the first page. */
-  readonly after: { readonly changedIn: bigint; readonly id: string } | undefined;
+  /** The last row of the page before; for the first page what is before any row of `from`. */
+  readonly after: { readonly changedIn: bigint; readonly id: string };
   readonly limit: number;
 }
 
@@ -29,6 +33,16 @@ export interface FeedRow<T> {
  */
 export type FeedEvent<T> =
   | { readonly kind: "item"; readonly value: T; readonly token: string }
+  | { readonly kind: "synced" | "idle" | "caught-up"; readonly token: string };
+
+/** The same, of as many rows as were read at once; `lastToken` is that of the last of them. */
+export type FeedPage<T> =
+  | {
+      readonly kind: "page";
+      readonly values: readonly T[];
+      readonly token: string;
+      readonly lastToken: string;
+    }
   | { readonly kind: "synced" | "idle" | "caught-up"; readonly token: string };
 
 /** How to follow; `read` selects a page of rows, see `FeedRange`. */
@@ -53,6 +67,8 @@ export interface Feed extends AsyncDisposable {
    * @throws Rejection INVALID_RESUME_TOKEN when the token is not of this database or ahead of it
    */
   follow<T>(options: FollowOptions<T>): AsyncGenerator<FeedEvent<T>, void, undefined>;
+  /** The same, many rows at a time: for a follower that hands a million of them on. No page is empty. */
+  followPages<T>(options: FollowOptions<T>): AsyncGenerator<FeedPage<T>, void, undefined>;
   /** Wakes the followers of all processes: call it after a commit that changed rows. Costs the caller nothing. */
   touch(): void;
   /** Wakes the followers of this process only. */
@@ -64,7 +80,7 @@ const PAGE = 500;
 /** How many rows beyond the token a follower may get early. */
 const EARLY_MAX = 1_000;
 /** Least time between two rounds of a follower: what changes within it arrives as one round. */
-const ROUND_MS_MIN = 10;
+const ROUND_MS_MIN = 20;
 const XID_MAX = 2n ** 64n - 1n;
 
 /**
@@ -95,8 +111,10 @@ export function createFeed(options: {
   const { pool, pollMs = 1_000, heldBackMs = 30_000, onFault = () => {} } = options;
   const doorbell = createDoorbell(options);
   const heldBack = createHeldBack({ pool, limitMs: heldBackMs, onFault });
+  const source = { pool, doorbell, heldBack, pollMs };
   return {
-    follow: (follower) => follow({ pool, doorbell, heldBack, pollMs }, follower),
+    follow: (follower) => one(follow(source, follower)),
+    followPages: (follower) => follow(source, follower),
     touch: doorbell.ring,
     wake: doorbell.wake,
     [Symbol.asyncDispose]: () => doorbell[Symbol.asyncDispose](),
@@ -111,6 +129,21 @@ export async function touchFeed(tx: Tx, channel: string): Promise<void> {
   await tx.query("select pg_notify($1, '')", [channel]);
 }
 
+async function* one<T>(
+  pages: AsyncGenerator<FeedPage<T>, void, undefined>,
+): AsyncGenerator<FeedEvent<T>, void, undefined> {
+  for await (const page of pages) {
+    if (page.kind !== "page") {
+      yield page;
+      continue;
+    }
+    const last = page.values.length - 1;
+    for (const [nth, value] of page.values.entries()) {
+      yield { kind: "item", value, token: nth === last ? page.lastToken : page.token };
+    }
+  }
+}
+
 async function* follow<T>(
   source: {
     readonly pool: Pool;
@@ -119,7 +152,7 @@ async function* follow<T>(
     readonly pollMs: number;
   },
   { token, signal, idleMs, read, others = async () => [] }: FollowOptions<T>,
-): AsyncGenerator<FeedEvent<T>, void, undefined> {
+): AsyncGenerator<FeedPage<T>, void, undefined> {
   const { pool, doorbell, heldBack, pollMs } = source;
   const ended = AbortSignal.any([signal, doorbell.closed]);
   const early = new Map<string, bigint>();
@@ -139,7 +172,8 @@ async function* follow<T>(
     let count = 0;
     for (let more = true; more && !ended.aborted; ) {
       const values = await others();
-      for (const value of values) yield { kind: "item", value, token: synced ? given : "" };
+      const before = synced ? given : "";
+      if (values.length > 0) yield { kind: "page", values, token: before, lastToken: before };
       count += values.length;
       more = !synced && values.length > 0;
     }
@@ -149,13 +183,14 @@ async function* follow<T>(
     heldBack.see(head);
     const next = formatToken(head);
     const until = early.size < EARLY_MAX ? XID_MAX : head.xmin;
-    for await (const row of pages(pool, { from, until, read, ended })) {
-      if (early.get(row.id) === row.changedIn) continue;
-      if (synced && early.size >= EARLY_MAX && row.changedIn >= head.xmax) break;
-      if (row.changedIn >= head.xmin && early.size < EARLY_MAX) early.set(row.id, row.changedIn);
-      count++;
-      yield { kind: "item", value: row.value, token: synced ? (row.last ? next : given) : "" };
+    for await (const { rows, isLast } of pages(pool, { from, until, read, ended })) {
+      const { values, isCut } = take(rows, early, { head, synced });
+      count += values.length;
+      const token = synced ? given : "";
+      const lastToken = synced && isLast && !isCut ? next : token;
+      if (values.length > 0) yield { kind: "page", values, token, lastToken };
       if (ended.aborted) return;
+      if (isCut) break;
     }
     for (const [id, changedIn] of early) if (changedIn < head.xmin) early.delete(id);
     from = head.xmin;
@@ -173,75 +208,34 @@ async function* follow<T>(
   }
 }
 
+/** The values that were not given early; cut where too much would be given early. */
+function take<T>(
+  rows: readonly FeedRow<T>[],
+  early: Map<string, bigint>,
+  { head, synced }: { readonly head: Head; readonly synced: boolean },
+): { readonly values: readonly T[]; readonly isCut: boolean } {
+  const values: T[] = [];
+  for (const { id, changedIn, value } of rows) {
+    if (early.get(id) === changedIn) continue;
+    if (synced && early.size >= EARLY_MAX && changedIn >= head.xmax) return { values, isCut: true };
+    if (changedIn >= head.xmin && early.size < EARLY_MAX) early.set(id, changedIn);
+    values.push(value);
+  }
+  return { values, isCut: false };
+}
+
 async function* pages<T>(
   pool: Pool,
   options: Pick<FeedRange, "from" | "until"> &
     Pick<FollowOptions<T>, "read"> & { readonly ended: AbortSignal },
-): AsyncGenerator<FeedRow<T> & { readonly last: boolean }, void, undefined> {
+): AsyncGenerator<{ rows: readonly FeedRow<T>[]; isLast: boolean }, void, undefined> {
   const { from, until, read, ended } = options;
-  for (let after: FeedRange["after"]; !ended.aborted; ) {
+  for (let after: FeedRange["after"] = { changedIn: from, id: "" }; !ended.aborted; ) {
     const rows = await read(pool, { from, until, after, limit: PAGE });
     const isLast = rows.length < PAGE;
-    for (const [index, row] of rows.entries()) {
-      yield { ...row, last: isLast && index === rows.length - 1 };
-    }
+    yield { rows, isLast };
     const end = rows.at(-1);
     if (isLast || end === undefined) return;
     after = { changedIn: end.changedIn, id: end.id };
   }
-}
-
-/** Where a database stands: transactions below `xmin` are over, those from `xmax` on have not begun. */
-interface Head {
-  /**
-   * Names the cluster, its timeline (which changes with a fail-over or a restore), the database, and the last crash. A
-   * crash forgets the ids of transactions that were over but not yet on the disk, and they are given out again: a token
-   * beyond them would miss what they change.
-   */
-  readonly database: string;
-  readonly xmin: bigint;
-  readonly xmax: bigint;
-}
-
-async function readHead(pool: Pool): Promise<Head> {
-  const { rows } = await pool.query<{ database: string; xmin: string; xmax: string }>({
-    name: "feed-head",
-    text: `select
-        to_hex(control.system_identifier) || '-' ||
-        ltrim(left(pg_walfile_name(pg_current_wal_lsn()), 8), '0') || '-' ||
-        (select oid from pg_database where datname = current_database()) || '-' ||
-        -- Statistics outlive a clean stop, and begin anew when the server recovers from a crash.
-        to_hex((extract(epoch from archiver.stats_reset) * 1000000)::bigint) as database,
-        pg_snapshot_xmin(snapshot) as xmin,
-        pg_snapshot_xmax(snapshot) as xmax
-      from pg_control_system() control, pg_current_snapshot() snapshot, pg_stat_archiver archiver`,
-  });
-  const [row] = rows;
-  if (row === undefined) throw new Error("the database does not say where it stands");
-  return { database: row.database, xmin: BigInt(row.xmin), xmax: BigInt(row.xmax) };
-}
-
-function formatToken(head: Head): string {
-  return `${head.database}.${head.xmin}`;
-}
-
-function parseToken(token: string, head: Head): bigint {
-  const match = /^([0-9a-zA-Z-]+)\.(\d{1,20})$/.exec(token);
-  if (match === null) throw invalidToken("resume_token is not a token of this service");
-  if (match[1] !== head.database) throw invalidToken("resume_token is of another database");
-  const from = BigInt(match[2] ?? "");
-  if (from > head.xmax) throw invalidToken("resume_token is ahead of the database");
-  return from;
-}
-
-function invalidToken(why: string): Rejection {
-  return new Rejection("INVALID_RESUME_TOKEN", `${why}: watch anew without one`, {
-    faults: [
-      {
-        field: "resume_token",
-        reason: "INVALID_RESUME_TOKEN",
-        description: "must be a resume_token that this database gave out",
-      },
-    ],
-  });
 }

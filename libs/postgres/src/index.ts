@@ -1,4 +1,5 @@
 export type { Pool, PoolClient } from "pg";
+export { plainArray, textArray } from "./array.ts";
 export { forgetRequestsOf } from "./forget-subject.ts";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
 export { isOutage, isUnstorable } from "./outage.ts";

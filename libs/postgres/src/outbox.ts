@@ -1,3 +1,4 @@
+import { textArray } from "./array.ts";
 import type { Tx } from "./transaction.ts";
 
 /** Something to tell another service, at least once. */
@@ -45,10 +46,10 @@ export async function enqueue(
      insert into outbox_arrivals (key)
      select distinct key from added`,
     [
-      messages.map((message) => message.id),
-      messages.map((message) => message.kind),
-      messages.map((message) => message.key),
-      messages.map((message) => JSON.stringify(message.payload ?? null)),
+      textArray(messages.map((message) => message.id)),
+      textArray(messages.map((message) => message.kind)),
+      textArray(messages.map((message) => message.key)),
+      textArray(messages.map((message) => JSON.stringify(message.payload ?? null))),
       now,
     ],
   );

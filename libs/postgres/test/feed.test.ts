@@ -278,3 +278,30 @@ describe("a follower", () => {
     await expect(reader.over).resolves.toBeUndefined();
   });
 });
+
+test("a page is read from its place in the index on, however many rows lie before it", async () => {
+  await database.pool.query(
+    "insert into things (id, value) select 'deep-' || n, 0 from generate_series(1, 5000) n",
+  );
+  const { rows } = await database.pool.query<{ from: string }>(
+    "select pg_snapshot_xmin(pg_current_snapshot()) as from",
+  );
+  const after = { changedIn: BigInt(rows[0]?.from ?? 0), id: "" };
+  const explained: string[] = [];
+  const pool = {
+    query: async (text: string, values: unknown[]) => {
+      const plan = await database.pool.query({
+        text: `explain (analyze, buffers) ${text}`,
+        values,
+      });
+      explained.push(plan.rows.map((row) => row["QUERY PLAN"]).join("\n"));
+      return { rows: [] };
+    },
+  };
+  const range = { from: after.changedIn, until: 2n ** 63n, after, limit: 500 };
+
+  await readThings(pool as unknown as typeof database.pool, range);
+
+  const [, buffers = "none"] = /Buffers: shared hit=(\d+)/.exec(explained[0] ?? "") ?? [];
+  expect(Number(buffers)).toBeLessThan(10);
+});

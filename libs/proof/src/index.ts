@@ -16,8 +16,10 @@ export {
   inclusionRanges,
   isConsistent,
   leafHash,
+  leafHashes,
   merkleRoot,
   nodeHash,
+  packedRoot,
   type Range,
   rootOfPath,
 } from "./merkle.ts";

@@ -19,7 +19,7 @@ export interface Range {
 export const HASH_BYTES = 32;
 
 const LEAF_PREFIX = Buffer.of(0x00);
-const NODE_PREFIX = 0x01;
+const NODE_PREFIX = Buffer.of(0x01);
 
 /** The hash of a leaf: SHA-256(0x00 || data). A text is hashed as UTF-8. */
 export function leafHash(data: string | Uint8Array): Buffer {
@@ -27,28 +27,50 @@ export function leafHash(data: string | Uint8Array): Buffer {
   return hash("sha256", Buffer.concat([LEAF_PREFIX, bytes]), "buffer");
 }
 
+/** The hashes of leaves, one behind the other. The texts are hashed as UTF-8. */
+export function leafHashes(texts: readonly string[]): Buffer {
+  const hashes = Buffer.allocUnsafe(texts.length * HASH_BYTES);
+  texts.forEach((text, nth) => {
+    hashInto(hashes, nth, `\0${text}`);
+  });
+  return hashes;
+}
+
 /** The hash above two: SHA-256(0x01 || left || right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  return joinerOf()(left, right);
+  return hash("sha256", Buffer.concat([NODE_PREFIX, left, right]), "buffer");
 }
 
 /** The root of a tree, given its leaf hashes in order; of no leaves, SHA-256 of nothing. */
 export function merkleRoot(hashes: readonly Uint8Array[]): Buffer {
-  const [only] = hashes;
-  if (only === undefined) return hash("sha256", "", "buffer");
-  const join = joinerOf();
-  let row = hashes;
+  return packedRoot(Buffer.concat(hashes));
+}
+
+/**
+ * The same, given the hashes one behind the other.
+ * @throws RangeError when the bytes are no whole number of hashes
+ */
+export function packedRoot(hashes: Uint8Array): Buffer {
+  const size = hashes.length / HASH_BYTES;
+  if (!Number.isInteger(size)) throw new RangeError(`${hashes.length} bytes are no whole hashes`);
+  if (size === 0) return hash("sha256", "", "buffer");
+  const row = Buffer.from(hashes);
+  const input = Buffer.allocUnsafe(1 + 2 * HASH_BYTES).fill(NODE_PREFIX, 0, 1);
   // Pairing each row from the left and letting the odd one rise splits at the same powers of two.
-  while (row.length > 1) {
-    const above: Uint8Array[] = [];
-    for (let nth = 0; nth < row.length; nth += 2) {
-      const left = row[nth] as Uint8Array;
-      const right = row[nth + 1];
-      above.push(right === undefined ? left : join(left, right));
+  for (let length = size; length > 1; length = Math.ceil(length / 2)) {
+    for (let nth = 0; nth + 1 < length; nth += 2) {
+      row.copy(input, 1, nth * HASH_BYTES, (nth + 2) * HASH_BYTES);
+      hashInto(row, nth / 2, input);
     }
-    row = above;
+    if (isOdd(length))
+      row.copy(row, half(length) * HASH_BYTES, (length - 1) * HASH_BYTES, length * HASH_BYTES);
   }
-  return Buffer.from(row[0] ?? only);
+  return Buffer.from(row.subarray(0, HASH_BYTES));
+}
+
+/** Puts a hash at its place; by way of a text, since a buffer for each costs three times as much. */
+function hashInto(hashes: Buffer, nth: number, data: string | Buffer): void {
+  hashes.write(hash("sha256", data, "latin1"), nth * HASH_BYTES, "latin1");
 }
 
 /**
@@ -172,17 +194,6 @@ export function isConsistent(
     [node, last] = [half(node), half(last)];
   }
   return last === 0 && isEqual(olderRoot, older.root) && isEqual(newerRoot, newer.root);
-}
-
-/** Hashes pairs; the one buffer it fills again and again halves the time of a large tree. */
-function joinerOf(): (left: Uint8Array, right: Uint8Array) => Buffer {
-  const input = Buffer.allocUnsafe(1 + 2 * HASH_BYTES);
-  input[0] = NODE_PREFIX;
-  return (left, right) => {
-    input.set(left, 1);
-    input.set(right, 1 + HASH_BYTES);
-    return hash("sha256", input, "buffer");
-  };
 }
 
 /** The largest power of two below a size of at least 2. */

@@ -7,8 +7,10 @@ import {
   inclusionRanges,
   isConsistent,
   leafHash,
+  leafHashes,
   merkleRoot,
   nodeHash,
+  packedRoot,
   rootOfPath,
 } from "../src/index.ts";
 import { naivePath, naiveProof, naiveRoot } from "./naive.ts";
@@ -134,6 +136,18 @@ describe("a tree", () => {
         expect(consistencyPath(all, index + 1)).toEqual(naiveProof(index + 1, some));
       }),
     );
+  });
+
+  test("has the same hashes and root when they lie one behind the other", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: "binary" })), (texts) => {
+        const packed = leafHashes(texts);
+
+        expect(packed).toEqual(Buffer.concat(texts.map(leafHash)));
+        expect(packedRoot(packed)).toEqual(merkleRoot(texts.map(leafHash)));
+      }),
+    );
+    expect(() => packedRoot(Buffer.alloc(33))).toThrow(RangeError);
   });
 
   test("proves every leaf of every size up to 130, and nothing at another place", () => {

@@ -1,96 +1,154 @@
-import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { lapsed, lapseMs } from "./lease.ts";
+import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { fromBinary } from "@bufbuild/protobuf";
+import { LAPSED_SUFFIX, lapsed, lapseMs } from "./lease.ts";
 
-/** Agents by id and by capability, kept current by `put` and `drop`. */
+/** An agent as it comes: its message in binary form, and what that says. */
+export interface Told {
+  readonly message: Uint8Array;
+  readonly agent: Agent;
+}
+
+/** Where an agent is kept, and its message as it was kept before. */
+export interface Replaced {
+  readonly slot: number;
+  /** A byte per character; undefined for a newcomer. */
+  readonly before: string | undefined;
+}
+
+/** Agents by id, by slot and by capability, kept current by `put` and `drop`. */
 export interface Directory {
   readonly size: number;
   get(agentId: string): Agent | undefined;
   ids(): Iterable<string>;
   agents(): Iterable<Agent>;
-  capabilities(): Iterable<string>;
-  countOf(capability: string): number;
+  slotOf(agentId: string): number | undefined;
+  messageAt(slot: number): string;
   withCapability(capability: string): Iterable<Agent>;
-  /** Enters an agent or replaces it; answers with the one it replaced. */
-  put(agent: Agent): Agent | undefined;
-  /** Takes an agent out and answers with it. */
-  drop(agentId: string): Agent | undefined;
+  /** Enters an agent or replaces it. */
+  put(told: Told): Replaced;
+  /** Takes an agent out; undefined when there is none. */
+  drop(agentId: string): (Replaced & { readonly before: string }) | undefined;
 }
 
-/** What is kept of an agent; the same entry stands in every index, so that a change of the agent is one assignment. */
-interface Entry {
-  agent: Agent;
-  lapseMs: number;
-  /** As it is once its lease has lapsed; made when it is first read so, and kept: it may be read often. */
+/** An agent that is kept decoded, and as it is once its lease has lapsed, made when it is first read so. */
+interface Decoded {
+  readonly agent: Agent;
   lapsed: Agent | undefined;
 }
 
-/** An empty directory; `now` decides, when an agent is read, whether its lease has lapsed. */
-export function createDirectory(now: () => Date): Directory {
-  const entries = new Map<string, Entry>();
-  const index = new Map<string, Set<Entry>>();
+/** How many agents are kept decoded that were read of late. */
+const RECENT_MAX = 500;
 
-  function* currentOf(some: Iterable<Entry>): Generator<Agent, void, undefined> {
+/**
+ * An empty directory. Messages are kept in binary form, as texts of one byte a character, which take no more than their
+ * bytes; an agent is decoded when it is read. `listed` says under which capabilities an agent is found; who is found
+ * under any is kept decoded. `now` decides, when an agent is read, whether its lease has lapsed.
+ */
+export function createDirectory(
+  now: () => Date,
+  listed: (agent: Agent) => readonly string[] = capabilitiesOf,
+): Directory {
+  const slots = new Map<string, number>();
+  const messages: string[] = [];
+  const lapses: number[] = [];
+  const free: number[] = [];
+  const kept = new Map<number, Decoded>();
+  const recent = new Map<number, Decoded>();
+  const index = new Map<string, Set<number>>();
+
+  function decoded(slot: number): Decoded {
+    const known = kept.get(slot) ?? recent.get(slot);
+    if (known !== undefined) return known;
+    const made = { agent: decode(messages[slot] ?? ""), lapsed: undefined };
+    recent.set(slot, made);
+    if (recent.size > RECENT_MAX) {
+      const [oldest] = recent.keys();
+      if (oldest !== undefined) recent.delete(oldest);
+    }
+    return made;
+  }
+
+  function current(slot: number, nowMs: number): Agent {
+    const entry = decoded(slot);
+    if ((lapses[slot] ?? Infinity) > nowMs) return entry.agent;
+    entry.lapsed ??= lapsed(entry.agent);
+    return entry.lapsed;
+  }
+
+  function* currentOf(some: Iterable<number>): Generator<Agent, void, undefined> {
     const nowMs = now().getTime();
-    for (const entry of some) yield current(entry, nowMs);
+    for (const slot of some) yield current(slot, nowMs);
   }
 
-  function enter(entry: Entry, capability: string): void {
-    const holders = index.get(capability);
-    if (holders === undefined) index.set(capability, new Set([entry]));
-    else holders.add(entry);
+  function forget(slot: number): void {
+    recent.delete(slot);
+    const entry = kept.get(slot);
+    if (entry === undefined) return;
+    kept.delete(slot);
+    for (const capability of listed(entry.agent)) {
+      const holders = index.get(capability);
+      holders?.delete(slot);
+      if (holders?.size === 0) index.delete(capability);
+    }
   }
 
-  function leave(entry: Entry, capability: string): void {
-    const holders = index.get(capability);
-    holders?.delete(entry);
-    if (holders?.size === 0) index.delete(capability);
+  function list(slot: number, agent: Agent): void {
+    const capabilities = listed(agent);
+    if (capabilities.length > 0) kept.set(slot, { agent, lapsed: undefined });
+    for (const capability of capabilities) {
+      const holders = index.get(capability);
+      if (holders === undefined) index.set(capability, new Set([slot]));
+      else holders.add(slot);
+    }
   }
 
   return {
     get size() {
-      return entries.size;
+      return slots.size;
     },
     get(agentId) {
-      const entry = entries.get(agentId);
-      return entry === undefined ? undefined : current(entry, now().getTime());
+      const slot = slots.get(agentId);
+      return slot === undefined ? undefined : current(slot, now().getTime());
     },
-    ids: () => entries.keys(),
-    agents: () => currentOf(entries.values()),
-    capabilities: () => index.keys(),
-    countOf: (capability) => index.get(normal(capability))?.size ?? 0,
+    ids: () => slots.keys(),
+    agents: () => currentOf(slots.values()),
+    slotOf: (agentId) => slots.get(agentId),
+    messageAt(slot) {
+      const message = messages[slot] ?? "";
+      return (lapses[slot] ?? Infinity) > now().getTime() ? message : message + LAPSED_SUFFIX;
+    },
     withCapability: (capability) => currentOf(index.get(normal(capability)) ?? []),
-    put(agent) {
-      const entry = entries.get(agent.agentId);
-      if (entry === undefined) {
-        const made = { agent, lapseMs: lapseMs(agent), lapsed: undefined };
-        entries.set(agent.agentId, made);
-        for (const capability of capabilitiesOf(agent)) enter(made, capability);
-        return undefined;
-      }
-      const before = entry.agent;
-      const had = new Set(capabilitiesOf(before));
-      const has = new Set(capabilitiesOf(agent));
-      for (const capability of had) if (!has.has(capability)) leave(entry, capability);
-      for (const capability of has) if (!had.has(capability)) enter(entry, capability);
-      entry.agent = agent;
-      entry.lapseMs = lapseMs(agent);
-      entry.lapsed = undefined;
-      return before;
+    put({ message, agent }) {
+      const known = slots.get(agent.agentId);
+      const slot = known ?? free.pop() ?? messages.length;
+      const before = known === undefined ? undefined : messages[known];
+      if (known === undefined) slots.set(agent.agentId, slot);
+      else forget(known);
+      messages[slot] = textOf(message);
+      lapses[slot] = lapseMs(agent);
+      list(slot, agent);
+      return { slot, before };
     },
     drop(agentId) {
-      const entry = entries.get(agentId);
-      if (entry === undefined) return undefined;
-      entries.delete(agentId);
-      for (const capability of capabilitiesOf(entry.agent)) leave(entry, capability);
-      return entry.agent;
+      const slot = slots.get(agentId);
+      if (slot === undefined) return undefined;
+      const before = messages[slot] ?? "";
+      forget(slot);
+      slots.delete(agentId);
+      messages[slot] = "";
+      free.push(slot);
+      return { slot, before };
     },
   };
 }
 
-function current(entry: Entry, nowMs: number): Agent {
-  if (entry.lapseMs > nowMs) return entry.agent;
-  entry.lapsed ??= lapsed(entry.agent);
-  return entry.lapsed;
+/** Reads a message that is kept as a text. */
+export function decode(message: string): Agent {
+  return fromBinary(AgentSchema, Buffer.from(message, "latin1"));
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }
 
 function capabilitiesOf(agent: Agent): readonly string[] {

@@ -1,19 +1,19 @@
-import type { WatchAgentsResponse } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { backoffMs, resumed } from "@bourse/rpc";
+import type { Watched } from "./watched.ts";
 
 /** Who wants to know what the registry streams. */
 export interface Follower {
   /** A stream begins: a full one carries every agent before `synced`, another only what changed since the last. */
   begin(stream: { readonly full: boolean }): void;
   /** One message of the stream. When it throws, the stream ends, and the message comes again with the next. */
-  hear(message: WatchAgentsResponse): void;
+  hear(message: Watched): void;
   /** The stream ended; `error` is undefined when the server closed it. */
   end(error: unknown): void;
 }
 
 /** What it takes to follow a stream. */
 export interface FollowOptions {
-  readonly open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<WatchAgentsResponse>;
+  readonly open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<Watched>;
   readonly follower: Follower;
   readonly random: () => number;
   readonly signal: AbortSignal;

@@ -1,19 +1,25 @@
-import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import type { WatchAgentsResponse } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import type { Directory } from "./directory.ts";
+import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type Directory, decode } from "./directory.ts";
 import type { Follower } from "./follow.ts";
+import type { Watched } from "./watched.ts";
 
 /** What became of an agent. */
 export type AgentChange =
   | {
       readonly kind: "changed";
+      /** Its slot, as long as it is registered. */
+      readonly slot: number;
       readonly agent: Agent;
-      /** As it was known before; absent for a newcomer. */
+      /** As it was known before, decoded when it is looked at; absent for a newcomer. */
       readonly before?: Agent;
     }
   | {
       /** It was unregistered, or was gone after a time away. */
       readonly kind: "removed";
+      /** The slot that it had, and that another may be given after this. */
+      readonly slot: number;
+      /** As it was known, decoded when it is looked at. */
       readonly agent: Agent;
     };
 
@@ -57,21 +63,39 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
   }
 
   function drop(agentId: string): void {
-    const agent = directory.drop(agentId);
-    if (agent !== undefined) tell({ kind: "removed", agent });
+    const dropped = directory.drop(agentId);
+    if (dropped === undefined) return;
+    const { slot, before } = dropped;
+    tell({
+      kind: "removed",
+      slot,
+      get agent() {
+        return decode(before);
+      },
+    });
   }
 
-  function put(agent: Agent): void {
-    const before = directory.put(agent);
-    tell({ kind: "changed", agent, ...(before !== undefined && { before }) });
+  function put(message: Uint8Array, agent: Agent): void {
+    const { slot, before } = directory.put({ message, agent });
+    if (before === undefined) tell({ kind: "changed", slot, agent });
+    else {
+      tell({
+        kind: "changed",
+        slot,
+        agent,
+        get before() {
+          return decode(before);
+        },
+      });
+    }
   }
 
-  function hear({ event }: WatchAgentsResponse): void {
+  function hear({ event }: Watched): void {
     state.lastHeardMs = now().getTime();
     if (event.case === "agent") {
-      const agent = event.value;
+      const agent = fromBinary(AgentSchema, event.value);
       unheard?.delete(agent.agentId);
-      if (agent.unregisterTime === undefined) put(agent);
+      if (agent.unregisterTime === undefined) put(event.value, agent);
       else drop(agent.agentId);
     } else if (event.case === "synced") {
       for (const agentId of unheard ?? []) drop(agentId);

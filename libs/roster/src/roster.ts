@@ -1,10 +1,9 @@
 import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { client } from "@bourse/rpc";
 import type { Transport } from "@connectrpc/connect";
 import { createDirectory } from "./directory.ts";
 import { follow } from "./follow.ts";
 import { type AgentChange, createReplica } from "./replica.ts";
+import { watch } from "./watched.ts";
 
 /** What a roster is made of. */
 export interface RosterOptions {
@@ -13,6 +12,11 @@ export interface RosterOptions {
   readonly now?: () => Date;
   /** From 0 to below 1; spreads reconnects. */
   readonly random?: () => number;
+  /**
+   * Under which capabilities `withCapability` finds an agent; default: those that it has. Whoever is found under any is
+   * kept decoded, for 3 to 5 KB each, so list no more than you go through. It must answer the same for the same agent.
+   */
+  readonly listed?: (agent: Agent) => readonly string[];
   readonly onChange?: (change: AgentChange) => void;
   /** Is told why a stream was lost and what a listener threw; the roster goes on by itself. */
   readonly onError?: (error: unknown) => void;
@@ -29,12 +33,12 @@ export interface Roster extends AsyncDisposable {
   get(agentId: string): Agent | undefined;
   /** Every registered agent. */
   agents(): Iterable<Agent>;
-  /** The agents that have a capability, compared trimmed and in lower case. */
+  /** The agents that are listed under a capability, compared trimmed and in lower case. */
   withCapability(capability: string): Iterable<Agent>;
-  /** How many agents have a capability, without looking at them. */
-  countOf(capability: string): number;
-  /** Every capability that some agent has. */
-  capabilities(): Iterable<string>;
+  /** Where a registered agent is kept: a small number, its own as long as it is registered. */
+  slotOf(agentId: string): number | undefined;
+  /** The message of the agent in a slot in binary form, as it is now; a byte per character. */
+  messageAt(slot: number): string;
   readonly size: number;
   /** Resolves when the first snapshot is complete; rejects when the roster is closed before that. */
   readonly ready: Promise<void>;
@@ -54,8 +58,7 @@ const SILENCE_MS = 45_000;
 /** Opens a roster, which follows WatchAgents until it is disposed. */
 export function createRoster(options: RosterOptions): Roster {
   const { channel, now = () => new Date(), random = Math.random, onError = () => {} } = options;
-  const registry = client(RegistryService, channel);
-  const directory = createDirectory(now);
+  const directory = createDirectory(now, options.listed);
   const replica = createReplica({ directory, now, onError });
   if (options.onChange !== undefined) replica.subscribe(options.onChange);
   const ready = Promise.withResolvers<void>();
@@ -64,7 +67,7 @@ export function createRoster(options: RosterOptions): Roster {
   void replica.complete.then(ready.resolve);
   const closing = new AbortController();
   const following = follow({
-    open: (resumeToken, signal) => registry.watchAgents({ resumeToken }, { signal }),
+    open: (resumeToken, signal) => watch(channel, resumeToken, signal),
     follower: replica.follower,
     random,
     signal: closing.signal,
@@ -75,8 +78,8 @@ export function createRoster(options: RosterOptions): Roster {
     get: directory.get,
     agents: directory.agents,
     withCapability: directory.withCapability,
-    countOf: directory.countOf,
-    capabilities: directory.capabilities,
+    slotOf: directory.slotOf,
+    messageAt: directory.messageAt,
     get size() {
       return directory.size;
     },

@@ -3,12 +3,20 @@ import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_servi
 import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createRouterTransport,
+  type ServiceImpl,
+  type Transport,
+} from "@connectrpc/connect";
 
 /** For tests: a registry in memory that keeps the promises of WatchAgents and whose streams can be cut. */
 export interface RegistryPeer {
   /** Reaches it without a socket. */
   readonly channel: Transport;
+  /** What to bind RegistryService to, for those that reach it over a socket. */
+  readonly impl: Pick<ServiceImpl<typeof RegistryService>, "watchAgents">;
   /** Registers or replaces an agent. */
   put(agent: MessageInitShape<typeof AgentSchema>): void;
   /** Leaves a tombstone. */
@@ -107,19 +115,18 @@ export function startRegistry(): RegistryPeer {
     }
   }
 
-  const channel = createRouterTransport(({ service }) => {
-    service(RegistryService, {
-      watchAgents: ({ resumeToken }, { signal }) => {
-        signal.addEventListener("abort", () => {
-          for (const stream of streams) stream.wake();
-        });
-        return watch(resumeToken, signal);
-      },
-    });
-  });
+  const impl: RegistryPeer["impl"] = {
+    watchAgents: ({ resumeToken }, { signal }) => {
+      signal.addEventListener("abort", () => {
+        for (const stream of streams) stream.wake();
+      });
+      return watch(resumeToken, signal);
+    },
+  };
 
   return {
-    channel,
+    channel: createRouterTransport(({ service }) => service(RegistryService, impl)),
+    impl,
     put: (agent) => write(create(AgentSchema, agent)),
     unregister(agentId) {
       const row = rows.get(agentId);

@@ -37,24 +37,30 @@ export {
 export { compareBids, type RankedBid, rank } from "./ranking.ts";
 export { fromPpm, PPM, toPpm } from "./ratio.ts";
 export {
+  ageEvidence,
   decay,
   type Evidence,
   HALF_LIFE_MS,
   NO_EVIDENCE,
   PRIOR_MICROS,
+  pairShare,
   type Reliability,
   type ReliabilityBound,
   reliabilityBound,
   reliabilityOf,
 } from "./reliability.ts";
 export {
+  addToPair,
   adjustScore,
   applyOutcome,
   averageLatencyMs,
+  CAPABILITIES_MAX,
   initialReputation,
   MAX_SCORE_PPM,
   multiplierPpm,
+  NO_PAIR,
   type Outcome,
+  type PairEvidence,
   type Reputation,
   reliability,
   successRatePpm,

@@ -4,6 +4,7 @@ import {
   floorDivide,
   integerSqrt,
   PPM,
+  type Ratio,
   roundHalfEven,
   within,
 } from "./ratio.ts";
@@ -54,6 +55,58 @@ export function addEvidence(
   return {
     successMicros: aged.successMicros + (outcome.success ? weight : 0n),
     failureMicros: aged.failureMicros + (outcome.success ? 0n : weight),
+    asOfMs,
+  };
+}
+
+/**
+ * From how many outcomes at most one requester's word about an agent counts: 5. Its outcomes are correlated as if every
+ * two of them had a fifth in common.
+ */
+export const PAIR_OUTCOMES_MAX = 5n;
+
+/**
+ * The share in which the outcomes of one requester count that weigh `weightMicros` together, as numerator and
+ * denominator: 1 up to one outcome, then `1 / (1 + (m - 1) / 5)` for m outcomes. That is the effective size of a sample
+ * from one cluster (L. Kish, Survey Sampling, 1965: design effect `1 + (m - 1) rho`, here with rho = 1/5), so that m
+ * outcomes count as `5 m / (m + 4)`: 1 as 1, 6 as 3, and any number as less than 5.
+ */
+export function pairShare(weightMicros: bigint): Ratio {
+  const own = PAIR_OUTCOMES_MAX * PPM;
+  if (weightMicros <= PPM) return { numerator: own, denominator: own };
+  return { numerator: own, denominator: own - PPM + weightMicros };
+}
+
+/** What of the evidence of one requester counts, when it was last added to. */
+export function countedOfPair(pair: Evidence): Evidence {
+  const { numerator, denominator } = pairShare(pair.successMicros + pair.failureMicros);
+  return {
+    successMicros: roundHalfEven(pair.successMicros * numerator, denominator),
+    failureMicros: roundHalfEven(pair.failureMicros * numerator, denominator),
+    asOfMs: pair.asOfMs,
+  };
+}
+
+/**
+ * Adds an outcome to the evidence of all requesters: what counted of its requester's makes room for what counts with
+ * it. `pair` is all that this requester had told before, uncapped. The cost does not depend on how much there is, and
+ * the order of arrival matters by rounding only.
+ */
+export function addPairEvidence(
+  total: Evidence,
+  pair: Evidence,
+  outcome: Parameters<typeof addEvidence>[1],
+): Evidence {
+  const after = addEvidence(pair, outcome);
+  const lateMs = total.asOfMs - after.asOfMs;
+  const asOfMs = lateMs > 0n ? total.asOfMs : after.asOfMs;
+  const [all, less, more] = [total, countedOfPair(pair), countedOfPair(after)].map((evidence) =>
+    ageEvidence(evidence, asOfMs),
+  ) as [Evidence, Evidence, Evidence];
+  const rest = (amount: bigint) => (amount < 0n ? 0n : amount);
+  return {
+    successMicros: rest(all.successMicros - less.successMicros) + more.successMicros,
+    failureMicros: rest(all.failureMicros - less.failureMicros) + more.failureMicros,
     asOfMs,
   };
 }

@@ -1,8 +1,10 @@
 import { INITIAL_CALIBRATION_PPM, nextCalibrationPpm } from "./calibration.ts";
 import { accuracyPpm } from "./credits.ts";
-import { clamp, PPM, roundHalfEven, within } from "./ratio.ts";
+import { clamp, compare, PPM, roundHalfEven, within } from "./ratio.ts";
 import {
   addEvidence,
+  addPairEvidence,
+  ageEvidence,
   type Evidence,
   NO_EVIDENCE,
   type Reliability,
@@ -11,6 +13,12 @@ import {
 
 /** Ends of the feedback score: 0 and 5. */
 export const MAX_SCORE_PPM = 5_000_000n;
+
+/**
+ * Capabilities of which evidence is kept: 256. An agent that works at more forgets the one of which it
+ * has the least, so that no history outgrows what can be stored and sent.
+ */
+export const CAPABILITIES_MAX = 256;
 
 /** All that is kept of how an agent has done; what can be derived is a function beside it. */
 export interface Reputation {
@@ -39,6 +47,15 @@ export interface Outcome {
   readonly weightPpm?: bigint | undefined;
 }
 
+/** What the outcomes of one requester about an agent weigh, before they are capped. */
+export interface PairEvidence {
+  readonly all: Evidence;
+  readonly byCapability: ReadonlyMap<string, Evidence>;
+}
+
+/** A requester of whom the agent did no work yet. */
+export const NO_PAIR: PairEvidence = { all: NO_EVIDENCE, byCapability: new Map() };
+
 /** The reputation of an agent that has not worked yet: score 0, calibration 1, no evidence. */
 export function initialReputation(): Reputation {
   return {
@@ -54,26 +71,33 @@ export function initialReputation(): Reputation {
 }
 
 /**
- * The reputation after one more outcome, which happened at `now`. Applying an outcome twice counts
- * it twice: knowing which ones were applied is the caller's part. Throws RangeError for a weight
- * outside 0..5 and for negative latencies.
+ * The reputation after one more outcome, which happened at `now`. `pair` is what its requester's outcomes about this
+ * agent weighed before, see `addToPair`: a requester's word counts less the more of it there is. Applying an outcome
+ * twice counts it twice: knowing which ones were applied is the caller's part. Throws RangeError for a weight outside
+ * 0..5 and for negative latencies.
  */
-export function applyOutcome(reputation: Reputation, outcome: Outcome, now: Date): Reputation {
+export function applyOutcome(
+  reputation: Reputation,
+  outcome: Outcome,
+  now: Date,
+  pair: PairEvidence = NO_PAIR,
+): Reputation {
   const weightPpm = within("weightPpm", outcome.weightPpm ?? PPM, 0n, MAX_SCORE_PPM);
   const actualMs = within("actualLatencyMs", outcome.actualLatencyMs ?? 0n, 0n);
   const estimatedMs = within("estimatedLatencyMs", outcome.estimatedLatencyMs ?? 0n, 0n);
-  const event = { success: outcome.success, weightPpm, atMs: BigInt(now.getTime()) };
+  const event = eventOf(outcome, now);
   const counted = {
     ...adjustScore(reputation, outcome.success ? weightPpm : -weightPpm),
     completed: reputation.completed + (outcome.success ? 1n : 0n),
     failed: reputation.failed + (outcome.success ? 0n : 1n),
     timed: reputation.timed + (actualMs > 0n ? 1n : 0n),
     latencyTotalMs: reputation.latencyTotalMs + actualMs,
-    evidence: addEvidence(reputation.evidence, event),
-    evidenceByCapability: addToEach(
-      reputation.evidenceByCapability,
-      outcome.capabilities,
-      (evidence) => addEvidence(evidence, event),
+    evidence: addPairEvidence(reputation.evidence, pair.all, event),
+    evidenceByCapability: mostOf(
+      addToEach(reputation.evidenceByCapability, outcome.capabilities, (evidence, capability) =>
+        addPairEvidence(evidence, pair.byCapability.get(capability) ?? NO_EVIDENCE, event),
+      ),
+      event.atMs,
     ),
   };
   if (actualMs === 0n || estimatedMs === 0n) return counted;
@@ -83,6 +107,17 @@ export function applyOutcome(reputation: Reputation, outcome: Outcome, now: Date
     successRatePpm: successRatePpm(counted) ?? 0n,
   });
   return { ...counted, calibrationPpm };
+}
+
+/** What the outcomes of a requester weigh with one more, which happened at `now`. Throws as `applyOutcome` does. */
+export function addToPair(pair: PairEvidence, outcome: Outcome, now: Date): PairEvidence {
+  const event = eventOf(outcome, now);
+  return {
+    all: addEvidence(pair.all, event),
+    byCapability: addToEach(pair.byCapability, outcome.capabilities, (evidence) =>
+      addEvidence(evidence, event),
+    ),
+  };
 }
 
 /** Moves the feedback score by hand; it stays within 0..5. */
@@ -134,14 +169,34 @@ export function reliability(reputation: Reputation, now: Date, capability?: stri
 
 type Counts = Pick<Reputation, "completed" | "failed">;
 
+function eventOf(outcome: Outcome, now: Date) {
+  const weightPpm = within("weightPpm", outcome.weightPpm ?? PPM, 0n, MAX_SCORE_PPM);
+  return { success: outcome.success, weightPpm, atMs: BigInt(now.getTime()) };
+}
+
+/** The evidence that weighs most at a time, of as many capabilities as are kept. */
+function mostOf(
+  evidence: ReadonlyMap<string, Evidence>,
+  atMs: bigint,
+): ReadonlyMap<string, Evidence> {
+  if (evidence.size <= CAPABILITIES_MAX) return evidence;
+  const weighed = [...evidence].map(([capability, each]) => {
+    const { successMicros, failureMicros } = ageEvidence(each, atMs);
+    return { capability, each, weight: successMicros + failureMicros };
+  });
+  weighed.sort((one, other) => compare(other.weight, one.weight));
+  const kept = weighed.slice(0, CAPABILITIES_MAX);
+  return new Map(kept.map(({ capability, each }) => [capability, each]));
+}
+
 function addToEach(
   before: ReadonlyMap<string, Evidence>,
   capabilities: readonly string[],
-  add: (evidence: Evidence) => Evidence,
+  add: (evidence: Evidence, capability: string) => Evidence,
 ): ReadonlyMap<string, Evidence> {
   const after = new Map(before);
   for (const capability of capabilities) {
-    after.set(capability, add(before.get(capability) ?? NO_EVIDENCE));
+    after.set(capability, add(before.get(capability) ?? NO_EVIDENCE, capability));
   }
   return after;
 }

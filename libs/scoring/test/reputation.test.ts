@@ -4,6 +4,7 @@ import {
   adjustScore,
   applyOutcome,
   averageLatencyMs,
+  CAPABILITIES_MAX,
   HALF_LIFE_MS,
   initialReputation,
   multiplierPpm,
@@ -117,6 +118,19 @@ describe("an outcome", () => {
     expect(reliability(after, NOON, "b").evidenceMicros).toBe(1_000_000n);
     expect(reliability(after, NOON, "c").evidenceMicros).toBe(0n);
     expect(reliability(after, NOON).evidenceMicros).toBe(1_000_000n);
+  });
+
+  test("at more capabilities than are kept makes room for itself where least is known", () => {
+    const capabilities = Array.from({ length: CAPABILITIES_MAX }, (_, n) => `c${n}`);
+    const later = new Date(NOON.getTime() + 60_000);
+    const full = applyOutcome(initialReputation(), anOutcome({ capabilities }), NOON);
+    const known = applyOutcome(full, anOutcome({ capabilities: capabilities.slice(1) }), NOON);
+
+    const after = applyOutcome(known, anOutcome({ capabilities: ["new"] }), later);
+
+    expect(after.evidenceByCapability.size).toBe(CAPABILITIES_MAX);
+    expect(after.evidenceByCapability.has("new")).toBe(true);
+    expect(after.evidenceByCapability.has("c0")).toBe(false);
   });
 
   test("counts half as evidence when the half-life has passed", () => {

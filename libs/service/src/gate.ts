@@ -33,7 +33,7 @@ export function createGate(services: readonly DescService[], guard: Guard): Gate
       impl: Object.fromEntries(desc.methods.map((method) => [method.localName, forward(method)])),
     })),
     guard: {
-      async authenticate(method, headers) {
+      authenticate(method, headers) {
         // UNAVAILABLE, which clients try again, where an unknown method would be UNIMPLEMENTED.
         if (!isOpen)
           throw new Rejection(STARTING, "the service is starting", { retryAfterMs: 500 });

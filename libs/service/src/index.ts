@@ -29,3 +29,4 @@ export {
   wholeNumber,
 } from "./variables.ts";
 export { readVersion } from "./version.ts";
+export { runWorkers } from "./workers.ts";

@@ -4,13 +4,8 @@ import {
   type NewEvent,
   NewEventSchema,
 } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
-import {
-  create,
-  fromJson,
-  type JsonValue,
-  type MessageInitShape,
-  toJson,
-} from "@bufbuild/protobuf";
+import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 
 /** The kind of outbox messages that are lineage events. */
@@ -19,12 +14,22 @@ export const LINEAGE = "lineage";
 /** Most events that one call appends. */
 const BATCH_MAX = 500;
 
-/** Wraps an event for the outbox; events of one `key` (the task's or the agent's id) are recorded in order. */
-export function lineageMessage(
-  key: string,
-  event: MessageInitShape<typeof NewEventSchema>,
-): OutboxMessage {
-  const payload = toJson(NewEventSchema, create(NewEventSchema, event));
+/** An event to be told. */
+export interface LineageEvent {
+  readonly eventId: string;
+  readonly type: string;
+  readonly eventTime: Timestamp;
+  readonly subjects?: Readonly<Record<string, string>>;
+  readonly taskId?: string;
+  readonly payload?: JsonObject;
+}
+
+/**
+ * Wraps an event for the outbox, in its JSON form. Events of one `key` (the task's or the agent's id) are recorded in
+ * order.
+ */
+export function lineageMessage(key: string, event: LineageEvent): OutboxMessage {
+  const payload = { ...event, eventTime: timestampDate(event.eventTime).toISOString() };
   return { id: `${LINEAGE}/${event.eventId}`, kind: LINEAGE, key, payload };
 }
 

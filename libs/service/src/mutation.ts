@@ -26,16 +26,33 @@ export async function answerOnce<I extends DescMessage, O extends DescMessage>(
   request: Named<I>,
   work: () => Promise<MessageInitShape<O>>,
 ): Promise<MessageShape<O>> {
-  const content = toBinary(schemas.input, { ...request, requestId: "" });
-  const answer = await once(
+  const content = () => toBinary(schemas.input, { ...request, requestId: "" });
+  const answer = await answerOnceEncoded(tx, ctx, { id: request.requestId, content }, async () =>
+    toBinary(schemas.output, create(schemas.output, await work())),
+  );
+  return fromBinary(schemas.output, answer);
+}
+
+/**
+ * The same for an answer that is made in its binary form, and for content in any form that differs whenever what is
+ * asked for does.
+ */
+export async function answerOnceEncoded(
+  tx: Tx,
+  ctx: HandlerContext,
+  request: { readonly id: string; readonly content: () => Uint8Array },
+  work: () => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const { id } = request;
+  if (id === "") return work();
+  return once(
     tx,
     {
       principal: formatPrincipal(ctx.values.get(principalKey)),
-      id: request.requestId,
+      id,
       method: `${ctx.service.typeName}/${ctx.method.name}`,
-      fingerprint: createHash("sha256").update(content).digest(),
+      fingerprint: createHash("sha256").update(request.content()).digest(),
     },
-    async () => toBinary(schemas.output, create(schemas.output, await work())),
+    work,
   );
-  return fromBinary(schemas.output, answer);
 }

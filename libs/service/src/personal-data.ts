@@ -53,7 +53,10 @@ function* walk(value: unknown, path: string, name: string): Generator<PersonalDa
   if (typeof value === "string" || typeof value === "number") {
     for (const kind of kindsIn(value, name)) yield { path, kind };
   } else if (Array.isArray(value)) {
-    for (const [nth, item] of value.entries()) yield* walk(item, `${path}[${nth}]`, name);
+    for (const [nth, item] of value.entries()) {
+      if (typeof item === "string" && isPlain(item)) continue;
+      yield* walk(item, `${path}[${nth}]`, name);
+    }
   } else if (typeof value === "object" && value !== null) {
     for (const [nth, [key, member]] of Object.entries(value).entries()) {
       const kinds = kindsIn(key, "");
@@ -75,6 +78,7 @@ function kindsIn(value: string | number, name: string): readonly PersonalDataKin
   if (typeof value === "number") {
     return namesPhoneNumber(name) && isPhoneNumber(String(value)) ? ["PHONE_NUMBER"] : [];
   }
+  if (isPlain(value)) return [];
   // Full-width digits and letters are as readable as plain ones.
   const text = value.normalize("NFKC");
   const kinds: PersonalDataKind[] = [];
@@ -83,6 +87,13 @@ function kindsIn(value: string | number, name: string): readonly PersonalDataKin
   if (isNamed || holdsPhoneNumber(text)) kinds.push("PHONE_NUMBER");
   if (holdsIban(text)) kinds.push("IBAN");
   return kinds;
+}
+
+/** Whether a text is too short of digits for a number of any kind, and has no `@`: most names and words are. */
+function isPlain(text: string): boolean {
+  return (
+    /^[\x20-?A-~]*$/.test(text) && !/\d(?:\D*\d){4}|(?:^|[^A-Za-z\d])[A-Za-z]{2}\d{2}/.test(text)
+  );
 }
 
 const EMAIL =

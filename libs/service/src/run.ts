@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import { setTimeout as delay } from "node:timers/promises";
 import { createGuard, createSigner, ruleFaults, serviceToken } from "@bourse/access";
 import { isOutage, isUnstorable } from "@bourse/postgres";
@@ -16,6 +17,7 @@ import {
   type Metrics,
   observeCall,
   serveMetrics,
+  shareMetrics,
 } from "@bourse/telemetry";
 import { Code } from "@connectrpc/connect";
 import { type Closeable, type Closers, createClosers } from "./closer.ts";
@@ -135,6 +137,7 @@ async function start({ options, logger, closers, signal }: Start): Promise<void>
   if (config.BOURSE_MIGRATE_ONLY) return migrateOnly(options, version, logger);
   const metrics = createMetrics({ service: name });
   const listen = config.BOURSE_METRICS_LISTEN;
+  if (cluster.isWorker) shareMetrics(metrics.registry);
   if (listen !== undefined) {
     closers.add(await serveMetrics({ listen, registry: metrics.registry }));
   }

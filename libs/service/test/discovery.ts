@@ -5,16 +5,18 @@ import {
   type BuiltService,
   commonVariables,
   readConfig,
-  run,
+  runWorkers,
   type ServiceContext,
+  wholeNumber,
 } from "@bourse/service";
 import { Code, type HandlerContext } from "@connectrpc/connect";
 import { z } from "zod";
 
-// A process for the tests of `run`: a discovery that does what the header `x-act` of a call says.
+// A process for the tests of `run` and `runWorkers`: a discovery that does what the header `x-act` of a call says.
 const config = readConfig(
   {
     ...commonVariables,
+    WORKERS: wholeNumber({ min: 1, max: 9 }).default(1),
     EARLY: z.enum(["yes", "no"]).default("no"),
     BUILD: z
       .enum(["quick", "held", "failing", "stuck", "unruly", "unmigrated", "endless"])
@@ -23,7 +25,7 @@ const config = readConfig(
   process.env,
 );
 
-await run({
+await runWorkers(config.WORKERS, {
   name: "discovery",
   domain: "bourse.discovery",
   config,
@@ -83,6 +85,9 @@ async function act(context: ServiceContext, ctx: HandlerContext) {
       break;
     case "reject":
       void Promise.reject(new Error("stray rejection"));
+      break;
+    case "pid":
+      ctx.responseHeader.set("x-pid", String(process.pid));
       break;
     case "token":
       ctx.responseHeader.set("x-token", await context.token());

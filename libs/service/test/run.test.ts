@@ -34,6 +34,7 @@ function started(env: Readonly<Record<string, string>> = {}): ServiceProcess {
     BOURSE_KEY_FILE: keys.keyFile,
     BOURSE_DRAIN_MS: "5000",
     BOURSE_VERSION: "1.2.3",
+    BOURSE_LOG_LEVEL: "debug",
     ...env,
   });
 }

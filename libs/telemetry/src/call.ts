@@ -6,8 +6,9 @@ import type { CallMetrics } from "./metrics.ts";
  * Returns the observer of finished RPCs: one log line and one measurement for each.
  *
  * The line bears the method, code, reason, principal, request id, trace id and milliseconds, never
- * a payload. A bug (INTERNAL) is logged at `error` with its cause and stack; health and reflection
- * calls at `debug`.
+ * a payload. A bug (INTERNAL) is logged at `error` with its cause and stack, a refusal at `info`,
+ * and what was answered at `debug`: thousands of such lines a second would cost a busy service a
+ * third of what it can do, and the metrics count them.
  */
 export function observeCall(
   logger: Logger,
@@ -39,6 +40,7 @@ export function observeCall(
 function levelOf(call: FinishedCall): Exclude<LogLevel, "silent"> {
   if (call.error !== undefined || BUGS.has(call.code)) return "error";
   if (call.method.startsWith("grpc.")) return "debug";
+  if (call.code === "ok") return "debug";
   return TROUBLES.has(call.code) ? "warn" : "info";
 }
 

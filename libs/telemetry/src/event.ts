@@ -12,8 +12,8 @@ export type EventFields = Readonly<Record<string, EventValue>> & {
 };
 
 /**
- * Returns the function that tells of business events: one line at `info` for each, with its name as
- * `event`.
+ * Returns the function that tells of business events: one line for each, with its name as `event`;
+ * at `debug` those that come by the thousand and stand in a book of their own besides.
  *
  * A service declares its events once: `type Events = { task_awarded: { task_id: string;
  * price_micros: bigint } }`, then `const tell = businessEvents<Events>(logger)`. Field names are
@@ -21,12 +21,14 @@ export type EventFields = Readonly<Record<string, EventValue>> & {
  */
 export function businessEvents<E extends { readonly [K in keyof E]: EventFields }>(
   logger: Logger,
+  level: "info" | "debug" = "info",
 ): <K extends keyof E & string>(event: K, fields: E[K]) => void {
   return (event, fields) => {
+    if (!logger.isLevelEnabled(level)) return;
     const entries = Object.entries(fields).map(([name, value]) => [
       name,
       typeof value === "bigint" ? value.toString() : value,
     ]);
-    logger.info({ ...Object.fromEntries(entries), event }, event);
+    logger[level]({ ...Object.fromEntries(entries), event }, event);
   };
 }

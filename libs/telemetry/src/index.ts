@@ -18,3 +18,4 @@ export {
   type Reading,
 } from "./metrics.ts";
 export { type MetricsServer, serveMetrics } from "./serve-metrics.ts";
+export { gatheredMetrics, shareMetrics } from "./worker-metrics.ts";

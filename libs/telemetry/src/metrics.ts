@@ -32,12 +32,15 @@ export interface Metrics {
    *
    * A reading that fails or takes longer than 5 s leaves the gauge out of that scrape and counts in
    * `metrics_collect_failures_total{metric}`. Scrapes that come meanwhile wait for the same one.
+   * Of workers that share a port the largest reading is shown, since all look at the same world, or
+   * the smallest.
    */
   collect<L extends string = never>(
     name: string,
     help: string,
     labels: readonly L[],
     read: () => Reading<L> | Promise<Reading<L>>,
+    options?: { readonly ofWorkers: "max" | "min" },
   ): void;
   /** The histogram and the count of finished RPCs; `observeCall` feeds them. */
   readonly calls: CallMetrics;
@@ -85,10 +88,11 @@ export function createMetrics(options: { readonly service: string }): Metrics {
     counter,
     gauge,
     histogram,
-    collect(name, help, labels, read) {
+    collect(name, help, labels, read, { ofWorkers } = { ofWorkers: "max" }) {
       const readOnce = shared(read);
       new Gauge({
         ...configuration(name, help, labels),
+        aggregator: ofWorkers,
         async collect() {
           this.reset();
           try {

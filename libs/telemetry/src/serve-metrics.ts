@@ -1,7 +1,11 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Registry } from "prom-client";
+/** Whatever can be scraped. */
+export interface Scraped {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
 
 /** The HTTP port on which a process shows its metrics. */
 export interface MetricsServer extends AsyncDisposable {
@@ -14,7 +18,7 @@ export interface MetricsServer extends AsyncDisposable {
  */
 export async function serveMetrics(options: {
   readonly listen: string;
-  readonly registry: Registry;
+  readonly registry: Scraped;
 }): Promise<MetricsServer> {
   const { listen, registry } = options;
   const server = createServer((request, response) => {
@@ -45,7 +49,7 @@ export async function serveMetrics(options: {
   };
 }
 
-async function scrape(registry: Registry, response: ServerResponse): Promise<void> {
+async function scrape(registry: Scraped, response: ServerResponse): Promise<void> {
   try {
     const text = await registry.metrics();
     response.writeHead(200, { "content-type": registry.contentType }).end(text);

@@ -28,7 +28,7 @@ describe("a finished call", () => {
   test("is one line of what happened", () => {
     expect(observed(aCall()).objects()).toEqual([
       {
-        level: "info",
+        level: "debug",
         service: "ledger",
         event: "rpc",
         method: "bourse.ledger.v1.LedgerService/GetBalances",
@@ -69,7 +69,7 @@ describe("a finished call", () => {
   });
 
   test.each([
-    ["ok", "info"],
+    ["ok", "debug"],
     ["permission_denied", "info"],
     ["canceled", "info"],
     ["unavailable", "warn"],

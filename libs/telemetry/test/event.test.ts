@@ -28,6 +28,19 @@ describe("a business event", () => {
     ]);
   });
 
+  test("that comes by the thousand is told at debug only", () => {
+    for (const [level, told] of [
+      ["info", 0],
+      ["debug", 1],
+    ] as const) {
+      const { logger, objects } = recordedLogger({ level });
+
+      businessEvents<Events>(logger, "debug")("market_opened", {});
+
+      expect(objects()).toHaveLength(told);
+    }
+  });
+
   test("leaves the names of every line alone", () => {
     const { logger } = recordedLogger();
 

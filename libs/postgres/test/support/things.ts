@@ -28,11 +28,10 @@ export async function readThings(from: Pool, range: FeedRange) {
   const { rows } = await from.query<Thing & { changed_in: string }>(
     `select id, value, changed_in
      from things
-     where changed_in >= $1::xid8 and changed_in < $2::xid8
-       and (changed_in, id) > ($3::xid8, $4)
+     where (changed_in, id) > ($1::xid8, $2) and changed_in < $3::xid8
      order by changed_in, id
-     limit $5`,
-    [range.from, range.until, range.after?.changedIn ?? 0n, range.after?.id ?? "", range.limit],
+     limit $4`,
+    [range.after.changedIn, range.after.id, range.until, range.limit],
   );
   return rows.map(({ id, value, changed_in }) => {
     return { id, changedIn: BigInt(changed_in), value: { id, value } };
