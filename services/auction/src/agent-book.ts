@@ -31,6 +31,11 @@ export interface AgentBook {
   automatic(capabilities: readonly string[]): Iterable<AutomaticBidder>;
 }
 
+/** The capabilities for which the market bids on behalf of an agent: only under these the book looks for it. */
+export function autoBidFor({ profile }: Agent): readonly string[] {
+  return profile?.autoBid === true ? profile.capabilities : [];
+}
+
 /** Opens the book over a roster and the registry. */
 export function createAgentBook(
   roster: AgentSource,

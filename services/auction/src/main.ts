@@ -7,6 +7,7 @@ import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_servi
 import { createRoster } from "@bourse/roster";
 import { client, dial } from "@bourse/rpc";
 import { readConfig, run } from "@bourse/service";
+import { autoBidFor } from "./agent-book.ts";
 import { variables } from "./config.ts";
 import { openMarket } from "./market.ts";
 import { CODES } from "./rejections.ts";
@@ -26,7 +27,7 @@ await run({
     const ledger = defer(dial({ address: config.BOURSE_LEDGER_ADDRESS, token }));
     const registry = defer(dial({ address: config.BOURSE_REGISTRY_ADDRESS, token }));
     const onError = (err: unknown) => logger.warn({ event: "roster", err }, "the roster is behind");
-    const roster = defer(createRoster({ channel: registry, now, onError }));
+    const roster = defer(createRoster({ channel: registry, now, listed: autoBidFor, onError }));
     const market = defer(
       openMarket({
         pool,

@@ -161,20 +161,31 @@ export function openDraft(rows: {
   });
 }
 
-/** Opens a draft on other books, which stay as they are until they apply its `changed`. */
-export function draftOn(books: Books): Draft {
-  const accounts = new Map<bigint, Account>();
+/** The accounts of a draft. */
+export interface Sheet extends Pick<Books, "account" | "accountById"> {
+  /** Puts an account in the place of what it was. */
+  put(account: Account): void;
+  /** Those that were put, by id. */
+  readonly changed: ReadonlyMap<bigint, Account>;
+}
+
+/**
+ * Opens a draft on other books, which stay as they are until they apply its `changed`. Who keeps
+ * accounts may bring a sheet of its own.
+ */
+export function draftOn(books: Books, sheet: Sheet = sheetOn(books)): Draft {
   const transactions = new Map<string, Transaction>();
   const groups = new Map<string, string[]>();
   const burnt = new Map<string, Terms>();
   const transfers = new Map<string, Transfer>();
   const movements: Movement[] = [];
   const happenings: Happening[] = [];
-  const newest = (found: Account | undefined) => found && (accounts.get(found.id) ?? found);
-  const account = (name: AccountName) => newest(books.account(name));
+  const { account, accountById } = sheet;
   return {
     changed: {
-      accounts,
+      get accounts() {
+        return sheet.changed;
+      },
       transactions,
       movements,
       happenings,
@@ -186,7 +197,7 @@ export function draftOn(books: Books): Draft {
       },
     },
     account,
-    accountById: (id) => newest(books.accountById(id)),
+    accountById,
     transaction: (id) => transactions.get(id) ?? books.transaction(id),
     burnt: (id) => burnt.get(id) ?? books.burnt(id),
     group: (id) => [...new Set([...books.group(id), ...(groups.get(id) ?? [])])].sort(),
@@ -201,7 +212,7 @@ export function draftOn(books: Books): Draft {
       return { ids: all.filter((each) => through === undefined || each <= through), through };
     },
     apply(changes) {
-      for (const row of changes.accounts ?? []) accounts.set(row.id, row);
+      for (const row of changes.accounts ?? []) sheet.put(row);
       for (const row of changes.transactions ?? []) {
         transactions.set(row.id, row);
         addToGroup(groups, row);
@@ -211,6 +222,17 @@ export function draftOn(books: Books): Draft {
       for (const row of changes.transfers ?? []) transfers.set(transferKey(row.kind, row.id), row);
       for (const happening of changes.happenings ?? []) happenings.push(happening);
     },
+  };
+}
+
+function sheetOn(books: Books): Sheet {
+  const changed = new Map<bigint, Account>();
+  const newest = (found: Account | undefined) => found && (changed.get(found.id) ?? found);
+  return {
+    changed,
+    account: (name) => newest(books.account(name)),
+    accountById: (id) => newest(books.accountById(id)),
+    put: (account) => void changed.set(account.id, account),
   };
 }
 

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { canonicalJson } from "@bourse/proof";
+import { canonicalJson, leafHash, leafHashes } from "@bourse/proof";
 import type { LineageEvent } from "./lineage.ts";
 import type { Movement } from "./movement.ts";
 
@@ -35,18 +35,20 @@ export const GENESIS_HASH = Buffer.alloc(32);
  * created_at, hold_id, kind, movement_id, transaction_id and transfer (null when there is none).
  */
 export function movementHash(movement: Movement): Buffer {
-  return entryHash(movementText(movement));
+  return leafHash(movementText(movement));
 }
 
-/** The hashes of movements, most of which were written at the same time. */
-export function movementHashes(movements: readonly Movement[]): readonly Buffer[] {
+/** The hashes of movements, one behind the other; most were written at the same time. */
+export function movementHashes(movements: readonly Movement[]): Buffer {
   let last: Date | undefined;
   let text = "";
-  return movements.map((movement) => {
-    if (movement.createdAt !== last) text = movement.createdAt.toISOString();
-    last = movement.createdAt;
-    return entryHash(movementText(movement, text));
-  });
+  return leafHashes(
+    movements.map((movement) => {
+      if (movement.createdAt !== last) text = movement.createdAt.toISOString();
+      last = movement.createdAt;
+      return movementText(movement, text);
+    }),
+  );
 }
 
 /** The canonical JSON of a movement. Written out, since every payment waits for it. */
@@ -68,7 +70,7 @@ export function movementText(
  * JSON.
  */
 export function eventHash(event: Omit<LineageEvent, "hash" | "batch" | "nth">): Buffer {
-  return entryHash(eventText(event));
+  return leafHash(eventText(event));
 }
 
 /**
@@ -116,9 +118,4 @@ export function batchText(
 /** Ids are UUIDs, which JSON need not escape. */
 function quoted(id: string | undefined): string {
   return id === undefined ? "null" : `"${id}"`;
-}
-
-/** Leaves begin with a zero byte, so that none can be taken for a node (RFC 6962, 2.1). */
-function entryHash(text: string): Buffer {
-  return hash("sha256", `\0${text}`, "buffer");
 }

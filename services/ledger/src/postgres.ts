@@ -50,6 +50,8 @@ const BY_KEY = {
   enable_mergejoin: "off",
   // What is off is priced so high that it would be compiled first.
   jit: "off",
+  // No two rows of a batch have the same key.
+  enable_memoize: "off",
 };
 
 /** Opens the connections over which payments are written. */

@@ -195,19 +195,17 @@ export const readChanges: ReadChanges =
       name: "task-changes",
       text: `select ${COLUMNS}, changed_in
         from tasks
-        where changed_in >= $1::xid8 and changed_in < $2::xid8
-          and (changed_in, id) > ($3::xid8, $4::text)
-          and ($5::text[] is null or capabilities <@ $5)
-          and ($6::text[] is null or state = any($6))
-          and ($7::text is null or requester = $7)
-          and ($8::text is null or $8 = any(winners))
+        where (changed_in, id) > ($1::xid8, $2::text) and changed_in < $3::xid8
+          and ($4::text[] is null or capabilities <@ $4)
+          and ($5::text[] is null or state = any($5))
+          and ($6::text is null or requester = $6)
+          and ($7::text is null or $7 = any(winners))
         order by changed_in, id
-        limit $9`,
+        limit $8`,
       values: [
-        String(from),
+        String(after.changedIn),
+        after.id,
         String(until),
-        String(after?.changedIn ?? 0n),
-        after?.id ?? "",
         capabilities.length === 0 ? null : capabilities,
         from === 0n ? states : null,
         requester === "" ? null : requester,

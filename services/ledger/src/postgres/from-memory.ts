@@ -14,8 +14,8 @@ import { eventOf } from "../lineage.ts";
 import type { Commit } from "../store.ts";
 import { partyNames, type Transaction } from "../transaction.ts";
 import { findStamped } from "./accounts.ts";
-import { createMemory, type Looked, type Memory } from "./memory.ts";
-import { parametersOf, writePayments } from "./payment-batch.ts";
+import { createMemory, type Memory } from "./memory.ts";
+import { type PaymentBatch, parametersOf, writePayments } from "./payment-batch.ts";
 import { findTransactions } from "./transactions.ts";
 
 /** How long batches are decided under lock after one that was decided from memory was stale. */
@@ -53,7 +53,7 @@ export function createMemoryCommit(options: {
     }
     if (!isSound(decided)) return undefined;
     const parameters = parametersOf(decided);
-    memory.stage(decided.draft.changed, decided.stamp);
+    decided.stage();
     try {
       await line.send((tx) => writePayments(tx, parameters));
     } catch (error) {
@@ -104,30 +104,34 @@ function isPlain({ state, delivered, dispute, endRule, owed }: Transaction): boo
   return isUndisturbed && owed === 0n && state !== "DISPUTED";
 }
 
-interface Decided {
-  readonly draft: Draft;
+interface Decided extends PaymentBatch {
   /** Undefined when an account owes something, whose debts are not in memory. */
   readonly answers: readonly Answer[] | undefined;
-  readonly looked: Looked;
-  readonly now: Date;
-  readonly stamp: bigint;
+  /** Lets memory take it in, before anything else is decided. */
+  stage(): void;
 }
 
 function decide(
   memory: Memory,
   commands: readonly Command[],
-  { newStamp, ...stamp }: Stamp & { readonly newStamp: () => bigint },
+  { newStamp, ...outside }: Stamp & { readonly newStamp: () => bigint },
 ): Decided {
-  const { books, looked } = memory.watch();
-  const draft = draftOn(books);
-  const answers = playPayments(draft, commands, stamp);
-  // Also those that stay as they are get a new stamp: who decides meanwhile on what they were
-  // cannot see what is burnt here.
-  const untouched = looked.accounts.filter(
-    ({ account: { id } }) => !draft.changed.accounts.has(id),
-  );
-  draft.apply({ accounts: untouched.map(({ account }) => account) });
-  return { draft, answers, looked, now: stamp.now, stamp: newStamp() };
+  const { books, sheet, looked, stage } = memory.watch();
+  const draft = draftOn(books, sheet);
+  const answers = playPayments(draft, commands, outside);
+  const { transactions } = draft.changed;
+  // Looked for and not there after all.
+  const missing = [...looked.absent].filter((id) => !transactions.has(id));
+  const stamp = newStamp();
+  return {
+    draft,
+    answers,
+    looked,
+    missing,
+    now: outside.now,
+    stamp,
+    stage: () => stage(transactions.values(), stamp),
+  };
 }
 
 function playPayments(draft: Draft, commands: readonly Command[], stamp: Stamp) {
@@ -140,10 +144,11 @@ function playPayments(draft: Draft, commands: readonly Command[], stamp: Stamp) 
 }
 
 /** Whether a decision looked for what memory does not know but the books may. */
-function lacks(commands: readonly Command[], { looked, draft }: Decided): boolean {
+function lacks(commands: readonly Command[], { looked, missing }: Decided): boolean {
   if (looked.unknown.length > 0) return true;
-  const isAbsent = (id: string) => looked.absent.has(id) && !draft.changed.transactions.has(id);
-  return looked.absent.size > 0 && subjectsOf(commands).transactions.some(isAbsent);
+  if (missing.length === 0) return false;
+  const asked = new Set(subjectsOf(commands).transactions);
+  return missing.some((id) => asked.has(id));
 }
 
 /** Whether a decision is one that the statement can write: payments between accounts that are open. */

@@ -1,5 +1,5 @@
 import type { Tx } from "@bourse/postgres";
-import { merkleRoot } from "@bourse/proof";
+import { HASH_BYTES, packedRoot } from "@bourse/proof";
 import { type Batch, batchHash, type Head, movementHashes } from "../journal.ts";
 import type { NewEvent } from "../lineage.ts";
 import type { Movement } from "../movement.ts";
@@ -26,16 +26,17 @@ export async function writeBatch(
   const hashes = movementHashes(entries.movements);
   const head = await lockHead(tx);
   const sequence = head.sequence + 1n;
-  const place = { head, before: hashes.length, source: entries.source };
+  const before = entries.movements.length;
+  const place = { head, before, source: entries.source };
   const events =
     entries.events.length === 0 ? [] : await placeEvents(tx, place, entries.events, stamp);
-  const leaves = [...hashes, ...events.map((event) => event.hash)];
+  const leaves = Buffer.concat([hashes, ...events.map((event) => event.hash)]);
   if (leaves.length === 0) return head;
   const unsealed = {
     sequence,
     recordedAt: stamp.now,
-    entries: leaves.length,
-    root: merkleRoot(leaves),
+    entries: before + events.length,
+    root: packedRoot(leaves),
   };
   const batch = { ...unsealed, hash: batchHash(head.hash, unsealed) };
   const next = { sequence, hash: batch.hash, events: head.events + BigInt(events.length) };
@@ -45,7 +46,7 @@ export async function writeBatch(
       movement,
       batch: sequence,
       nth,
-      hash: hashes[nth] as Buffer,
+      hash: hashes.subarray(nth * HASH_BYTES, (nth + 1) * HASH_BYTES),
     })),
   );
   await insertEvents(tx, events);

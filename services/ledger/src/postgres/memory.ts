@@ -1,5 +1,5 @@
 import type { Account, AccountName } from "../account.ts";
-import { type Books, type Draft, transferKey } from "../books.ts";
+import { type Books, MissingRow, type Sheet, transferKey } from "../books.ts";
 import type { Transaction } from "../transaction.ts";
 
 /** An account as it was read or written, and the stamp that its row had then. */
@@ -8,18 +8,29 @@ export interface StampedAccount {
   readonly stamp: bigint;
 }
 
+/** An account that a decision looked at. */
+export interface LookedAccount {
+  /** Its id as a number, to sort by. */
+  readonly place: number;
+  /** What it is after the decision. */
+  readonly draft: Account;
+  /** The stamp that it had before. */
+  readonly stamp: bigint;
+}
+
 /** An account in memory; it changes in place, for it is looked at several times in each payment. */
-interface Entry {
+interface Entry extends LookedAccount {
   account: Account;
+  draft: Account;
   stamp: bigint;
-  /** The list of the last decision that looked at it. */
-  noted: readonly StampedAccount[] | undefined;
+  /** The list of the last decision that looked at it, whose draft it bears. */
+  noted: readonly Entry[] | undefined;
 }
 
 /** What a decision looked at. */
 export interface Looked {
-  /** Each once, as it was then. */
-  readonly accounts: readonly StampedAccount[];
+  /** Each once. */
+  readonly accounts: readonly LookedAccount[];
   readonly transactions: ReadonlyMap<string, Transaction>;
   /** Ids of transactions that are taken not to exist. */
   readonly absent: ReadonlySet<string>;
@@ -29,19 +40,29 @@ export interface Looked {
   readonly unknown: readonly AccountName[];
 }
 
+/** A decision on what memory knows. */
+export interface Watch {
+  /** The books as they are, which note what of them is looked at; and the draft of their accounts. */
+  readonly books: Books;
+  readonly sheet: Sheet;
+  readonly looked: Looked;
+  /**
+   * Takes in what was decided, before it is written: the next batch is decided on that. To be called
+   * before another watch is opened.
+   */
+  stage(transactions: Iterable<Transaction>, stamp: bigint): void;
+}
+
 /**
  * What this process knows of the books from its last batches. Others may have changed them since:
  * who decides on it has to check, when writing, that all it looked at still stands.
  */
 export interface Memory {
-  /** Opens books that note what of them is looked at. */
-  watch(): { readonly books: Books; readonly looked: Looked };
+  watch(): Watch;
   knows(name: AccountName): boolean;
   knowsTransaction(id: string): boolean;
   /** Takes in what was read and is not known yet. */
   learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
-  /** Takes in what a batch changes, before it is written: the next is decided on that. */
-  stage(changed: Draft["changed"], stamp: bigint): void;
   /** Drops transactions that are changed elsewhere. */
   forget(transactionIds: readonly string[]): void;
   clear(): void;
@@ -59,7 +80,7 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
     const { id, owner, currency } = account;
     // What is known is newer: it was staged while this was being read.
     if (byId.has(id)) return;
-    const entry = { account, stamp, noted: undefined };
+    const entry = { account, draft: account, stamp, place: Number(id), noted: undefined };
     const owners = entries.get(currency) ?? new Map<string, Entry>();
     entries.set(currency, owners.set(owner, entry));
     byId.set(id, entry);
@@ -83,19 +104,12 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
   return {
     knows: ({ owner, currency }) => entries.get(currency)?.has(owner) === true,
     knowsTransaction: (id) => transactions.has(id),
-    watch: () => watched({ entries, byId, transactions }),
+    watch: () => watched({ entries, byId, transactions }, keepTransaction),
     learn(learnt, pending) {
       for (const stamped of learnt) learnAccount(stamped);
       for (const transaction of pending) {
         if (!transactions.has(transaction.id)) keepTransaction(transaction);
       }
-    },
-    stage(changed, stamp) {
-      for (const [id, account] of changed.accounts) {
-        const entry = byId.get(id);
-        if (entry !== undefined) Object.assign(entry, { account, stamp });
-      }
-      for (const transaction of changed.transactions.values()) keepTransaction(transaction);
     },
     forget(transactionIds) {
       for (const id of transactionIds) transactions.delete(id);
@@ -108,32 +122,56 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
   };
 }
 
-function watched(known: {
-  readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
-  readonly byId: ReadonlyMap<bigint, Entry>;
-  readonly transactions: ReadonlyMap<string, Transaction>;
-}): { readonly books: Books; readonly looked: Looked } {
-  const accounts: StampedAccount[] = [];
+function watched(
+  known: {
+    readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
+    readonly byId: ReadonlyMap<bigint, Entry>;
+    readonly transactions: ReadonlyMap<string, Transaction>;
+  },
+  keepTransaction: (transaction: Transaction) => void,
+): Watch {
+  const accounts: Entry[] = [];
   const transactions = new Map<string, Transaction>();
   const absent = new Set<string>();
   const newTransfers = new Set<string>();
   const unknown: AccountName[] = [];
-  const look = (entry: Entry | undefined): Account | undefined => {
-    if (entry !== undefined && entry.noted !== accounts) {
+  const look = (entry: Entry): Account => {
+    if (entry.noted !== accounts) {
       entry.noted = accounts;
-      accounts.push({ account: entry.account, stamp: entry.stamp });
+      entry.draft = entry.account;
+      accounts.push(entry);
     }
-    return entry?.account;
+    return entry.draft;
   };
+  const sheet: Sheet = {
+    account(name) {
+      const found = known.entries.get(name.currency)?.get(name.owner);
+      if (found !== undefined) return look(found);
+      unknown.push(name);
+      return undefined;
+    },
+    accountById(id) {
+      const found = known.byId.get(id);
+      return found && look(found);
+    },
+    put(account) {
+      const found = known.entries.get(account.currency)?.get(account.owner);
+      // What is changed was looked at.
+      if (found?.noted !== accounts) throw new MissingRow("an account changes unseen");
+      found.draft = account;
+    },
+    get changed() {
+      const changed = accounts.filter(({ account, draft }) => draft !== account);
+      return new Map(changed.map(({ draft }) => [draft.id, draft]));
+    },
+  };
+  const { account, accountById } = sheet;
   return {
     looked: { accounts, transactions, absent, newTransfers, unknown },
+    sheet,
     books: {
-      account(name) {
-        const found = look(known.entries.get(name.currency)?.get(name.owner));
-        if (found === undefined) unknown.push(name);
-        return found;
-      },
-      accountById: (id) => look(known.byId.get(id)),
+      account,
+      accountById,
       transaction(id) {
         const found = known.transactions.get(id);
         if (found === undefined) absent.add(id);
@@ -145,6 +183,13 @@ function watched(known: {
       transfer: (kind, id) => void newTransfers.add(transferKey(kind, id)),
       group: () => [],
       debts: () => ({ ids: [], through: "" }),
+    },
+    stage(changed, stamp) {
+      for (const entry of accounts) {
+        entry.account = entry.draft;
+        entry.stamp = stamp;
+      }
+      for (const transaction of changed) keepTransaction(transaction);
     },
   };
 }

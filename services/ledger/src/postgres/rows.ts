@@ -63,11 +63,6 @@ export function arrayLiteral(values: readonly unknown[]): string {
   return `{${values.map(element).join(",")}}`;
 }
 
-/** The same for numbers, UUIDs and words, none of which needs quotes. */
-export function plainLiteral(values: readonly (bigint | number | string | undefined)[]): string {
-  return `{${values.map((value) => (value === undefined ? "null" : String(value))).join(",")}}`;
-}
-
 function element(value: unknown): string {
   switch (typeof value) {
     case "string":

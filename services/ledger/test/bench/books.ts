@@ -3,6 +3,7 @@ import { createPool, migrate } from "@bourse/postgres";
 import type { Answer } from "../../src/books.ts";
 import type { Command, RecordCommand } from "../../src/command.ts";
 import { variables } from "../../src/config.ts";
+import { createIds } from "../../src/ids.ts";
 import { createLedgerStore, createLineageStore, createWriters } from "../../src/postgres.ts";
 import { createQueue } from "../../src/queue.ts";
 import { WINDOWS } from "../../src/windows.ts";
@@ -32,7 +33,7 @@ export async function openBooks(databaseUrl: string): Promise<Books> {
   await migrate(pool, { schema, directory: new URL("../../migrations/", import.meta.url) });
   const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
   const writers = createWriters(databaseUrl, schema);
-  const outside = { pool, writers, now: () => new Date(), newId: randomUUIDv7, newPseudonym };
+  const outside = { pool, writers, now: () => new Date(), newId: createIds(), newPseudonym };
   const store = createLedgerStore(outside);
   const lineage = createLineageStore(outside);
   const queue = createQueue({

@@ -1,6 +1,18 @@
 import { randomUUIDv7 } from "node:crypto";
-import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import { client, dial } from "@bourse/rpc";
+import {
+  BatchRecordTransactionsRequestSchema,
+  BatchRecordTransactionsResponseSchema,
+  LedgerService,
+  RecordTransactionRequestSchema,
+} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { openCaller } from "./caller.ts";
 import type { Deed } from "./load.ts";
 import { CURRENCY, drawTrade, type Parties } from "./parties.ts";
 
@@ -12,28 +24,33 @@ export interface Remote extends Disposable {
   readonly recordMany: (parties: Parties, parcel: number) => Deed;
 }
 
-const TIMEOUT_MS = 60_000;
+const RECORD = `${LedgerService.typeName}/RecordTransaction`;
+const RECORD_MANY = `${LedgerService.typeName}/BatchRecordTransactions`;
 
-/** Dials the ledger at `address`, as whom the token names. */
+/** Calls the ledger at `address`, as whom the token names. */
 export function openRemote(address: string, token: string): Remote {
-  const channel = dial({ address, token: () => token, timeoutMs: TIMEOUT_MS });
-  const ledger = client(LedgerService, channel);
+  const caller = openCaller(address, token);
   return {
     record: (parties) => async (timed) => {
-      await timed(1, () => ledger.recordTransaction(drawRequest(parties)));
+      const request = encode(RecordTransactionRequestSchema, drawRequest(parties));
+      await timed(1, () => caller.call(RECORD, request));
     },
     recordMany: (parties, parcel) => async (timed) => {
       const entries = Array.from({ length: parcel }, () => ({
         deed: { case: "record" as const, value: drawRequest(parties) },
       }));
-      await timed(parcel, async () => {
-        const { results } = await ledger.batchRecordTransactions({ entries });
-        const refusal = results.find((result) => result.refusal !== undefined)?.refusal;
-        if (refusal !== undefined) throw new Error(refusal.message);
-      });
+      const request = encode(BatchRecordTransactionsRequestSchema, { entries });
+      const answer = await timed(parcel, () => caller.call(RECORD_MANY, request));
+      const { results } = fromBinary(BatchRecordTransactionsResponseSchema, answer);
+      const refusal = results.find((result) => result.refusal !== undefined)?.refusal;
+      if (refusal !== undefined) throw new Error(refusal.message);
     },
-    [Symbol.dispose]: () => channel.close(),
+    [Symbol.dispose]: () => caller[Symbol.dispose](),
   };
+}
+
+function encode<S extends DescMessage>(schema: S, init: MessageInitShape<S>): Uint8Array {
+  return toBinary(schema, create(schema, init));
 }
 
 function drawRequest(parties: Parties) {
