@@ -1,32 +1,73 @@
-import type { Presence } from "./availability.ts";
+import type { Load, Presence } from "./availability.ts";
 
 /** A sign of life. */
 export interface Beat {
   readonly agentId: string;
   readonly now: Date;
-  /** Absent: as before, or 0. */
-  readonly inFlight?: number | undefined;
+  /** What is absent is as before; as in NO_LOAD when it was not known or its lease had lapsed. */
+  readonly reported?: { readonly [K in keyof Load]?: Load[K] | undefined };
+  /** What was reported before is forgotten. */
+  readonly isFresh?: boolean;
   /** Absent: it has no lease. */
   readonly leaseExpireAt: Date | undefined;
 }
 
-/** Whose availability may have changed: these agents, or, when the store was lost, any that has a lease. */
+/** Whose availability may have changed: these agents, or, when the store was lost, any. */
 export type AvailabilityChange =
   | { readonly kind: "agents"; readonly agentIds: readonly string[] }
   | { readonly kind: "all" };
 
+/** Names a slot; an id is of its agent. */
+export interface SlotKey {
+  readonly agentId: string;
+  readonly slotId: string;
+}
+
+/** Asks for a slot. */
+export interface SlotClaim extends SlotKey {
+  readonly now: Date;
+  readonly expireAt: Date;
+  /** So much may be in flight at the agent. */
+  readonly maxConcurrent: number;
+  /** Whether it takes work by what it declares. */
+  readonly takesWork: boolean;
+  /** Whether it takes work only while it has a lease. */
+  readonly isLeased: boolean;
+}
+
+/** The slot's end, or why there is none. */
+export type SlotAnswer = { readonly expireAt: Date } | "NOT_AVAILABLE" | "FULL";
+
+/** Places at agents, which end by themselves. All throw AVAILABILITY_UNAVAILABLE when it is away. */
+export interface SlotStore {
+  /** Takes a slot; one that is open already stays as it is, and is the answer before all else. */
+  acquireSlot(claim: SlotClaim): Promise<SlotAnswer>;
+  /** Moves the end of a slot. Returns whether it is open. */
+  renewSlot(slot: SlotKey & { readonly now: Date; readonly expireAt: Date }): Promise<boolean>;
+  /** Ends a slot. Returns whether it was open. */
+  releaseSlot(slot: SlotKey & { readonly now: Date }): Promise<boolean>;
+}
+
+/** An agent has at most so many open slots, whatever it takes. */
+export const SLOTS_MAX = 10_000;
+
 /**
- * Leases, tasks under way and last signs of life, shared by all replicas where the implementation can be. It may lose
+ * Leases, load, slots and last signs of life, shared by all replicas where the implementation can be. It may lose
  * everything at any time: an agent with a lease is then OFFLINE until it is heard of again.
  */
-export interface AvailabilityStore extends AsyncDisposable {
+export interface AvailabilityStore extends SlotStore, AsyncDisposable {
   /**
    * Writes a sign of life.
    * @throws Rejection AVAILABILITY_UNAVAILABLE when the store is away
    */
   beat(beat: Beat): Promise<Presence>;
-  /** What is known of these agents, those that are unknown left out; the last known when the store is away. */
+  /**
+   * What is known of these agents, those that are unknown left out. When the store is away, what was last known of
+   * each, marked as stale; who subscribes is told of them again once it is back.
+   */
   read(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>>;
+  /** How many agents have a lease that holds; the last known when the store is away. */
+  countLeases(): Promise<number>;
   /** Forgets an agent; does nothing when the store is away. */
   forget(agentId: string): Promise<void>;
   /** What has changed since, for a watcher that was away: sooner too much than too little. */
@@ -34,8 +75,8 @@ export interface AvailabilityStore extends AsyncDisposable {
   /** Until when all that has changed was told to those who subscribe; stands still while the store is away. */
   toldUntil(): Date;
   /**
-   * Tells of changes made through any replica, and of leases that lapse, within half a second. Returns the function
-   * that ends it.
+   * Tells of changes made through any replica, and of leases and slots that end, within half a second. Returns the
+   * function that ends it.
    */
   subscribe(listener: (change: AvailabilityChange) => void): () => void;
 }
@@ -44,4 +85,4 @@ export interface AvailabilityStore extends AsyncDisposable {
 export const KEPT_MS = 86_400_000;
 
 /** How often lapses and changes are looked for. */
-export const LOOK_MS = 250;
+export const LOOK_MS = 100;

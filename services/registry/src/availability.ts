@@ -1,13 +1,32 @@
 /** Whether an agent can take work; what it declares and what holds are both such a state. */
 export type State = "ONLINE" | "BUSY" | "OFFLINE" | "MAINTENANCE";
 
-/** What was last heard from an agent, apart from what it declares. */
-export interface Presence {
-  /** Tasks under way, as the agent last said. */
+/** How much an agent has to do, as it says itself. */
+export interface Load {
+  /** Work under way, without what came by a slot. */
   readonly inFlight: number;
-  readonly heardAt: Date;
+  readonly queueLength: number;
+  /** The share of its means that is in use, in millionths; undefined: not said. */
+  readonly utilizationPpm: number | undefined;
+}
+
+/** Nothing to do, as far as is known. */
+export const NO_LOAD: Load = { inFlight: 0, queueLength: 0, utilizationPpm: undefined };
+
+/** What is known of an agent apart from what it declares. */
+export interface Presence {
+  /** As the agent last said. */
+  readonly reported: Load;
+  /** Places that callers hold at it. */
+  readonly openSlots: number;
+  /** When one of them last began or ended. */
+  readonly slotsChangedAt: Date | undefined;
+  /** Absent: it was never heard of. */
+  readonly heardAt: Date | undefined;
   /** Absent: it has no lease. */
   readonly leaseExpireAt: Date | undefined;
+  /** The store was away: this was last known. */
+  readonly isStale?: boolean;
 }
 
 /** What is stored of an agent's availability. */
@@ -31,8 +50,25 @@ export function stateOf(
   const { declaredState, leaseMs, maxConcurrent, unregisteredAt } = declaration;
   if (unregisteredAt !== undefined) return "OFFLINE";
   if (leaseMs !== undefined && !holds(presence?.leaseExpireAt, now)) return "OFFLINE";
-  const full = (presence?.inFlight ?? 0) >= maxConcurrent;
+  const full = loadAt(presence, now).inFlight >= maxConcurrent;
   return declaredState === "ONLINE" && full ? "BUSY" : declaredState;
+}
+
+/**
+ * What an agent has to do at `now`: what it reported, which is forgotten when its lease lapses, and its open slots,
+ * which count as in flight.
+ */
+export function loadAt(presence: Presence | undefined, now: Date): Load {
+  if (presence === undefined) return NO_LOAD;
+  const { leaseExpireAt, openSlots } = presence;
+  const lapsed = leaseExpireAt !== undefined && !holds(leaseExpireAt, now);
+  const reported = lapsed ? NO_LOAD : presence.reported;
+  return { ...reported, inFlight: reported.inFlight + openSlots };
+}
+
+/** Whether the agent has a lease that holds at `now`. */
+export function hasLease(presence: Presence | undefined, now: Date): boolean {
+  return holds(presence?.leaseExpireAt, now);
 }
 
 function holds(leaseExpireAt: Date | undefined, now: Date): boolean {
@@ -41,25 +77,34 @@ function holds(leaseExpireAt: Date | undefined, now: Date): boolean {
 
 /** What watchers know of a presence, in milliseconds; 0 for no lease. */
 export interface Told {
-  readonly inFlight: number;
+  readonly reported: Load;
   readonly leaseExpireMs: number;
   /** The end of the lease that they were last told. */
   readonly toldExpireMs: number;
+  /** The utilization that they were last told. */
+  readonly toldUtilizationPpm: number;
 }
+
+/** Utilization that has moved by this much is told. */
+const UTILIZATION_STEP_PPM = 100_000;
 
 /**
  * Whether watchers must hear of a sign of life. They reckon with the end of the lease that they know, so a renewal is
- * told once a quarter of the lease has passed since the last one told; anything else that matters, at once.
+ * told once a quarter of the lease has passed since the last one told, and utilization once it has moved by a tenth;
+ * anything else that matters, at once.
  */
 export function isNews(
   before: Told | undefined,
-  after: { readonly inFlight: number; readonly leaseExpireMs: number },
+  after: { readonly reported: Load; readonly leaseExpireMs: number },
   nowMs: number,
 ): boolean {
   const wasMs = before?.leaseExpireMs ?? 0;
   const toldMs = before?.toldExpireMs ?? 0;
-  const { inFlight, leaseExpireMs } = after;
-  if (inFlight !== (before?.inFlight ?? 0)) return true;
+  const was = before?.reported ?? NO_LOAD;
+  const { reported, leaseExpireMs } = after;
+  if (reported.inFlight !== was.inFlight || reported.queueLength !== was.queueLength) return true;
+  const movedPpm = (reported.utilizationPpm ?? 0) - (before?.toldUtilizationPpm ?? 0);
+  if (Math.abs(movedPpm) >= UTILIZATION_STEP_PPM) return true;
   if (leaseExpireMs === 0 || wasMs === 0) return leaseExpireMs !== wasMs;
   const lapsed = wasMs <= nowMs;
   const shortened = leaseExpireMs < toldMs;

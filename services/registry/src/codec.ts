@@ -8,6 +8,8 @@ import {
   ReputationSchema,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type {
+  HeartbeatRequest,
+  KeepAliveRequest,
   RecordOutcomeRequest,
   RegisterAgentRequest,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
@@ -25,12 +27,18 @@ import {
   durationFromMs,
   timestampDate,
   timestampFromDate,
+  timestampFromMs,
 } from "@bufbuild/protobuf/wkt";
 import { type Agent, etagOf, type Registration } from "./agent.ts";
-import { type Declaration, type Presence, type State, stateOf } from "./availability.ts";
+import { type Declaration, loadAt, type Presence, type State, stateOf } from "./availability.ts";
+import type { Beat } from "./availability-store.ts";
+import { encodeBreakers } from "./breaker-codec.ts";
+import type { NamedBreaker } from "./breaker-store.ts";
 import { normalizeCapability } from "./capability.ts";
 import { DEFAULT_WEIGHT_PPM, type Outcome } from "./outcome.ts";
 import { fromProfile, toProfile } from "./profile.ts";
+
+const PPM = 1_000_000;
 
 /** The states of the contract by name. */
 const STATES = {
@@ -52,10 +60,22 @@ export function decodeState(state: AvailabilityState): State | undefined {
   return STATE_NAMES[state];
 }
 
+/** The state as the contract names it. */
+export function encodeState(state: State): AvailabilityState {
+  return STATES[state];
+}
+
 /** Milliseconds of a duration, rounded down. */
 export function decodeMs(duration: Duration | undefined): bigint | undefined {
   if (duration === undefined) return undefined;
   return duration.seconds * 1_000n + BigInt(Math.floor(duration.nanos / 1_000_000));
+}
+
+/** The load that a sign of life names; what it leaves out stays as it was. */
+export function decodeLoad(request: HeartbeatRequest | KeepAliveRequest) {
+  const { inFlight, queueLength, utilization } = request;
+  const utilizationPpm = utilization === undefined ? undefined : Math.round(utilization * PPM);
+  return { inFlight, queueLength, utilizationPpm } satisfies Beat["reported"];
 }
 
 /** What a valid request asks to register. */
@@ -92,17 +112,43 @@ export function decodeOutcome(request: RecordOutcomeRequest): Outcome {
 }
 
 /** An agent as callers see it at `now`. */
-export function encodeAgent(agent: Agent, presence: Presence | undefined, now: Date): AgentMessage {
+export function encodeAgent(
+  agent: Agent,
+  presence: Presence | undefined,
+  now: Date,
+  breakers: readonly NamedBreaker[] = [],
+): AgentMessage {
+  const rest = encodeWithoutProfile(agent, presence, now, breakers);
+  return { ...rest, profile: fromProfile(agent.profile) };
+}
+
+/** The same without what it says of itself. */
+export function encodeWithoutProfile(
+  agent: Agent,
+  presence: Presence | undefined,
+  now: Date,
+  breakers: readonly NamedBreaker[] = [],
+): AgentMessage {
+  const rest = encodeRest(agent, presence, now, breakers);
+  return { ...rest, reputation: encodeReputation(agent.reputation, now) };
+}
+
+/** The same without its reputation either. */
+export function encodeRest(
+  agent: Agent,
+  presence: Presence | undefined,
+  now: Date,
+  breakers: readonly NamedBreaker[],
+): AgentMessage {
   const { unregisteredAt } = agent;
   return create(AgentSchema, {
     agentId: agent.id,
-    profile: fromProfile(agent.profile),
     availability: encodeAvailability(declarationOf(agent), presence, now, agent.declaredAt),
-    reputation: encodeReputation(agent.reputation, now),
     createTime: timestampFromDate(agent.createdAt),
     updateTime: timestampFromDate(agent.updatedAt),
     ...(unregisteredAt !== undefined && { unregisterTime: timestampFromDate(unregisteredAt) }),
     etag: etagOf(agent),
+    breakers: encodeBreakers(breakers, now),
   });
 }
 
@@ -120,11 +166,18 @@ export function encodeAvailability(
   declaredAt?: Date,
 ): Availability {
   const heardAt = presence?.heardAt ?? declaredAt;
+  const load = loadAt(presence, now);
+  const loadMs = Math.max(heardAt?.getTime() ?? 0, presence?.slotsChangedAt?.getTime() ?? 0);
   const leaseExpireAt = declaration.leaseMs === undefined ? undefined : presence?.leaseExpireAt;
   return create(AvailabilitySchema, {
     state: STATES[stateOf(declaration, presence, now)],
     declaredState: STATES[declaration.declaredState],
-    inFlight: presence?.inFlight ?? 0,
+    inFlight: load.inFlight,
+    queueLength: load.queueLength,
+    ...(load.utilizationPpm !== undefined && { utilization: load.utilizationPpm / PPM }),
+    openSlots: presence?.openSlots ?? 0,
+    ...(loadMs > 0 && { inFlightTime: timestampFromMs(loadMs) }),
+    stale: presence?.isStale ?? false,
     ...(leaseExpireAt !== undefined && { leaseExpireTime: timestampFromDate(leaseExpireAt) }),
     ...(heardAt !== undefined && { updateTime: timestampFromDate(heardAt) }),
   });

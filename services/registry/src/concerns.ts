@@ -15,14 +15,14 @@ const WAKE_MS = 50;
 
 /** Collects changes for a watcher and wakes it, at most 20 times a second. */
 export function createConcerns(options: {
-  readonly store: Pick<RegistryStore, "listLeased">;
+  readonly store: Pick<RegistryStore, "listRegistered">;
   readonly atOnce: number;
   readonly wake: () => void;
   readonly onFault: (error: unknown) => void;
 }): Concerns {
   const { store, atOnce } = options;
   const agentIds = new Set<string>();
-  /** Where the walk over all agents with a lease stands; undefined when none is under way. */
+  /** Where the walk over all registered agents stands; undefined when none is under way. */
   let walkedTo: string | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -35,10 +35,10 @@ export function createConcerns(options: {
 
   async function walk(from: string): Promise<readonly string[]> {
     try {
-      const leased = await store.listLeased(from, atOnce);
+      const registered = await store.listRegistered(from, atOnce);
       // Heard once more meanwhile: then it starts again.
-      if (walkedTo === from) walkedTo = leased.length < atOnce ? undefined : leased.at(-1);
-      return leased;
+      if (walkedTo === from) walkedTo = registered.length < atOnce ? undefined : registered.at(-1);
+      return registered;
     } catch (error) {
       options.onFault(error);
       throw error;
@@ -53,12 +53,17 @@ export function createConcerns(options: {
     },
     async take() {
       if (walkedTo !== undefined) {
-        const leased = await walk(walkedTo);
+        const registered = await walk(walkedTo);
         if (walkedTo !== undefined) wakeSoon();
-        if (leased.length > 0) return leased;
+        if (registered.length > 0) return registered;
       }
-      const taken = [...agentIds].slice(0, atOnce);
-      for (const agentId of taken) agentIds.delete(agentId);
+      // Not all are looked at: they may be a million.
+      const taken: string[] = [];
+      for (const agentId of agentIds) {
+        if (taken.length === atOnce) break;
+        taken.push(agentId);
+        agentIds.delete(agentId);
+      }
       if (agentIds.size > 0) wakeSoon();
       return taken;
     },

@@ -1,6 +1,7 @@
 import { businessEvents, type Logger } from "@bourse/telemetry";
 import type { Arrival } from "./agent.ts";
 import type { State } from "./availability.ts";
+import type { BreakerCause } from "./breaker.ts";
 
 /** What the registry tells the log, one line for each. */
 export type Events = {
@@ -22,6 +23,13 @@ export type Events = {
     readonly success: boolean;
     readonly counted: boolean;
   };
+  readonly breaker_opened: {
+    readonly agent_id: string;
+    readonly capability: string;
+    readonly cause: BreakerCause;
+    readonly backoff_ms: number;
+  };
+  readonly breaker_closed: { readonly agent_id: string; readonly capability: string };
   readonly reputation_adjusted: {
     readonly agent_id: string;
     readonly delta_ppm: bigint;

@@ -6,17 +6,19 @@ import { bind } from "@bourse/rpc";
 import { run } from "@bourse/service";
 import { readRegistryConfig } from "./config.ts";
 import { tellLog } from "./events.ts";
-import { createMemoryAvailability } from "./memory.ts";
 import { createRegistryMetrics } from "./metrics.ts";
 import { createPostgresStore } from "./postgres.ts";
-import { createRedisAvailability } from "./redis.ts";
+import { keepRanked } from "./ranker.ts";
 import { codes } from "./rejections.ts";
 import { relayOutbox } from "./relay.ts";
 import { registryService } from "./service.ts";
+import { openShared } from "./shared-state.ts";
 
 const config = readRegistryConfig(process.env);
 const schema = "registry";
 const pool = createPool(config.DATABASE_URL, { schema, max: config.DATABASE_POOL });
+// Watchers must not queue behind writers.
+const feedPool = createPool(config.DATABASE_URL, { schema, max: 4 });
 
 await run({
   name: "registry",
@@ -27,27 +29,25 @@ await run({
   async build(context) {
     const { logger, metrics, now, defer } = context;
     const onFault = (err: unknown, what: string) => logger.warn({ event: "fault", err }, what);
-    const store = createPostgresStore(pool);
-    const onAway = (err: unknown) => onFault(err, "Redis is away");
-    const availability = defer(
-      config.REDIS_URL === undefined
-        ? createMemoryAvailability({ now })
-        : await createRedisAvailability({ url: config.REDIS_URL, now, onFault: onAway }),
-    );
+    const store = createPostgresStore(pool, feedPool);
+    const { availability, breakers } = await openShared(context, config);
     defer(keepTidy({ pool, onFault: (err) => onFault(err, "old requests stay for now") }));
+    const onStale = (err: unknown) => onFault(err, "places on leaderboards stay for now");
+    defer(keepRanked({ store, now, onFault: onStale }));
     const onLost = (err: unknown) => onFault(err, "the listening connection was lost");
-    const feed = defer(createFeed({ pool, channel: "registry_agents", onFault: onLost }));
+    const feed = defer(createFeed({ pool: feedPool, channel: "registry_agents", onFault: onLost }));
     const tell = tellLog(logger);
-    const relay = relayOutbox(context, config, { pool, availability, tell });
+    const relay = relayOutbox(context, config, { pool, availability, breakers, tell });
     const service = registryService({
       store,
       availability,
+      breakers,
       feed,
       now,
       newId: randomUUIDv7,
       newAlias: () => `erased-${randomBytes(12).toString("hex")}`,
       tell,
-      metrics: createRegistryMetrics(metrics, { store, availability, now }),
+      metrics: createRegistryMetrics(metrics, { store, availability, breakers, now }),
       committed: () => {
         feed.touch();
         relay?.poke();
@@ -57,4 +57,4 @@ await run({
     return { bindings: [bind(RegistryService, service)], codes };
   },
 });
-await pool.end();
+await Promise.all([pool.end(), feedPool.end()]);

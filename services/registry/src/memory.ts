@@ -1,70 +1,154 @@
-import { isNews, type Presence, type Told } from "./availability.ts";
+import { isNews, loadAt, NO_LOAD, type Presence, type Told } from "./availability.ts";
 import {
   type AvailabilityChange,
   type AvailabilityStore,
   type Beat,
   KEPT_MS,
   LOOK_MS,
+  SLOTS_MAX,
+  type SlotAnswer,
+  type SlotClaim,
 } from "./availability-store.ts";
+import { createDueQueue } from "./due-queue.ts";
+import { createMemorySlots } from "./memory-slots.ts";
 
 interface Entry extends Told {
   readonly heardMs: number;
-  /** When watchers last had to hear of it. */
-  readonly changedMs: number;
 }
+
+const FORGET_EVERY_MS = 60_000;
 
 /** Availability in the memory of this process: for one replica, and gone with it. */
 export function createMemoryAvailability(options: { readonly now: () => Date }): AvailabilityStore {
   const { now } = options;
-  const entries = new Map<string, Entry>();
-  const listeners = new Set<(change: AvailabilityChange) => void>();
   const startedMs = now().getTime();
+  const entries = new Map<string, Entry>();
+  const lapses = createDueQueue();
+  const listeners = new Set<(change: AvailabilityChange) => void>();
+  /** When watchers last had to hear of whom. */
+  const changedMs = new Map<string, number>();
   let changed = new Set<string>();
   let lookedMs = startedMs;
+  /** When slots of whom last began or ended. */
+  const slotsMs = new Map<string, number>();
+  const slots = createMemorySlots((agentId) => {
+    slotsMs.set(agentId, now().getTime());
+    noteChange(agentId);
+  });
+
+  function noteChange(agentId: string): void {
+    changed.add(agentId);
+    changedMs.set(agentId, now().getTime());
+  }
 
   function look(): void {
     const nowMs = now().getTime();
-    // A clock that was set back has made leases hold again that were told to have lapsed.
-    const [afterMs, untilMs] = [Math.min(lookedMs, nowMs), Math.max(lookedMs, nowMs)];
+    if (nowMs < lookedMs) tellAgain(nowMs, lookedMs);
     lookedMs = nowMs;
-    for (const [agentId, entry] of entries) {
-      if (entry.leaseExpireMs > afterMs && entry.leaseExpireMs <= untilMs) changed.add(agentId);
-      if (Math.max(entry.leaseExpireMs, entry.heardMs) < nowMs - KEPT_MS) entries.delete(agentId);
+    for (const agentId of lapses.takeDue(nowMs)) {
+      const { leaseExpireMs = 0 } = entries.get(agentId) ?? {};
+      if (leaseExpireMs > nowMs) lapses.put(agentId, leaseExpireMs);
+      else if (leaseExpireMs > 0) changed.add(agentId);
     }
+    slots.endDue(nowMs);
     if (changed.size === 0) return;
     const agentIds = [...changed];
     changed = new Set();
     for (const listener of listeners) listener({ kind: "agents", agentIds });
   }
 
+  /** A clock that was set back has made leases hold again that were told to have lapsed. */
+  function tellAgain(nowMs: number, untilMs: number): void {
+    for (const [agentId, { leaseExpireMs }] of entries) {
+      if (leaseExpireMs <= nowMs || leaseExpireMs > untilMs) continue;
+      changed.add(agentId);
+      lapses.put(agentId, leaseExpireMs);
+    }
+  }
+
+  function forgetOld(): void {
+    const oldMs = now().getTime() - KEPT_MS;
+    for (const [agentId, { leaseExpireMs, heardMs }] of entries) {
+      if (Math.max(leaseExpireMs, heardMs) < oldMs) entries.delete(agentId);
+    }
+    for (const times of [changedMs, slotsMs]) {
+      for (const [agentId, ms] of times) if (ms < oldMs) times.delete(agentId);
+    }
+  }
+
+  function presenceOf(agentId: string): Presence | undefined {
+    const entry = entries.get(agentId);
+    const changedAtMs = slotsMs.get(agentId);
+    if (entry === undefined && changedAtMs === undefined) return undefined;
+    return {
+      reported: entry?.reported ?? NO_LOAD,
+      openSlots: slots.count(agentId),
+      slotsChangedAt: changedAtMs === undefined ? undefined : new Date(changedAtMs),
+      heardAt: entry && new Date(entry.heardMs),
+      leaseExpireAt: entry && entry.leaseExpireMs > 0 ? new Date(entry.leaseExpireMs) : undefined,
+    };
+  }
+
+  function acquire(claim: SlotClaim): SlotAnswer {
+    const { agentId, now, expireAt } = claim;
+    const endMs = slots.endOf(claim, now.getTime());
+    if (endMs !== undefined) return { expireAt: new Date(endMs) };
+    const presence = presenceOf(agentId);
+    const lapsed = !(presence?.leaseExpireAt !== undefined && presence.leaseExpireAt > now);
+    if (!claim.takesWork || (claim.isLeased && lapsed)) return "NOT_AVAILABLE";
+    const { inFlight } = loadAt(presence, now);
+    if (inFlight >= claim.maxConcurrent || slots.count(agentId) >= SLOTS_MAX) return "FULL";
+    slots.put(claim, expireAt.getTime());
+    return { expireAt };
+  }
+
   const looking = setInterval(look, LOOK_MS);
+  const forgetting = setInterval(forgetOld, FORGET_EVERY_MS).unref();
   return {
     async beat(beat) {
-      const { entry, news } = nextEntry(entries.get(beat.agentId), beat);
-      entries.set(beat.agentId, entry);
-      if (news) changed.add(beat.agentId);
-      return toPresence(entry);
+      const { agentId } = beat;
+      const { entry, news } = nextEntry(entries.get(agentId), beat);
+      entries.set(agentId, entry);
+      if (entry.leaseExpireMs > 0) lapses.put(agentId, entry.leaseExpireMs);
+      if (news) noteChange(agentId);
+      return presenceOf(agentId) as Presence;
     },
     async read(agentIds) {
       const known = agentIds.flatMap((agentId) => {
-        const entry = entries.get(agentId);
-        return entry === undefined ? [] : [[agentId, toPresence(entry)] as const];
+        const presence = presenceOf(agentId);
+        return presence === undefined ? [] : [[agentId, presence] as const];
       });
       return new Map(known);
     },
+    async countLeases() {
+      const nowMs = now().getTime();
+      let leases = 0;
+      for (const { leaseExpireMs } of entries.values()) if (leaseExpireMs > nowMs) leases++;
+      return leases;
+    },
+    acquireSlot: async (claim) => acquire(claim),
+    async renewSlot(slot) {
+      if (slots.endOf(slot, slot.now.getTime()) === undefined) return false;
+      slots.put(slot, slot.expireAt.getTime());
+      return true;
+    },
+    releaseSlot: async (slot) => slots.drop(slot, slot.now.getTime()),
     async forget(agentId) {
       entries.delete(agentId);
+      changedMs.delete(agentId);
+      slotsMs.delete(agentId);
+      slots.forget(agentId);
     },
     async changesSince(since) {
       const sinceMs = since.getTime();
       if (sinceMs < startedMs) return { kind: "all" };
       const nowMs = now().getTime();
-      const agentIds: string[] = [];
-      for (const [agentId, { changedMs, leaseExpireMs }] of entries) {
-        const lapsed = leaseExpireMs > sinceMs && leaseExpireMs <= nowMs;
-        if (lapsed || changedMs >= sinceMs) agentIds.push(agentId);
+      const agentIds = new Set<string>();
+      for (const [agentId, ms] of changedMs) if (ms >= sinceMs) agentIds.add(agentId);
+      for (const [agentId, { leaseExpireMs }] of entries) {
+        if (leaseExpireMs > sinceMs && leaseExpireMs <= nowMs) agentIds.add(agentId);
       }
-      return { kind: "agents", agentIds };
+      return { kind: "agents", agentIds: [...agentIds] };
     },
     toldUntil: () => new Date(lookedMs),
     subscribe(listener) {
@@ -73,24 +157,28 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     },
     async [Symbol.asyncDispose]() {
       clearInterval(looking);
+      clearInterval(forgetting);
     },
   };
 }
 
 function nextEntry(before: Entry | undefined, beat: Beat): { entry: Entry; news: boolean } {
   const nowMs = beat.now.getTime();
-  const inFlight = beat.inFlight ?? before?.inFlight ?? 0;
-  const leaseExpireMs = beat.leaseExpireAt?.getTime() ?? 0;
-  const news = isNews(before, { inFlight, leaseExpireMs }, nowMs);
-  const toldExpireMs = news ? leaseExpireMs : (before?.toldExpireMs ?? 0);
-  const changedMs = news ? nowMs : (before?.changedMs ?? 0);
-  return { news, entry: { inFlight, leaseExpireMs, toldExpireMs, heardMs: nowMs, changedMs } };
-}
-
-function toPresence(entry: Entry): Presence {
-  return {
-    inFlight: entry.inFlight,
-    heardAt: new Date(entry.heardMs),
-    leaseExpireAt: entry.leaseExpireMs === 0 ? undefined : new Date(entry.leaseExpireMs),
+  const wasMs = before?.leaseExpireMs ?? 0;
+  const isForgotten = beat.isFresh === true || (wasMs > 0 && wasMs <= nowMs);
+  const was = isForgotten ? NO_LOAD : (before?.reported ?? NO_LOAD);
+  const { inFlight, queueLength, utilizationPpm } = beat.reported ?? {};
+  const reported = {
+    inFlight: inFlight ?? was.inFlight,
+    queueLength: queueLength ?? was.queueLength,
+    utilizationPpm: utilizationPpm ?? was.utilizationPpm,
   };
+  const leaseExpireMs = beat.leaseExpireAt?.getTime() ?? 0;
+  const news = isNews(before, { reported, leaseExpireMs }, nowMs);
+  const toldExpireMs = news ? leaseExpireMs : (before?.toldExpireMs ?? 0);
+  const toldUtilizationPpm = news
+    ? (reported.utilizationPpm ?? 0)
+    : (before?.toldUtilizationPpm ?? 0);
+  const told = { toldExpireMs, toldUtilizationPpm };
+  return { news, entry: { reported, leaseExpireMs, ...told, heardMs: nowMs } };
 }

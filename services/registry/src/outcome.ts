@@ -1,4 +1,12 @@
-import { adjustScore, applyOutcome, PPM, type Reputation } from "@bourse/scoring";
+import {
+  addToPair,
+  adjustScore,
+  applyOutcome,
+  type PairEvidence,
+  PPM,
+  type Reputation,
+} from "@bourse/scoring";
+import { type BreakerEvent, CALIBRATION_PPM_MIN } from "./breaker.ts";
 
 /** How a task that was settled here ended for the agent that did it. */
 export interface Outcome {
@@ -19,16 +27,23 @@ export function counts(outcome: Pick<Outcome, "agentId" | "requesterId">): boole
   return outcome.agentId !== outcome.requesterId;
 }
 
-/** The reputation with one more outcome; one that claims to be of the future is taken to be of `now`. */
-export function fold(reputation: Reputation, outcome: Outcome, now: Date): Reputation {
-  if (!counts(outcome)) return reputation;
+/** An agent's reputation, and what the outcomes of one requester about it weigh. */
+export interface Record {
+  readonly reputation: Reputation;
+  readonly pair: PairEvidence;
+}
+
+/** The record with one more outcome; one that claims to be of the future is taken to be of `now`. */
+export function fold(record: Record, outcome: Outcome, now: Date): Record {
+  if (!counts(outcome)) return record;
   const { success, capability, estimatedLatencyMs, actualLatencyMs, weightPpm } = outcome;
   const endedAt = outcome.endedAt > now ? now : outcome.endedAt;
-  return applyOutcome(
-    reputation,
-    { success, capabilities: [capability], estimatedLatencyMs, actualLatencyMs, weightPpm },
-    endedAt,
-  );
+  const capabilities = [capability];
+  const told = { success, capabilities, estimatedLatencyMs, actualLatencyMs, weightPpm };
+  return {
+    reputation: applyOutcome(record.reputation, told, endedAt, record.pair),
+    pair: addToPair(record.pair, told, endedAt),
+  };
 }
 
 /** The reputation with its score moved by hand, within 0 to 5. */
@@ -38,3 +53,21 @@ export function adjust(reputation: Reputation, deltaPpm: bigint): Reputation {
 
 /** The weight of an outcome that names none. */
 export const DEFAULT_WEIGHT_PPM = PPM;
+
+/**
+ * What an outcome tells the breaker. Whether work failed is the word of who ordered it, so that counts as the report of
+ * one agent; how wrong an estimate was is not, and an agent that meets its estimates keeps a calibration of 0.6 whoever
+ * rejects its work.
+ */
+export function breakerEvents(
+  { id: reportId, requesterId, success }: Outcome,
+  calibration: { readonly beforePpm: bigint; readonly afterPpm: bigint },
+): readonly BreakerEvent[] {
+  const reporter = { id: `agent:${requesterId}`, isTrusted: false };
+  const { beforePpm, afterPpm } = calibration;
+  const isAstray = afterPpm < CALIBRATION_PPM_MIN && afterPpm < beforePpm;
+  return [
+    { kind: success ? "success" : "failure", reporter, reportId },
+    ...(isAstray ? [{ kind: "calibration", reportId } as const] : []),
+  ];
+}

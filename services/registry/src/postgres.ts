@@ -1,14 +1,16 @@
 import { enqueue, type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import { gather } from "./gather.ts";
 import {
   insertAgents,
   replaceAgents,
   selectAgents,
   selectChanges,
-  selectDeclaration,
+  selectDeclarations,
+  selectOffers,
   selectPage,
   updateAgent,
 } from "./postgres/agent.ts";
-import { selectCapabilityCounts, selectCensus, selectLeased } from "./postgres/census.ts";
+import { selectCapabilityCounts, selectCensus, selectRegistered } from "./postgres/census.ts";
 import {
   insertErasure,
   selectErased,
@@ -17,22 +19,41 @@ import {
   selectPendingErasure,
   selectRemovals,
 } from "./postgres/erasure.ts";
-import { insertAdjustment, insertOutcome, selectOutcomes } from "./postgres/outcome.ts";
+import {
+  insertAdjustment,
+  insertOutcome,
+  selectAdjustments,
+  selectEvidence,
+  selectOutcomes,
+  selectPair,
+} from "./postgres/outcome.ts";
+import { selectStale, selectStandings, writeStandings } from "./postgres/standing.ts";
+import { standingsOf } from "./standing.ts";
 import type { RegistryStore, RegistryUnit } from "./store.ts";
 
-/** The store on Postgres; the search path of the pool is the schema `registry`. */
-export function createPostgresStore(pool: Pool): RegistryStore {
+const DECLARATIONS_AT_ONCE = 500;
+
+/**
+ * The store on Postgres; the search path of the pools is the schema `registry`. Through `feedPool` is read
+ * what watchers wait for.
+ */
+export function createPostgresStore(pool: Pool, feedPool = pool): RegistryStore {
   return {
     write: (work, { signal }) => withTransaction(pool, (tx) => work(unitOf(tx)), { signal }),
     readAgents: (agentIds) => selectAgents(pool, agentIds, { lock: false }),
-    readDeclaration: (agentId) => selectDeclaration(pool, agentId),
+    readDeclaration: gather((agentIds) => selectDeclarations(pool, agentIds), DECLARATIONS_AT_ONCE),
+    readOffers: (agentIds) => selectOffers(pool, agentIds),
     listAgents: (filter, after, limit) => selectPage(pool, filter, after, limit),
     countCapabilities: () => selectCapabilityCounts(pool),
-    readChanges: (range, since) => selectChanges(pool, range, since),
-    listLeased: (after, limit) => selectLeased(pool, after, limit),
-    readRemovals: () => selectRemovals(pool),
+    readChanges: (range, since) => selectChanges(feedPool, range, since),
+    listRegistered: (after, limit) => selectRegistered(pool, after, limit),
+    readRemovals: () => selectRemovals(feedPool),
     readErased: (agentIds) => selectErased(pool, agentIds),
     readOutcomes: (outcomeIds) => selectOutcomes(pool, outcomeIds),
+    listEvidence: (filter, after, limit) => selectEvidence(pool, filter, after, limit),
+    listAdjustments: (agentId) => selectAdjustments(pool, agentId),
+    listStandings: (board, after, limit) => selectStandings(pool, board, after, limit),
+    listStale: (after, before, limit) => selectStale(pool, after, before, limit),
     readErasure: (erasureId) => selectErasure(pool, erasureId),
     listErasures: (filter, after, limit) => selectErasures(pool, filter, after, limit),
     summarize: () => selectCensus(pool),
@@ -46,6 +67,16 @@ function unitOf(tx: Tx): RegistryUnit {
     insertAgents: (agents) => insertAgents(tx, agents),
     replaceAgents: (agents) => replaceAgents(tx, agents),
     updateAgent: (agent) => updateAgent(tx, agent),
+    readPair: (outcome) => selectPair(tx, outcome),
+    async rankAgents(agents, now) {
+      if (agents.length === 0) return;
+      const standings = agents.flatMap((agent) => standingsOf(agent, now));
+      await writeStandings(
+        tx,
+        agents.map((agent) => agent.id),
+        standings,
+      );
+    },
     insertOutcome: (outcome, kept) => insertOutcome(tx, outcome, kept),
     insertAdjustment: (adjustment) => insertAdjustment(tx, adjustment),
     readErased: (agentIds) => selectErased(tx, agentIds),

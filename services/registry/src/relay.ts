@@ -7,6 +7,7 @@ import type { ServiceContext } from "@bourse/service";
 import { deliverLineage, permanent } from "@bourse/service/lineage";
 import { measureOutbox } from "@bourse/service/outbox";
 import type { AvailabilityStore } from "./availability-store.ts";
+import type { BreakerStore } from "./breaker-store.ts";
 import type { Config } from "./config.ts";
 import { deliverErasure, ERASE, type Erase } from "./eraser.ts";
 import type { Tell } from "./events.ts";
@@ -24,6 +25,7 @@ export type PeerAddresses = Pick<Config, "BOURSE_AUCTION_ADDRESS" | "BOURSE_LEDG
 export interface RelayParts {
   readonly pool: Pool;
   readonly availability: Pick<AvailabilityStore, "forget">;
+  readonly breakers: Pick<BreakerStore, "forget">;
   readonly tell: Tell;
 }
 
@@ -74,10 +76,11 @@ export function relayOutbox(
 }
 
 /** The registry's own part, the last. */
-export function eraseHere({ pool, availability }: Omit<RelayParts, "tell">): Erase {
+export function eraseHere({ pool, availability, breakers }: Omit<RelayParts, "tell">): Erase {
   return async (order) => {
     await withTransaction(pool, (tx) => renameAgent(tx, order));
     // A heartbeat may have come while the agent was being unregistered.
     await availability.forget(order.agentId);
+    await breakers.forget(order.agentId);
   };
 }

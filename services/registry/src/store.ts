@@ -1,9 +1,11 @@
 import type { OutboxMessage, Tx } from "@bourse/postgres";
 import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
+import type { PairEvidence, Reputation } from "@bourse/scoring";
 import type { Agent, Profile } from "./agent.ts";
 import type { Declaration, State } from "./availability.ts";
 import type { Erasure, ErasureOrder, Removals } from "./erasure.ts";
 import type { Outcome } from "./outcome.ts";
+import type { View } from "./standing.ts";
 
 /** What the registry keeps for good. */
 export interface RegistryStore {
@@ -16,6 +18,8 @@ export interface RegistryStore {
   readAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
   /** What a heartbeat has to know. */
   readDeclaration(agentId: string): Promise<Declaration | undefined>;
+  /** What the registered of these agents can do. */
+  readOffers(agentIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
   /** At most `limit` agents by id, those behind `after`. */
   listAgents(filter: AgentFilter, after: string, limit: number): Promise<readonly Agent[]>;
   countCapabilities(): Promise<CapabilityCounts>;
@@ -27,6 +31,22 @@ export interface RegistryStore {
   readErased(agentIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Those of the outcomes that were recorded, by id. */
   readOutcomes(outcomeIds: readonly string[]): Promise<ReadonlyMap<string, RecordedOutcome>>;
+  /** Outcomes of an agent, the last recorded first, at most `limit` behind `after`; "" is any capability. */
+  listEvidence(
+    filter: { readonly agentId: string; readonly capability: string },
+    after: { readonly recordedAt: Date; readonly id: string } | undefined,
+    limit: number,
+  ): Promise<readonly ExplainedOutcome[]>;
+  /** The latest first, at most 100. */
+  listAdjustments(agentId: string): Promise<readonly Pick<Adjustment, "deltaPpm" | "madeAt">[]>;
+  /** At most `limit` places behind `after`, the best first; "" is over all capabilities. */
+  listStandings(
+    board: { readonly view: View; readonly capability: string },
+    after: Place | undefined,
+    limit: number,
+  ): Promise<readonly Ranked[]>;
+  /** Registered agents with a record, by id, whose places are older than `before` or missing; at most `limit`. */
+  listStale(after: string, before: Date, limit: number): Promise<readonly string[]>;
   readErasure(erasureId: string): Promise<Erasure | undefined>;
   /** At most `limit`, the newest first, those behind `after`. */
   listErasures(
@@ -34,8 +54,8 @@ export interface RegistryStore {
     after: { readonly requestedAt: Date; readonly id: string } | undefined,
     limit: number,
   ): Promise<readonly Erasure[]>;
-  /** The registered agents that have a lease, at most `limit`, those behind `after`, by id. */
-  listLeased(after: string, limit: number): Promise<readonly string[]>;
+  /** The registered agents, at most `limit`, those behind `after`, by id. */
+  listRegistered(after: string, limit: number): Promise<readonly string[]>;
   summarize(): Promise<Census>;
 }
 
@@ -51,10 +71,18 @@ export interface RegistryUnit {
   replaceAgents(agents: readonly Agent<Profile>[]): Promise<void>;
   /** Writes all of an agent but its profile. */
   updateAgent(agent: Agent): Promise<void>;
+  /** What this requester's outcomes about the agent weighed so far, for one that is to come. */
+  readPair(outcome: Outcome): Promise<PairEvidence>;
+  /** Writes the places of agents as they are at `now`. */
+  rankAgents(agents: readonly Agent[], now: Date): Promise<void>;
   /** Keeps an outcome and what is answered; with the same id kept before, answers with that and writes nothing. */
   insertOutcome(
     outcome: Outcome,
-    kept: KeptOutcome & { readonly counted: boolean; readonly now: Date },
+    kept: KeptOutcome & {
+      readonly counted: boolean;
+      readonly pair: PairEvidence;
+      readonly now: Date;
+    },
   ): Promise<KeptOutcome | undefined>;
   insertAdjustment(adjustment: Adjustment): Promise<void>;
   /** Those of the ids that were erased, and those that are aliases. */
@@ -75,6 +103,29 @@ export interface RecordedOutcome {
   readonly endedAt: Date;
   /** What was answered: a RecordOutcomeResponse. */
   readonly answer: Uint8Array;
+}
+
+/** An outcome and what decides how much it counts. */
+export interface ExplainedOutcome extends RecordedOutcome {
+  readonly requesterId: string;
+  readonly capability: string;
+  readonly weightPpm: bigint;
+  readonly recordedAt: Date;
+  /** What all outcomes of its requester weigh at the capability; undefined when it came before they were added up. */
+  readonly pairMicros: bigint | undefined;
+}
+
+/** Where a place stands on a leaderboard. */
+export interface Place {
+  readonly agentId: string;
+  readonly valuePpm: bigint;
+  readonly lowerPpm: bigint;
+}
+
+/** A place with what is told of it. */
+export interface Ranked extends Place {
+  readonly keyedAt: Date;
+  readonly reputation: Reputation;
 }
 
 /** What an outcome is known by when it comes again. */
@@ -115,8 +166,8 @@ export interface Census {
   readonly registered: number;
   /** Without a lease and declared ONLINE. */
   readonly onlineWithoutLease: number;
-  /** Ids with a lease and declared ONLINE. */
-  readonly leasedOnlineIds: readonly string[];
+  /** Ids with a lease and declared something else. */
+  readonly leasedElseIds: readonly string[];
   /** Mean score of the agents that have worked, 0 to 5; 0 when none has. */
   readonly meanScore: number;
 }

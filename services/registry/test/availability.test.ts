@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { type Declaration, isNews, nextHeartbeatMs, stateOf } from "../src/availability.ts";
+import {
+  type Declaration,
+  isNews,
+  type Load,
+  loadAt,
+  NO_LOAD,
+  nextHeartbeatMs,
+  stateOf,
+} from "../src/availability.ts";
 
 const NOON = new Date("2026-11-20T12:00:00Z");
 const before = new Date(NOON.getTime() - 1);
@@ -15,9 +23,16 @@ function aDeclaration(overrides: Partial<Declaration> = {}): Declaration {
   };
 }
 
-function aPresence(overrides: { inFlight?: number; leaseExpireAt?: Date } = {}) {
-  const { inFlight = 0, leaseExpireAt } = overrides;
-  return { inFlight, heardAt: before, leaseExpireAt };
+function aLoad(overrides: Partial<Load> = {}): Load {
+  return { ...NO_LOAD, ...overrides };
+}
+
+function aPresence(
+  overrides: { inFlight?: number; openSlots?: number; leaseExpireAt?: Date } = {},
+) {
+  const { inFlight = 0, openSlots = 0, leaseExpireAt } = overrides;
+  const dates = { slotsChangedAt: undefined, heardAt: before, leaseExpireAt };
+  return { reported: aLoad({ inFlight }), openSlots, ...dates };
 }
 
 describe("the state of an agent", () => {
@@ -52,6 +67,29 @@ describe("the state of an agent", () => {
   });
 });
 
+describe("what an agent has to do", () => {
+  test("is what it reports, and its open slots", () => {
+    const presence = {
+      ...aPresence({ openSlots: 2 }),
+      reported: aLoad({ inFlight: 1, queueLength: 4 }),
+    };
+
+    expect(loadAt(presence, NOON)).toEqual(aLoad({ inFlight: 3, queueLength: 4 }));
+    expect(stateOf(aDeclaration(), presence, NOON)).toBe("BUSY");
+  });
+
+  test("is only its open slots once its lease has lapsed", () => {
+    const presence = aPresence({ inFlight: 3, openSlots: 1, leaseExpireAt: NOON });
+
+    expect(loadAt(presence, before).inFlight).toBe(4);
+    expect(loadAt(presence, NOON)).toEqual(aLoad({ inFlight: 1 }));
+  });
+
+  test("is nothing when nothing is known", () => {
+    expect(loadAt(undefined, NOON)).toEqual(NO_LOAD);
+  });
+});
+
 describe("a sign of life is news", () => {
   test.each`
     was          | told   | inFlight | now    | expires | news     | because
@@ -66,9 +104,30 @@ describe("a sign of life is news", () => {
     ${200}       | ${200} | ${0}     | ${101} | ${150}  | ${true}  | ${"its lease is shorter now"}
   `("($news) when $because", ({ was, told, inFlight, now, expires, news }) => {
     const earlier =
-      was === undefined ? undefined : { inFlight: 0, leaseExpireMs: was, toldExpireMs: told };
+      was === undefined
+        ? undefined
+        : { reported: NO_LOAD, leaseExpireMs: was, toldExpireMs: told, toldUtilizationPpm: 0 };
 
-    expect(isNews(earlier, { inFlight, leaseExpireMs: expires }, now)).toBe(news);
+    const after = { reported: aLoad({ inFlight }), leaseExpireMs: expires };
+    expect(isNews(earlier, after, now)).toBe(news);
+  });
+
+  test.each`
+    load                           | told       | news     | because
+    ${{ queueLength: 1 }}          | ${0}       | ${true}  | ${"more waits"}
+    ${{ utilizationPpm: 99_999 }}  | ${0}       | ${false} | ${"utilization has moved by less than a tenth"}
+    ${{ utilizationPpm: 100_000 }} | ${0}       | ${true}  | ${"utilization has moved by a tenth"}
+    ${{ utilizationPpm: 150_000 }} | ${100_000} | ${false} | ${"it has moved by less since it was told"}
+    ${{}}                          | ${100_000} | ${true}  | ${"it is not said any more"}
+  `("($news) when $because", ({ load, told, news }) => {
+    const earlier = {
+      reported: NO_LOAD,
+      leaseExpireMs: 0,
+      toldExpireMs: 0,
+      toldUtilizationPpm: told,
+    };
+
+    expect(isNews(earlier, { reported: aLoad(load), leaseExpireMs: 0 }, 100)).toBe(news);
   });
 });
 

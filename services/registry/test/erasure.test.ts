@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deliverErasure, ERASE, type Erase } from "../src/eraser.ts";
 import { hasMissed } from "../src/erasure.ts";
 import { createMemoryAvailability } from "../src/memory.ts";
+import { createMemoryBreakers } from "../src/memory-breakers.ts";
 import { eraseHere } from "../src/relay.ts";
 import { refused } from "./refused.ts";
 import { aDatabase, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
@@ -67,10 +68,15 @@ function anOutcome(agentId: string, requesterId: string) {
 function aRelay(auction: Erase) {
   const { pool } = registry;
   const availability = createMemoryAvailability({ now: () => new Date() });
+  const breakers = createMemoryBreakers({ now: () => new Date() });
   const erase = deliverErasure({
     pool,
     now: () => new Date(),
-    services: { auction, ledger: async () => {}, registry: eraseHere({ pool, availability }) },
+    services: {
+      auction,
+      ledger: async () => {},
+      registry: eraseHere({ pool, availability, breakers }),
+    },
     onComplete: () => {},
   });
   const relay = startRelay({

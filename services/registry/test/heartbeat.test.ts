@@ -2,9 +2,8 @@ import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts"
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemoryAvailability } from "../src/memory.ts";
-import { createRedisAvailability } from "../src/redis.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { aClock, aDatabase, anId, aProfile, openRegistry, redisAvailability } from "./registry.ts";
 
 const { ONLINE, BUSY, OFFLINE, MAINTENANCE } = AvailabilityState;
 const MINUTE = { seconds: 60n };
@@ -207,7 +206,7 @@ describe("when Redis is away", () => {
   test("heartbeats are refused and change nothing, and all else goes on", async () => {
     await using away = await openRegistry({
       url: database.url,
-      availability: await createRedisAvailability({ url: "redis://127.0.0.1:1", now: clock.now }),
+      availability: await redisAvailability({ url: "redis://127.0.0.1:1", now: clock.now }),
     });
     const agentId = anId();
     await away.operator.registerAgent({ agentId, profile: aProfile() });

@@ -16,10 +16,15 @@ import { createLogger, createMetrics } from "@bourse/telemetry";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { AvailabilityStore } from "../src/availability-store.ts";
+import type { BreakerStore } from "../src/breaker-store.ts";
 import { tellLog } from "../src/events.ts";
 import { createMemoryAvailability } from "../src/memory.ts";
+import { createMemoryBreakers } from "../src/memory-breakers.ts";
 import { createRegistryMetrics } from "../src/metrics.ts";
 import { createPostgresStore } from "../src/postgres.ts";
+import { createRedisAvailability } from "../src/redis/availability.ts";
+import { createRedisBreakers } from "../src/redis/breakers.ts";
+import { connectRedis } from "../src/redis/connection.ts";
 import { codes } from "../src/rejections.ts";
 import { registryService } from "../src/service.ts";
 
@@ -41,6 +46,43 @@ export function aClock() {
   };
 }
 
+/** Availability in Redis over a connection of its own, closed with it. */
+export async function redisAvailability(options: {
+  readonly url: string;
+  readonly now: () => Date;
+  readonly prefix?: string;
+  readonly onFault?: (error: unknown) => void;
+}): Promise<AvailabilityStore> {
+  const { url, onFault, ...rest } = options;
+  const redis = await connectRedis(url, onFault);
+  const store = await createRedisAvailability({ redis, ...rest });
+  return {
+    ...store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      redis[Symbol.dispose]();
+    },
+  };
+}
+
+/** Breakers in Redis over a connection of their own, closed with them. */
+export async function redisBreakers(options: {
+  readonly url: string;
+  readonly now: () => Date;
+  readonly prefix?: string;
+}): Promise<BreakerStore> {
+  const { url, ...rest } = options;
+  const redis = await connectRedis(url);
+  const store = await createRedisBreakers({ redis, ...rest });
+  return {
+    ...store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      redis[Symbol.dispose]();
+    },
+  };
+}
+
 export type Registry = Client<typeof RegistryService>;
 
 /** One replica of the registry, served over a socket, on a pool of its own. */
@@ -48,24 +90,27 @@ export async function openRegistry(options: {
   readonly url: string;
   readonly now?: () => Date;
   readonly availability?: AvailabilityStore;
+  readonly breakers?: BreakerStore;
 }) {
   const { now = () => new Date() } = options;
   const keys = await generateKeys(await mkdtemp(join(tmpdir(), "registry-keys-")));
   const signer = await createSigner({ keyFile: keys.keyFile });
   const pool = createPool(options.url, { schema: "registry", max: 25 });
   const availability = options.availability ?? createMemoryAvailability({ now });
+  const breakers = options.breakers ?? createMemoryBreakers({ now });
   const feed = createFeed({ pool, channel: "registry_agents", pollMs: 200 });
   const store = createPostgresStore(pool);
   const metrics = createMetrics({ service: "registry" });
   const service = registryService({
     store,
     availability,
+    breakers,
     feed,
     now,
     newId: randomUUIDv7,
     newAlias: () => `erased-${randomBytes(12).toString("hex")}`,
     tell: tellLog(createLogger({ service: "registry", level: "silent" })),
-    metrics: createRegistryMetrics(metrics, { store, availability, now }),
+    metrics: createRegistryMetrics(metrics, { store, availability, breakers, now }),
     committed: feed.touch,
     onFault: () => {},
   });
@@ -95,6 +140,7 @@ export async function openRegistry(options: {
       await server.drain();
       await feed[Symbol.asyncDispose]();
       await availability[Symbol.asyncDispose]();
+      await breakers[Symbol.asyncDispose]();
       await pool.end();
     },
   };

@@ -3,7 +3,6 @@ import { type Agent, AvailabilityState } from "@bourse/proto/bourse/registry/v1/
 import { reasonOf } from "@bourse/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createMemoryAvailability } from "../src/memory.ts";
-import { createRedisAvailability } from "../src/redis.ts";
 import { refused } from "./refused.ts";
 import {
   aClock,
@@ -13,6 +12,7 @@ import {
   aWatcher,
   openRegistry,
   type Registry,
+  redisAvailability,
 } from "./registry.ts";
 
 const { ONLINE, BUSY, OFFLINE } = AvailabilityState;
@@ -197,7 +197,7 @@ describe("WatchAgents and availability", () => {
     const open = async () =>
       openRegistry({
         url: database.url,
-        availability: await createRedisAvailability({ url: REDIS_URL, now, prefix }),
+        availability: await redisAvailability({ url: REDIS_URL, now, prefix }),
       });
     await using here = await open();
     await using there = await open();
@@ -244,6 +244,62 @@ describe("with two replicas and many writers", () => {
   }, 30_000);
 });
 
+describe("with two replicas over one Postgres and one Redis", () => {
+  test.skipIf(REDIS_URL === "")(
+    "a reader that moves from one to the other sees each agent's changes in order, to the last",
+    async () => {
+      const options = { url: REDIS_URL, now: () => new Date(), prefix: `registry-${randomUUID()}` };
+      const open = async () =>
+        openRegistry({ url: database.url, availability: await redisAvailability(options) });
+      await using one = await open();
+      await using two = await open();
+      const replicas = [one.operator, two.operator];
+      const ids = Array.from({ length: 12 }, () => anId());
+      const profile = aProfile({ maxConcurrent: 1_000 });
+      const lease = { seconds: 60n };
+      await one.operator.batchRegisterAgents({
+        requests: ids.map((agentId) => ({ agentId, profile, lease })),
+      });
+      let first: ReturnType<typeof aWatcher> | undefined = aWatcher(one.operator);
+      await using stack = new AsyncDisposableStack();
+      stack.defer(() => first?.[Symbol.asyncDispose]());
+
+      // Each agent's changes follow each other, through one replica and the other.
+      const turns = 30;
+      const writing = Promise.all(
+        ids.map(async (agentId, nth) => {
+          for (let turn = 1; turn <= turns; turn++) {
+            const registry = replicas[(nth + turn) % 2] as Registry;
+            await registry.heartbeat({ agentId, inFlight: turn });
+            const description = String(turn);
+            const updateMask = { paths: ["description"] };
+            await registry.updateAgent({ agentId, profile: { description }, updateMask });
+          }
+        }),
+      );
+      await vi.waitFor(() => expect(first?.agents().length).toBeGreaterThan(60), SOON);
+      const [token, before] = [first.token(), [...first.agents()]];
+      await first[Symbol.asyncDispose]();
+      first = undefined;
+      const second = stack.use(aWatcher(two.operator, token));
+      await writing;
+
+      const seen = () => [...before, ...second.agents()];
+      const last = (agentId: string) => seen().findLast((agent) => agent.agentId === agentId);
+      await vi.waitFor(() => {
+        for (const agentId of ids) {
+          expect(last(agentId)?.profile?.description).toBe(String(turns));
+          expect(last(agentId)?.availability?.inFlight).toBe(turns);
+        }
+      }, SOON);
+      expect(goesBack(before)).toBe(false);
+      expect(goesBack(second.agents())).toBe(false);
+      expect(goesBack(second.agents(), (agent) => agent.availability?.inFlight ?? 0)).toBe(false);
+    },
+    30_000,
+  );
+});
+
 async function write(registry: Registry, agentId: string, turn: number): Promise<void> {
   if (turn % 3 === 0) await registry.heartbeat({ agentId, inFlight: turn % 5 });
   else if (turn % 3 === 1) await registry.adjustReputation({ agentId, delta: 0.1, reason: "x" });
@@ -258,12 +314,15 @@ function latest(agents: readonly Agent[]): Record<string, string> {
   return Object.fromEntries(agents.map((agent) => [agent.agentId, agent.etag]));
 }
 
-function goesBack(agents: readonly Agent[]): boolean {
-  const seen = new Map<string, bigint>();
-  return agents.some(({ agentId, etag }) => {
-    const version = BigInt(etag);
-    const isOlder = version < (seen.get(agentId) ?? 0n);
-    seen.set(agentId, version);
+function goesBack(
+  agents: readonly Agent[],
+  of: (agent: Agent) => number = ({ etag }) => Number(etag),
+): boolean {
+  const seen = new Map<string, number>();
+  return agents.some((agent) => {
+    const version = of(agent);
+    const isOlder = version < (seen.get(agent.agentId) ?? 0);
+    seen.set(agent.agentId, version);
     return isOlder;
   });
 }

@@ -1,4 +1,4 @@
-import type { Tx } from "@bourse/postgres";
+import { plainArray, type Tx, textArray } from "@bourse/postgres";
 import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
 import { initialReputation, type Reputation } from "@bourse/scoring";
 import type { Agent, Profile } from "../agent.ts";
@@ -22,6 +22,24 @@ interface AgentRow {
 
 const COLUMNS = `id, profile, max_concurrent, declared_state, declared_at, lease_ms, reputation,
   version, created_at, updated_at, unregistered_at`;
+
+/** What comes with a registration. */
+const TOLD =
+  "profile, max_concurrent, declared_state, declared_at, lease_ms, capabilities, metadata";
+
+/**
+ * Profiles travel as one value that is cut here: as elements of an array they would be written in hexadecimal and read
+ * again. Names of capabilities hold no blank, so a list of them travels as one text.
+ */
+const NEW = `(
+    select id, substr($2::bytea, first, last - first + 1) as profile, max_concurrent,
+      declared_state, declared_at, lease_ms, string_to_array(names, ' ') as capabilities, metadata
+    from unnest($1::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[],
+      $7::timestamptz[], $8::bigint[], $9::text[], $10::jsonb[])
+      as told (id, first, last, max_concurrent, declared_state, declared_at, lease_ms, names,
+        metadata)
+  ) as new`;
+const REPLACED = TOLD.replaceAll(/\w+/g, "new.$&");
 
 function toAgent(row: AgentRow): Agent {
   return {
@@ -55,21 +73,41 @@ export async function selectAgents(
 }
 
 /** What a heartbeat has to know of an agent. */
-export async function selectDeclaration(tx: Tx, agentId: string): Promise<Declaration | undefined> {
+export async function selectDeclarations(
+  tx: Tx,
+  agentIds: readonly string[],
+): Promise<ReadonlyMap<string, Declaration>> {
   const { rows } = await tx.query<AgentRow>({
-    name: "agent-declaration",
-    text: `select declared_state, lease_ms, max_concurrent, unregistered_at
-      from agents where id = $1`,
-    values: [agentId],
+    name: "agent-declarations",
+    text: `select id, declared_state, lease_ms, max_concurrent, unregistered_at
+      from agents where id = any($1)`,
+    values: [agentIds],
   });
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  return {
-    declaredState: row.declared_state,
-    leaseMs: row.lease_ms === null ? undefined : Number(row.lease_ms),
-    maxConcurrent: row.max_concurrent,
-    unregisteredAt: row.unregistered_at ?? undefined,
-  };
+  const declarations = rows.map((row) => {
+    const declaration: Declaration = {
+      declaredState: row.declared_state,
+      leaseMs: row.lease_ms === null ? undefined : Number(row.lease_ms),
+      maxConcurrent: row.max_concurrent,
+      unregisteredAt: row.unregistered_at ?? undefined,
+    };
+    return [row.id, declaration] as const;
+  });
+  return new Map(declarations);
+}
+
+/** What the registered of these agents can do. */
+export async function selectOffers(
+  tx: Tx,
+  agentIds: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  if (agentIds.length === 0) return new Map();
+  const { rows } = await tx.query<{ id: string; capabilities: string[] }>({
+    name: "agents-offers",
+    text: `select id, capabilities from agents
+      where id = any($1::text[]) and unregistered_at is null`,
+    values: [agentIds],
+  });
+  return new Map(rows.map(({ id, capabilities }) => [id, new Set(capabilities)]));
 }
 
 /** A page of agents by id. */
@@ -110,19 +148,11 @@ export async function selectChanges(
     name: from === 0n ? "agents-all" : "agents-changed",
     text: `select ${COLUMNS}, changed_in
       from agents
-      where changed_in >= $1::xid8 and changed_in < $2::xid8
-        and (changed_in, id) > ($3::xid8, $4)
-        ${from === 0n ? "and (unregistered_at is null or unregistered_at >= $6)" : ""}
+      where (changed_in, id) > ($1::xid8, $2) and changed_in < $3::xid8
+        ${from === 0n ? "and (unregistered_at is null or unregistered_at >= $5)" : ""}
       order by changed_in, id
-      limit $5`,
-    values: [
-      from,
-      until,
-      after?.changedIn ?? 0n,
-      after?.id ?? "",
-      limit,
-      ...(from === 0n ? [since] : []),
-    ],
+      limit $4`,
+    values: [after.changedIn, after.id, until, limit, ...(from === 0n ? [since] : [])],
   });
   return rows.map((row) => ({
     changedIn: BigInt(row.changed_in),
@@ -131,38 +161,35 @@ export async function selectChanges(
   }));
 }
 
-/** Writes new agents; answers with the ids of those that were not there. */
+/** Writes new agents, which come at one time; answers with the ids of those that were not there. */
 export async function insertAgents(
   tx: Tx,
   agents: readonly Agent<Profile>[],
 ): Promise<ReadonlySet<string>> {
   const { rows } = await tx.query<{ id: string }>({
     name: "agents-insert",
-    text: `insert into agents (${COLUMNS}, capabilities, metadata)
-      select ${COLUMNS}, string_to_array(capabilities, ' '), metadata
-      from ${UNNEST}
+    text: `insert into agents (id, ${TOLD}, version, created_at, updated_at)
+      select id, ${TOLD}, 1, $11, $11
+      from ${NEW}
       order by id
       on conflict on constraint agents_pkey do nothing
       returning id`,
-    values: columnsOf(agents),
+    values: valuesOf(agents),
   });
   return new Set(rows.map((row) => row.id));
 }
 
-/** Writes known agents whole. */
+/** Writes known agents, all locked and changed at one time, but for their reputation, which stays. */
 export async function replaceAgents(tx: Tx, agents: readonly Agent<Profile>[]): Promise<void> {
   await tx.query({
     name: "agents-replace",
     text: `update agents
-      set profile = new.profile, max_concurrent = new.max_concurrent,
-        declared_state = new.declared_state, declared_at = new.declared_at,
-        lease_ms = new.lease_ms, reputation = new.reputation, version = new.version,
-        updated_at = new.updated_at, unregistered_at = new.unregistered_at,
-        capabilities = string_to_array(new.capabilities, ' '), metadata = new.metadata,
+      set (${TOLD}) = row(${REPLACED}),
+        version = version + 1, updated_at = $11, unregistered_at = null,
         changed_in = pg_current_xact_id()
-      from ${UNNEST}
+      from ${NEW}
       where agents.id = new.id`,
-    values: columnsOf(agents),
+    values: valuesOf(agents),
   });
 }
 
@@ -187,27 +214,25 @@ export async function updateAgent(tx: Tx, agent: Agent): Promise<void> {
   });
 }
 
-const UNNEST = `unnest($1::text[], $2::bytea[], $3::integer[], $4::text[], $5::timestamptz[],
-    $6::bigint[], $7::jsonb[], $8::bigint[], $9::timestamptz[], $10::timestamptz[],
-    $11::timestamptz[], $12::text[], $13::jsonb[])
-  as new (${COLUMNS}, capabilities, metadata)`;
-
-/** Names of capabilities hold no blank, so a list of them travels as one text: unnest would flatten nested arrays. */
-function columnsOf(agents: readonly Agent<Profile>[]): unknown[] {
+function valuesOf(agents: readonly Agent<Profile>[]): unknown[] {
+  const profiles = agents.map((agent) => agent.profile);
+  let last = 0;
+  const ends = profiles.map((profile) => {
+    last += profile.encoded.length;
+    return last;
+  });
   return [
-    agents.map((agent) => agent.id),
-    agents.map((agent) => Buffer.from(agent.profile.encoded)),
-    agents.map((agent) => agent.profile.maxConcurrent),
-    agents.map((agent) => agent.declaredState),
-    agents.map((agent) => agent.declaredAt),
-    agents.map((agent) => agent.leaseMs ?? null),
-    agents.map((agent) => reputationColumn(agent.reputation)),
-    agents.map((agent) => agent.version),
-    agents.map((agent) => agent.createdAt),
-    agents.map((agent) => agent.updatedAt),
-    agents.map((agent) => agent.unregisteredAt ?? null),
-    agents.map((agent) => agent.profile.capabilities.join(" ")),
-    agents.map((agent) => JSON.stringify(agent.profile.metadata)),
+    textArray(agents.map((agent) => agent.id)),
+    Buffer.concat(profiles.map((profile) => profile.encoded)),
+    plainArray(ends.map((end, nth) => end - (profiles[nth]?.encoded.length ?? 0) + 1)),
+    plainArray(ends),
+    plainArray(profiles.map((profile) => profile.maxConcurrent)),
+    textArray(agents.map((agent) => agent.declaredState)),
+    textArray(agents.map((agent) => agent.declaredAt.toISOString())),
+    plainArray(agents.map((agent) => agent.leaseMs)),
+    textArray(profiles.map((profile) => profile.capabilities.join(" "))),
+    textArray(profiles.map((profile) => JSON.stringify(profile.metadata))),
+    agents[0]?.updatedAt,
   ];
 }
 

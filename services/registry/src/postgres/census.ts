@@ -23,15 +23,15 @@ export async function selectCapabilityCounts(tx: Tx): Promise<CapabilityCounts> 
   };
 }
 
-/** Registered agents with a lease, by id. */
-export async function selectLeased(
+/** Registered agents, by id. */
+export async function selectRegistered(
   tx: Tx,
   after: string,
   limit: number,
 ): Promise<readonly string[]> {
   const { rows } = await tx.query<{ id: string }>(
     `select id from agents
-     where lease_ms is not null and unregistered_at is null and id > $1
+     where unregistered_at is null and id > $1
      order by id
      limit $2`,
     [after, limit],
@@ -44,15 +44,15 @@ export async function selectCensus(tx: Tx): Promise<Census> {
   const { rows } = await tx.query<{
     registered: string;
     online_without_lease: string;
-    leased_online: readonly string[];
+    leased_else: readonly string[];
     mean_score: number;
   }>(
     `select count(*) as registered,
        count(*) filter (where declared_state = 'ONLINE' and lease_ms is null)
          as online_without_lease,
        coalesce(
-         array_agg(id) filter (where declared_state = 'ONLINE' and lease_ms is not null), '{}'
-       ) as leased_online,
+         array_agg(id) filter (where declared_state <> 'ONLINE' and lease_ms is not null), '{}'
+       ) as leased_else,
        coalesce(avg((reputation ->> 'score_ppm')::float8), 0) / 1e6 as mean_score
      from agents
      where unregistered_at is null`,
@@ -61,7 +61,7 @@ export async function selectCensus(tx: Tx): Promise<Census> {
   return {
     registered: Number(row?.registered ?? 0),
     onlineWithoutLease: Number(row?.online_without_lease ?? 0),
-    leasedOnlineIds: row?.leased_online ?? [],
+    leasedElseIds: row?.leased_else ?? [],
     meanScore: row?.mean_score ?? 0,
   };
 }

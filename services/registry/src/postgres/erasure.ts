@@ -1,4 +1,4 @@
-import { forgetRequestsOf, type Tx } from "@bourse/postgres";
+import { forgetRequestsOf, type Tx, textArray } from "@bourse/postgres";
 import type { Erasure, ErasureOrder, Removals, StepRefusal } from "../erasure.ts";
 
 interface StepRow {
@@ -44,7 +44,10 @@ function toErasure(row: ErasureRow): Erasure {
   };
 }
 
-/** Those of the ids that were erased, and those that are aliases. */
+/**
+ * Those of the ids that were erased, and those that are aliases. Each is looked up by its key: the limits keep the
+ * planner from reading the tables whole.
+ */
 export async function selectErased(
   tx: Tx,
   agentIds: readonly string[],
@@ -52,13 +55,20 @@ export async function selectErased(
   const { rows } = await tx.query<{ id: string }>({
     name: "agents-erased",
     text: `select asked.id
-      from unnest($1::text[]) as asked (id), erasure_salt
-      where exists (
+      from unnest($1::text[]) as asked (id),
+        lateral (
           select from erased_ids
-          where digest = sha256(salt || convert_to(asked.id, 'UTF8'))
-        )
-        or exists (select from agents where agents.id = asked.id and erased_at is not null)`,
-    values: [agentIds],
+          where digest = sha256((select salt from erasure_salt) || convert_to(asked.id, 'UTF8'))
+          limit 1
+        ) as erased
+      union all
+      select asked.id
+      from unnest($1::text[]) as asked (id),
+        lateral (
+          select from agents where agents.id = asked.id and erased_at is not null limit 1
+        ) as alias
+      where asked.id like 'erased-%'`,
+    values: [textArray(agentIds)],
   });
   return new Set(rows.map((row) => row.id));
 }
@@ -136,6 +146,7 @@ export async function insertErasure(
      where id = $1`,
     [agentId, erasure.requestedAt],
   );
+  await tx.query("delete from standings where agent_id = $1", [agentId]);
   await tx.query("update adjustments set reason = '' where agent_id = $1", [agentId]);
   await forgetRequestsOf(tx, agentId);
 }
@@ -159,6 +170,7 @@ export async function renameAgent(tx: Tx, { agentId, alias }: ErasureOrder): Pro
       agentId,
       alias,
     ]);
+    await tx.query("update pair_evidence set agent_id = $2 where agent_id = $1", [agentId, alias]);
     await tx.query("update adjustments set agent_id = $2 where agent_id = $1", [agentId, alias]);
     await tx.query(
       `with gone as (delete from agents where id = $1 returning changed_in)
@@ -168,6 +180,10 @@ export async function renameAgent(tx: Tx, { agentId, alias }: ErasureOrder): Pro
       [agentId],
     );
   }
+  await tx.query("update pair_evidence set requester_id = $2 where requester_id = $1", [
+    agentId,
+    alias,
+  ]);
   await tx.query("update outcomes set requester_id = $2, content = '' where requester_id = $1", [
     agentId,
     alias,

@@ -1,19 +1,66 @@
 import type { Pool, Tx } from "@bourse/postgres";
+import { type Evidence, NO_PAIR, type PairEvidence } from "@bourse/scoring";
 import type { Outcome } from "../outcome.ts";
-import type { Adjustment, KeptOutcome, RecordedOutcome } from "../store.ts";
+import type { Adjustment, ExplainedOutcome, KeptOutcome, RecordedOutcome } from "../store.ts";
+
+/** What a requester's outcomes about an agent weighed so far, over all and at the capability of one that is to come. */
+export async function selectPair(tx: Tx, outcome: Outcome): Promise<PairEvidence> {
+  const { agentId, requesterId, capability } = outcome;
+  const { rows } = await tx.query<{
+    capability: string;
+    success_micros: string;
+    failure_micros: string;
+    as_of_ms: string;
+  }>({
+    name: "pair-read",
+    text: `select capability, success_micros, failure_micros, as_of_ms from pair_evidence
+      where agent_id = $1 and requester_id = $2 and capability in ('', $3)`,
+    values: [agentId, requesterId, capability],
+  });
+  const known = new Map<string, Evidence>(
+    rows.map((row) => [
+      row.capability,
+      {
+        successMicros: BigInt(row.success_micros),
+        failureMicros: BigInt(row.failure_micros),
+        asOfMs: BigInt(row.as_of_ms),
+      },
+    ]),
+  );
+  const all = known.get("") ?? NO_PAIR.all;
+  known.delete("");
+  return { all, byCapability: known };
+}
 
 /** Keeps an outcome; answers with the one of this id that was kept before, if there is one. */
 export async function insertOutcome(
   tx: Tx,
   outcome: Outcome,
-  kept: KeptOutcome & { readonly counted: boolean; readonly now: Date },
+  kept: KeptOutcome & {
+    readonly counted: boolean;
+    readonly pair: PairEvidence;
+    readonly now: Date;
+  },
 ): Promise<KeptOutcome | undefined> {
-  const { rowCount } = await tx.query({
+  const pairs = kept.counted ? [["", kept.pair.all] as const, ...kept.pair.byCapability] : [];
+  const { rows: written } = await tx.query({
     name: "outcome-insert",
-    text: `insert into outcomes (id, agent_id, requester_id, capability, success, counted, ended_at,
-        recorded_at, content, answer)
-      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-      on conflict on constraint outcomes_pkey do nothing`,
+    text: `with kept as (
+        insert into outcomes (id, agent_id, requester_id, capability, success, counted, ended_at,
+          recorded_at, content, answer, weight_ppm)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        on conflict on constraint outcomes_pkey do nothing
+        returning agent_id, requester_id
+      ), pairs as (
+        insert into pair_evidence (agent_id, requester_id, capability, success_micros,
+          failure_micros, as_of_ms)
+        select agent_id, requester_id, pair.*
+        from kept, unnest($12::text[], $13::bigint[], $14::bigint[], $15::bigint[]) as pair
+        on conflict on constraint pair_evidence_pkey do update
+        set success_micros = excluded.success_micros, failure_micros = excluded.failure_micros,
+          as_of_ms = excluded.as_of_ms
+      )
+      select from kept`,
     values: [
       outcome.id,
       outcome.agentId,
@@ -25,9 +72,14 @@ export async function insertOutcome(
       kept.now,
       kept.content,
       kept.answer,
+      outcome.weightPpm,
+      pairs.map(([capability]) => capability),
+      pairs.map(([, evidence]) => evidence.successMicros),
+      pairs.map(([, evidence]) => evidence.failureMicros),
+      pairs.map(([, evidence]) => evidence.asOfMs),
     ],
   });
-  if (rowCount === 1) return undefined;
+  if (written.length === 1) return undefined;
   const { rows } = await tx.query<{ content: Buffer; answer: Buffer }>(
     "select content, answer from outcomes where id = $1",
     [outcome.id],
@@ -58,6 +110,64 @@ export async function selectOutcomes(
       { ...row, agentId, endedAt },
     ]),
   );
+}
+
+/** Outcomes of an agent, the last recorded first, those behind `after`; "" is any capability. */
+export async function selectEvidence(
+  pool: Pool,
+  { agentId, capability }: { readonly agentId: string; readonly capability: string },
+  after: { readonly recordedAt: Date; readonly id: string } | undefined,
+  limit: number,
+): Promise<readonly ExplainedOutcome[]> {
+  const values: unknown[] = [agentId, limit];
+  const place = (value: unknown) => `$${values.push(value)}`;
+  const named = capability === "" ? "" : `and outcomes.capability = ${place(capability)}`;
+  const behind =
+    after === undefined
+      ? ""
+      : `and (recorded_at, id) < (${place(after.recordedAt)}::timestamptz, ${place(after.id)})`;
+  const { rows } = await pool.query<{
+    id: string;
+    agent_id: string;
+    requester_id: string;
+    capability: string;
+    success: boolean;
+    counted: boolean;
+    weight_ppm: string;
+    ended_at: Date;
+    recorded_at: Date;
+    answer: Buffer;
+    pair_micros: string | null;
+  }>(
+    `select id, agent_id, requester_id, outcomes.capability, success, counted, weight_ppm, ended_at,
+       recorded_at, answer, success_micros + failure_micros as pair_micros
+     from outcomes left join pair_evidence using (agent_id, requester_id, capability)
+     where agent_id = $1 ${named} ${behind}
+     order by recorded_at desc, id desc
+     limit $2`,
+    values,
+  );
+  return rows.map(({ id, success, counted, answer, capability: at, ...row }) => ({
+    ...{ id, success, counted, answer, capability: at },
+    agentId: row.agent_id,
+    requesterId: row.requester_id,
+    weightPpm: BigInt(row.weight_ppm),
+    endedAt: row.ended_at,
+    recordedAt: row.recorded_at,
+    pairMicros: row.pair_micros === null ? undefined : BigInt(row.pair_micros),
+  }));
+}
+
+/** How a score was moved by hand, the latest first. */
+export async function selectAdjustments(
+  pool: Pool,
+  agentId: string,
+): Promise<readonly Pick<Adjustment, "deltaPpm" | "madeAt">[]> {
+  const { rows } = await pool.query<{ delta_ppm: string; made_at: Date }>(
+    `select delta_ppm, made_at from adjustments where agent_id = $1 order by version desc limit 100`,
+    [agentId],
+  );
+  return rows.map((row) => ({ deltaPpm: BigInt(row.delta_ppm), madeAt: row.made_at }));
 }
 
 /** Keeps why a score was moved by hand. */

@@ -1,14 +1,39 @@
-import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import type {
+  HeartbeatRequest,
+  KeepAliveRequest,
+  RegistryService,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { Rejection } from "@bourse/rpc/rejection";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
-import { type Declaration, nextHeartbeatMs, type State } from "../availability.ts";
-import { declarationOf, decodeMs, decodeState, encodeAvailability } from "../codec.ts";
+import {
+  type Declaration,
+  NO_LOAD,
+  nextHeartbeatMs,
+  type Presence,
+  type State,
+} from "../availability.ts";
+import { declarationOf, decodeLoad, decodeMs, decodeState, encodeAvailability } from "../codec.ts";
+import type { Reason } from "../reasons.ts";
 import type { Parts } from "./parts.ts";
 
-/** Heartbeat: the database is written only when what is declared changes. */
-export function beating(parts: Parts): Pick<ServiceImpl<typeof RegistryService>, "heartbeat"> {
+type Beating = Pick<ServiceImpl<typeof RegistryService>, "heartbeat" | "keepAlive">;
+
+/** Heartbeat and KeepAlive: the database is written only when what is declared changes. */
+export function beating(parts: Parts): Beating {
   const { store, availability, now } = parts;
+
+  /** What an agent declared; `last` when the database is away. */
+  async function declarationFor(agentId: string, last?: Declaration): Promise<Declaration> {
+    const stored = await store.readDeclaration(agentId).catch((error: unknown) => {
+      if (last === undefined) throw error;
+      parts.onFault(error, "a stream of heartbeats goes on with what its agent last declared");
+      return last;
+    });
+    if (stored === undefined || stored.unregisteredAt !== undefined) throw notFound(agentId);
+    return stored;
+  }
 
   /** Writes down what is declared anew; what is not asked for stays as another heartbeat may have made it meanwhile. */
   async function declare(
@@ -38,31 +63,97 @@ export function beating(parts: Parts): Pick<ServiceImpl<typeof RegistryService>,
     return declarationOf(after);
   }
 
+  async function beat(
+    request: HeartbeatRequest | KeepAliveRequest,
+    stored: Declaration,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { agentId } = request;
+    const lease = decodeMs(request.lease);
+    const asked = {
+      declaredState: decodeState(request.declaredState),
+      leaseMs: lease === undefined ? undefined : Number(lease),
+    };
+    const declared = declaredAfter(stored, asked);
+    const { leaseMs } = declared;
+    const at = now();
+    const leaseExpireAt = leaseMs === undefined ? undefined : new Date(at.getTime() + leaseMs);
+    const reported = decodeLoad(request);
+    // First, so that a heartbeat that is refused has changed nothing.
+    const presence = await availability.beat({ agentId, now: at, reported, leaseExpireAt });
+    const declaration = isDeclared(stored, declared)
+      ? stored
+      : await declare(agentId, asked, at, signal);
+    return { declaration, presence, at };
+  }
+
+  /** What is answered on a stream while the store of leases is away: what is known. */
+  async function unwritten(agentId: string, declaration: Declaration): Promise<Answer> {
+    const presence = (await availability.read([agentId])).get(agentId);
+    const known = presence ?? { reported: NO_LOAD, openSlots: 0, ...NEVER_HEARD };
+    return { declaration, presence: { ...known, isStale: true }, at: now() };
+  }
+
   return {
     async heartbeat(request, ctx) {
-      const { agentId, inFlight } = request;
-      const stored = await store.readDeclaration(agentId);
-      if (stored === undefined || stored.unregisteredAt !== undefined) throw notFound(agentId);
-      const lease = decodeMs(request.lease);
-      const asked = {
-        declaredState: decodeState(request.declaredState),
-        leaseMs: lease === undefined ? undefined : Number(lease),
-      };
-      const declared = declaredAfter(stored, asked);
-      const { leaseMs } = declared;
-      const at = now();
-      const leaseExpireAt = leaseMs === undefined ? undefined : new Date(at.getTime() + leaseMs);
-      // First, so that a heartbeat that is refused has changed nothing.
-      const presence = await availability.beat({ agentId, now: at, inFlight, leaseExpireAt });
-      const declaration = isDeclared(stored, declared)
-        ? stored
-        : await declare(agentId, asked, at, ctx.signal);
+      const stored = await declarationFor(request.agentId);
+      const answer = await beat(request, stored, ctx.signal);
+      const nextMs = nextMsOf(answer);
       return {
-        availability: encodeAvailability(declaration, presence, at),
-        ...(leaseMs !== undefined && { nextHeartbeatIn: durationFromMs(nextHeartbeatMs(leaseMs)) }),
+        availability: encodeAvailability(answer.declaration, answer.presence, answer.at),
+        ...(nextMs !== undefined && { nextHeartbeatIn: durationFromMs(nextMs) }),
       };
     },
+
+    async *keepAlive(requests, ctx) {
+      let agentId: string | undefined;
+      let last: Declaration | undefined;
+      for await (const request of requests) {
+        agentId ??= request.agentId;
+        if (request.agentId !== agentId) throw agentChanged(agentId, request.agentId);
+        const stored = await declarationFor(agentId, last);
+        const answer = await beat(request, stored, ctx.signal).catch((error: unknown) => {
+          if (!isAway(error)) throw error;
+          return unwritten(request.agentId, stored);
+        });
+        last = answer.declaration;
+        const nextMs = nextMsOf(answer);
+        yield {
+          availability: encodeAvailability(answer.declaration, answer.presence, answer.at),
+          ...(nextMs !== undefined && { nextMessageIn: durationFromMs(nextMs) }),
+        };
+      }
+    },
   };
+}
+
+/** What became of a sign of life. */
+interface Answer {
+  readonly declaration: Declaration;
+  readonly presence: Presence;
+  readonly at: Date;
+}
+
+const NEVER_HEARD = { slotsChangedAt: undefined, heardAt: undefined, leaseExpireAt: undefined };
+/** What was not written down is to come again within this time; not at once, since a million agents wait. */
+const AGAIN_MS_MAX = 5_000;
+
+function nextMsOf({ declaration: { leaseMs }, presence }: Answer): number | undefined {
+  const dueMs = leaseMs === undefined ? undefined : nextHeartbeatMs(leaseMs);
+  return presence.isStale === true ? Math.min(dueMs ?? AGAIN_MS_MAX, AGAIN_MS_MAX) : dueMs;
+}
+
+function isAway(error: unknown): boolean {
+  const reason: Reason = "AVAILABILITY_UNAVAILABLE";
+  return error instanceof Rejection && error.reason === reason;
+}
+
+function agentChanged(agentId: string, other: string): Rejection {
+  const reason: Reason = "AGENT_CHANGED";
+  return new Rejection(reason, `the stream is of agent '${agentId}', not of '${other}'`, {
+    metadata: { agent_id: agentId },
+    faults: [{ field: "agent_id", reason, description: "must be the same in every message" }],
+  });
 }
 
 type Declared = Pick<Declaration, "declaredState" | "leaseMs">;

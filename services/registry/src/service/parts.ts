@@ -1,5 +1,6 @@
 import type { Feed } from "@bourse/postgres/feed";
 import type { AvailabilityStore } from "../availability-store.ts";
+import type { BreakerStore } from "../breaker-store.ts";
 import type { Tell } from "../events.ts";
 import type { RegistryMetrics } from "../metrics.ts";
 import type { RegistryStore } from "../store.ts";
@@ -8,6 +9,7 @@ import type { RegistryStore } from "../store.ts";
 export interface Parts {
   readonly store: RegistryStore;
   readonly availability: AvailabilityStore;
+  readonly breakers: BreakerStore;
   readonly feed: Feed;
   readonly now: () => Date;
   /** A UUID that sorts by time. */

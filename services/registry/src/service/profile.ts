@@ -71,6 +71,7 @@ export function updating(parts: Parts): Updating {
             const version = before.version + 1n;
             const after = { ...before, version, updatedAt: at, unregisteredAt: at };
             await unit.updateAgent(after);
+            await unit.rankAgents([after], at);
             await unit.enqueue([lineageOf("agent_unregistered", after, at, newId(), {})], at);
             changed = true;
             return { agent: encodeAgent(after, undefined, at) };

@@ -17,11 +17,13 @@ type Reading = Pick<
 const PAGE_BYTES_MAX = 2 * 1024 * 1024;
 
 /** The calls that change nothing and end. */
-export function reading({ store, availability, now }: Parts): Reading {
+export function reading({ store, availability, breakers, now }: Parts): Reading {
   async function encodeAll(agents: readonly Agent[]) {
     const presences = await availability.read(agents.map((agent) => agent.id));
     const at = now();
-    return agents.map((agent) => encodeAgent(agent, presences.get(agent.id), at));
+    return agents.map((agent) =>
+      encodeAgent(agent, presences.get(agent.id), at, breakers.known(agent.id)),
+    );
   }
 
   return {

@@ -3,6 +3,7 @@ import {
   AdjustReputationRequestSchema,
   AdjustReputationResponseSchema,
   RecordOutcomeRequestSchema,
+  type RecordOutcomeResponse,
   RecordOutcomeResponseSchema,
   type RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
@@ -16,9 +17,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
 import { decodeOutcome, encodeReputation } from "../codec.ts";
 import { lineageOf } from "../lineage.ts";
-import { adjust, counts, fold } from "../outcome.ts";
+import { adjust, breakerEvents, counts, fold, type Outcome } from "../outcome.ts";
 import type { Reason } from "../reasons.ts";
 import type { RecordedOutcome } from "../store.ts";
+import { changeBreaker } from "./breaker.ts";
 import type { Parts } from "./parts.ts";
 
 type Judging = Pick<
@@ -29,6 +31,18 @@ type Judging = Pick<
 /** RecordOutcome and AdjustReputation, which move a reputation, and BatchGetOutcomes. */
 export function judging(parts: Parts): Judging {
   const { store, now, tell } = parts;
+  const change = changeBreaker(parts);
+
+  /** Outcomes move the breaker too. It is told after the commit, also of a repetition, which it ignores. */
+  async function tellBreaker(outcome: Outcome, response: RecordOutcomeResponse): Promise<void> {
+    const events = breakerEvents(outcome, {
+      beforePpm: toPpm(response.before?.calibration ?? 1),
+      afterPpm: toPpm(response.after?.calibration ?? 1),
+    });
+    await change(outcome.agentId, outcome.capability, events).catch((error: unknown) =>
+      parts.onFault(error, "a breaker could not be told of an outcome"),
+    );
+  }
 
   return {
     async recordOutcome(request, ctx) {
@@ -41,20 +55,23 @@ export function judging(parts: Parts): Judging {
         const at = now();
         const before = (await unit.lockAgents([outcome.agentId])).get(outcome.agentId);
         if (before === undefined) throw notFound(outcome.agentId);
-        const reputation = fold(before.reputation, outcome, at);
+        const record = { reputation: before.reputation, pair: await unit.readPair(outcome) };
+        const { reputation, pair } = fold(record, outcome, at);
         const response = create(RecordOutcomeResponseSchema, {
           before: encodeReputation(before.reputation, at),
           after: encodeReputation(reputation, at),
         });
         const answer = toBinary(RecordOutcomeResponseSchema, response);
-        const kept = await unit.insertOutcome(outcome, { content, answer, counted, now: at });
+        const kept = await unit.insertOutcome(outcome, { content, answer, counted, pair, now: at });
         if (kept !== undefined) {
           if (Buffer.compare(kept.content, content) !== 0) throw outcomeReused(outcome.id);
           return { answer: kept.answer, repeated: true };
         }
         if (counted) {
           const version = before.version + 1n;
-          await unit.updateAgent({ ...before, reputation, version, updatedAt: at });
+          const after = { ...before, reputation, version, updatedAt: at };
+          await unit.updateAgent(after);
+          await unit.rankAgents([after], at);
         }
         return { answer, repeated: false };
       }, ctx);
@@ -64,7 +81,9 @@ export function judging(parts: Parts): Judging {
         parts.metrics.outcomeRecorded(counted ? (success ? "success" : "failure") : "ignored");
         tell("outcome_recorded", { outcome_id: id, agent_id: agentId, success, counted });
       }
-      return fromBinary(RecordOutcomeResponseSchema, answer);
+      const response = fromBinary(RecordOutcomeResponseSchema, answer);
+      if (counted) await tellBreaker(outcome, response);
+      return response;
     },
 
     async batchGetOutcomes({ outcomeIds }) {
@@ -97,6 +116,7 @@ export function judging(parts: Parts): Judging {
             const after = { ...before, reputation, version, updatedAt: at };
             scorePpm = reputation.scorePpm;
             await unit.updateAgent(after);
+            await unit.rankAgents([after], at);
             const madeBy = formatPrincipal(ctx.values.get(principalKey));
             await unit.insertAdjustment({ agentId, version, deltaPpm, reason, madeBy, madeAt: at });
             const event = lineageOf("reputation_adjusted", after, at, parts.newId(), {

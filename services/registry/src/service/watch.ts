@@ -1,14 +1,14 @@
-import type { FeedRange } from "@bourse/postgres/feed";
-import type { Agent as AgentMessage } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import type {
-  RegistryService,
+import type { FeedPage, FeedRange } from "@bourse/postgres/feed";
+import {
+  type RegistryService,
   WatchAgentsResponseSchema,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { encodedAll } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
-import { encodeAgent } from "../codec.ts";
+import { agentBytes, agentEventBytes } from "../agent-bytes.ts";
 import { createConcerns } from "../concerns.ts";
 import { hasMissed } from "../erasure.ts";
 import type { Reason } from "../reasons.ts";
@@ -27,12 +27,14 @@ const SLACK_MS = 60_000;
  * so that an older state of an agent never follows a newer one.
  */
 export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>, "watchAgents"> {
-  const { store, availability, feed, now } = parts;
+  const { store, availability, breakers, feed, now } = parts;
 
-  async function encodeAll(agents: readonly Agent[]): Promise<AgentMessage[]> {
+  async function encodeAll(agents: readonly Agent[]): Promise<Uint8Array[]> {
     const presences = await availability.read(agents.map((agent) => agent.id));
     const at = now();
-    return agents.map((agent) => encodeAgent(agent, presences.get(agent.id), at));
+    return agents.map((agent) =>
+      agentBytes(agent, presences.get(agent.id), at, breakers.known(agent.id)),
+    );
   }
 
   return {
@@ -44,17 +46,23 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
         store,
         atOnce: AT_ONCE,
         wake: feed.wake,
-        onFault: (error) => parts.onFault(error, "leased agents could not be listed"),
+        onFault: (error) => parts.onFault(error, "registered agents could not be listed"),
       });
-      const unsubscribe = availability.subscribe(concerns.hear);
+      const hearBreakers = (agentIds: readonly string[]) =>
+        concerns.hear({ kind: "agents", agentIds });
+      const subscriptions = [
+        availability.subscribe(concerns.hear),
+        breakers.subscribe(hearBreakers),
+      ];
       // Until when all that was heard has been told: a watcher that resumes hears the rest again.
       let toldAt = resumed?.since ?? since;
       try {
         if (resumed !== undefined) {
           concerns.hear(await availability.changesSince(resumed.since));
+          hearBreakers(await breakers.changedSince(resumed.since));
         }
         const oldest = new Date(since.getTime() - SLACK_MS);
-        const events = feed.follow<AgentMessage>({
+        const events = feed.followPages<Uint8Array>({
           token: resumed?.feedToken ?? "",
           signal: ctx.signal,
           idleMs: IDLE_MS,
@@ -63,7 +71,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
             if (hasMissed(await store.readRemovals(), range.from, removed)) throw missed();
             const messages = await encodeAll(rows.map((row) => row.value));
             return rows.map(({ changedIn, id }, index) => {
-              return { changedIn, id, value: messages[index] as AgentMessage };
+              return { changedIn, id, value: messages[index] as Uint8Array };
             });
           },
           others: async () => {
@@ -76,12 +84,9 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
             return encodeAll(agents);
           },
         });
-        for await (const event of events) {
-          const message = encodeEvent(event, toldAt);
-          if (message !== undefined) yield message;
-        }
+        for await (const event of events) yield* encodeEvent(event, toldAt);
       } finally {
-        unsubscribe();
+        for (const unsubscribe of subscriptions) unsubscribe();
         concerns.end();
       }
     },
@@ -93,24 +98,38 @@ function missed(): Rejection {
   return new Rejection(reason, "an agent was erased that you may still know: watch anew");
 }
 
-type Event =
-  | { readonly kind: "item"; readonly value: AgentMessage; readonly token: string }
-  | { readonly kind: "synced" | "idle" | "caught-up"; readonly token: string };
+type WatchEvent = MessageInitShape<typeof WatchAgentsResponseSchema>;
 
-function encodeEvent(
-  event: Event,
-  at: Date,
-): MessageInitShape<typeof WatchAgentsResponseSchema> | undefined {
-  const resumeToken = event.token === "" ? "" : formatResumeToken(event.token, at);
+/** What is held at most for a watcher that does not read. */
+const TOGETHER_BYTES = 64 * 1024;
+
+function* encodeEvent(event: FeedPage<Uint8Array>, at: Date): Generator<WatchEvent> {
+  const format = (token: string) => (token === "" ? "" : formatResumeToken(token, at));
+  const encode = (token: string) => Buffer.from(format(token));
   switch (event.kind) {
-    case "item":
-      return { event: { case: "agent", value: event.value }, resumeToken };
+    case "page": {
+      const [token, lastToken] = [encode(event.token), encode(event.lastToken)];
+      const last = event.values.length - 1;
+      let together: Uint8Array[] = [];
+      let bytes = 0;
+      for (const [nth, agent] of event.values.entries()) {
+        together.push(agentEventBytes(agent, nth === last ? lastToken : token));
+        bytes += agent.length;
+        if (bytes < TOGETHER_BYTES && nth < last) continue;
+        yield encodedAll(WatchAgentsResponseSchema, together);
+        together = [];
+        bytes = 0;
+      }
+      return;
+    }
     case "synced":
-      return { event: { case: "synced", value: true }, resumeToken };
+      yield { event: { case: "synced", value: true }, resumeToken: format(event.token) };
+      return;
     case "idle":
-      return { event: { case: "idle", value: true }, resumeToken };
+      yield { event: { case: "idle", value: true }, resumeToken: format(event.token) };
+      return;
     case "caught-up":
       // Its token stood with the last agent of the round.
-      return undefined;
+      return;
   }
 }

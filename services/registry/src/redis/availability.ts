@@ -1,0 +1,148 @@
+import {
+  type AvailabilityChange,
+  type AvailabilityStore,
+  KEPT_MS,
+  LOOK_MS,
+} from "../availability-store.ts";
+import { reckon, type ShardView } from "../shard.ts";
+import { commandsOf } from "./commands.ts";
+import { type Away, available, type RedisConnection } from "./connection.ts";
+import { createKnown } from "./known.ts";
+import { repeat } from "./repeat.ts";
+import { SHARDS } from "./shards.ts";
+
+const AWAY: Away = {
+  reason: "AVAILABILITY_UNAVAILABLE",
+  text: "the store of leases is away: try again",
+};
+
+/** How the availability of all replicas is kept in Redis. */
+export interface RedisAvailabilityOptions {
+  /** Stays open when the store is closed. */
+  readonly redis: RedisConnection;
+  readonly now: () => Date;
+  /** Stands before every key; `registry` when absent. */
+  readonly prefix?: string;
+}
+
+/**
+ * Availability in Redis; works also when Redis is away, as far as it can.
+ *
+ * Per shard, each with a TTL: the presence and the slots of every agent, when leases and slots end, what changed when,
+ * and a clock. A replica reads every shard ten times a second, so that its watchers hear of what came through other
+ * replicas; a lost reading is made up by the next, since changes are read from a cursor on. Whichever replica first
+ * sees that slots are due ends them, which is a change like any other.
+ */
+export async function createRedisAvailability(
+  options: RedisAvailabilityOptions,
+): Promise<AvailabilityStore> {
+  const { now, prefix = "registry" } = options;
+  const commands = commandsOf(options.redis.client, prefix);
+  const listeners = new Set<(change: AvailabilityChange) => void>();
+  const known = createKnown();
+  const views: (ShardView | undefined)[] = Array.from({ length: SHARDS });
+  const openedMs = now().getTime();
+  let leases = 0;
+
+  async function lookAt(shard: number): Promise<readonly string[] | "lost"> {
+    const nowMs = now().getTime();
+    const view = views[shard];
+    const seen = view ?? { epoch: "", cursor: 0, lapsedMs: nowMs };
+    // A clock that was set back has made leases hold again that were told to have lapsed.
+    const [afterMs, untilMs] = [Math.min(seen.lapsedMs, nowMs), Math.max(seen.lapsedMs, nowMs)];
+    const query = { cursor: seen.cursor, afterMs, untilMs, nowMs };
+    const report = await commands.readShard(shard, query);
+    const { next, agentIds, lost } = reckon(view, report, nowMs);
+    views[shard] = next;
+    // Those that fail are due the next time, too.
+    await Promise.allSettled(report.due.map((id) => commands.endSlots(id, new Date(nowMs))));
+    return lost ? "lost" : agentIds;
+  }
+
+  async function look(): Promise<void> {
+    const stale = known.takeStale();
+    // A shard that cannot be read keeps its place; what the others told must be told on, since theirs have moved.
+    const looks = await Promise.allSettled(views.map((_, shard) => lookAt(shard)));
+    const seen = looks.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const isBack = seen.length === looks.length;
+    if (stale !== undefined && !isBack) known.giveBack(stale);
+    if (seen.includes("lost")) known.clear();
+    const isAll = seen.includes("lost") || (isBack && stale?.kind === "all");
+    const changed = seen.flatMap((ids) => (ids === "lost" ? [] : ids));
+    if (isBack && stale?.kind === "agents") changed.push(...stale.agentIds);
+    if (!isAll && changed.length === 0) return;
+    const change: AvailabilityChange = isAll
+      ? { kind: "all" }
+      : { kind: "agents", agentIds: [...new Set(changed)] };
+    for (const listener of listeners) listener(change);
+  }
+
+  // Where Redis can be read, watchers begin with what it knows.
+  await look();
+  const looking = repeat(LOOK_MS, look);
+  const forgetting = setInterval(known.forgetOld, KEPT_MS).unref();
+  return {
+    async beat(beat) {
+      const presence = await available(AWAY, () => commands.beat(beat));
+      known.remember(beat.agentId, presence);
+      return presence;
+    },
+    async read(agentIds) {
+      const found = await Promise.all(
+        agentIds.map(async (agentId) => {
+          try {
+            const presence = await commands.read(agentId);
+            known.remember(agentId, presence);
+            return presence;
+          } catch {
+            return known.stale(agentId);
+          }
+        }),
+      );
+      return new Map(
+        agentIds.flatMap((agentId, index) => {
+          const presence = found[index];
+          return presence === undefined ? [] : [[agentId, presence] as const];
+        }),
+      );
+    },
+    async countLeases() {
+      leases = await commands.countLeases(now()).catch(() => leases);
+      return leases;
+    },
+    acquireSlot: (claim) => available(AWAY, () => commands.acquireSlot(claim)),
+    renewSlot: (slot) => available(AWAY, () => commands.renewSlot(slot, slot.now, slot.expireAt)),
+    releaseSlot: (slot) => available(AWAY, () => commands.releaseSlot(slot, slot.now)),
+    async forget(agentId) {
+      known.remember(agentId, undefined);
+      await commands.forget(agentId).catch(() => {});
+    },
+    async changesSince(since) {
+      const sinceMs = since.getTime();
+      const nowMs = now().getTime();
+      const query = { cursor: sinceMs * 1_000, afterMs: sinceMs, untilMs: nowMs, nowMs };
+      try {
+        const reports = await Promise.all(
+          views.map((_, shard) => commands.readShard(shard, query)),
+        );
+        const isLost = reports.some(({ epoch }) => epoch === "" || Number(epoch) > query.cursor);
+        if (isLost) return { kind: "all" };
+        const agentIds = reports.flatMap(({ changed, lapsed }) => [...changed, ...lapsed]);
+        return { kind: "agents", agentIds: [...new Set(agentIds)] };
+      } catch {
+        return { kind: "all" };
+      }
+    },
+    toldUntil() {
+      return new Date(Math.min(...views.map((view) => view?.lapsedMs ?? openedMs)));
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(forgetting);
+      await looking[Symbol.asyncDispose]();
+    },
+  };
+}

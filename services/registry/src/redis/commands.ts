@@ -1,0 +1,182 @@
+import type { Load, Presence } from "../availability.ts";
+import {
+  type Beat,
+  KEPT_MS,
+  SLOTS_MAX,
+  type SlotAnswer,
+  type SlotClaim,
+  type SlotKey,
+} from "../availability-store.ts";
+import type { ShardReport } from "../shard.ts";
+import type { RedisClient } from "./connection.ts";
+import { keysOf, SHARDS, shardOf } from "./shards.ts";
+
+/** What is asked of a shard. */
+export interface ShardQuery {
+  /** Changes after this, in microseconds. */
+  readonly cursor: number;
+  /** Leases that lapsed after this, in milliseconds ... */
+  readonly afterMs: number;
+  /** ... and until this. */
+  readonly untilMs: number;
+  readonly nowMs: number;
+}
+
+/** What a shard answers. */
+export interface ShardAnswer extends ShardReport {
+  /** Agents with slots that have to end. */
+  readonly due: readonly string[];
+}
+
+type Asked = "acquire" | "renew" | "release" | "end";
+type Values = readonly (string | number)[];
+
+/** The scripts, as ioredis defines them. */
+interface Scripts {
+  registryBeat(...values: Values): Promise<readonly [string, string, string, string, string]>;
+  registrySlot(...values: Values): Promise<string>;
+  registryForget(...values: Values): Promise<number>;
+  registryChanges(...values: Values): Promise<readonly [string, string, ...(readonly string[])[]]>;
+}
+
+/** How many agents have their slots ended at once; the others wait for the next look. */
+const DUE_MAX = 1_000;
+
+/** Every command that availability sends to Redis; each fails when Redis does. */
+export type Commands = ReturnType<typeof commandsOf>;
+
+/** The commands over a connection; `prefix` stands before every key. */
+export function commandsOf(client: RedisClient, prefix: string) {
+  const redis = client as RedisClient & Scripts;
+  const key = keysOf(prefix);
+
+  function slot(asked: Asked, { agentId, slotId }: SlotKey, now: Date, ...rest: Values) {
+    const shard = shardOf(agentId);
+    return redis.registrySlot(
+      key.presence(agentId),
+      key.slots(agentId),
+      key.slotEnds(shard),
+      key.changes(shard),
+      key.clock(shard),
+      ...[asked, agentId, slotId, now.getTime(), rest[0] ?? 0, KEPT_MS, ...rest.slice(1)],
+    );
+  }
+
+  return {
+    async beat(beat: Beat): Promise<Presence> {
+      const { agentId, leaseExpireAt, reported = {} } = beat;
+      const shard = shardOf(agentId);
+      const [inFlight, queueLength, utilizationPpm, openSlots, slotsMs] = await redis.registryBeat(
+        key.presence(agentId),
+        key.leases(shard),
+        key.changes(shard),
+        key.clock(shard),
+        agentId,
+        beat.now.getTime(),
+        reported.inFlight ?? "",
+        reported.queueLength ?? "",
+        reported.utilizationPpm ?? "",
+        leaseExpireAt?.getTime() ?? 0,
+        beat.isFresh === true ? 1 : 0,
+        KEPT_MS,
+      );
+      return {
+        reported: loadOf(inFlight, queueLength, utilizationPpm),
+        openSlots: Number(openSlots),
+        slotsChangedAt: dateOf(slotsMs),
+        heardAt: beat.now,
+        leaseExpireAt,
+      };
+    },
+
+    async read(agentId: string): Promise<Presence | undefined> {
+      const values = await redis.hmget(key.presence(agentId), ...FIELDS);
+      if (values.every((value) => value === null)) return undefined;
+      const [inFlight, queueLength, utilizationPpm, openSlots, slotsMs, heardMs, expireMs] = values;
+      return {
+        reported: loadOf(inFlight, queueLength, utilizationPpm),
+        openSlots: Number(openSlots ?? 0),
+        slotsChangedAt: dateOf(slotsMs),
+        heardAt: dateOf(heardMs),
+        leaseExpireAt: dateOf(expireMs),
+      };
+    },
+
+    async countLeases(now: Date): Promise<number> {
+      const shards = Array.from({ length: SHARDS }, (_, shard) => key.leases(shard));
+      const after = `(${now.getTime()}`;
+      const counts = await Promise.all(shards.map((name) => redis.zcount(name, after, "+inf")));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+
+    async forget(agentId: string): Promise<void> {
+      const shard = shardOf(agentId);
+      const shared = [key.leases(shard), key.changes(shard), key.slotEnds(shard)];
+      await redis.registryForget(key.presence(agentId), key.slots(agentId), ...shared, agentId);
+    },
+
+    async readShard(shard: number, query: ShardQuery): Promise<ShardAnswer> {
+      const keys = [key.leases(shard), key.changes(shard), key.clock(shard), key.slotEnds(shard)];
+      const { cursor, afterMs, untilMs, nowMs } = query;
+      const report = await redis.registryChanges(...keys, cursor, afterMs, untilMs, nowMs, DUE_MAX);
+      const [epoch, last, changed = [], lapsed = [], due = []] = report;
+      return { epoch, last: Number(last), changed, lapsed, due };
+    },
+
+    async acquireSlot(claim: SlotClaim): Promise<SlotAnswer> {
+      const { now, expireAt, maxConcurrent, takesWork, isLeased } = claim;
+      const answer = await slot(
+        "acquire",
+        claim,
+        now,
+        expireAt.getTime(),
+        maxConcurrent,
+        SLOTS_MAX,
+        takesWork ? 1 : 0,
+        isLeased ? 1 : 0,
+      );
+      if (answer === "full") return "FULL";
+      if (answer === "unavailable") return "NOT_AVAILABLE";
+      return { expireAt: new Date(Number(answer.replace("open:", ""))) };
+    },
+
+    async renewSlot(key: SlotKey, now: Date, expireAt: Date): Promise<boolean> {
+      return (await slot("renew", key, now, expireAt.getTime())) !== "none";
+    },
+
+    async releaseSlot(key: SlotKey, now: Date): Promise<boolean> {
+      return (await slot("release", key, now)) === "released";
+    },
+
+    async endSlots(agentId: string, now: Date): Promise<void> {
+      await slot("end", { agentId, slotId: "" }, now);
+    },
+  };
+}
+
+/** In the order in which `read` takes them. */
+const FIELDS = [
+  "in_flight",
+  "queue_length",
+  "utilization_ppm",
+  "open_slots",
+  "slots_ms",
+  "heard_ms",
+  "expire_ms",
+] as const;
+
+type Text = string | null | undefined;
+
+function loadOf(inFlight: Text, queueLength: Text, utilizationPpm: Text): Load {
+  return {
+    inFlight: Number(inFlight ?? 0),
+    queueLength: Number(queueLength ?? 0),
+    utilizationPpm: utilizationPpm ? Number(utilizationPpm) : undefined,
+  };
+}
+
+/** A time in milliseconds; none is 0 or absent. */
+function dateOf(ms: Text): Date | undefined {
+  const value = Number(ms ?? 0);
+  return value === 0 ? undefined : new Date(value);
+}

@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+
+/** The text of a script of this folder; of several, one after the other. */
+function script(...names: readonly string[]): string {
+  return names.map((name) => readFileSync(new URL(name, import.meta.url), "utf8")).join("");
+}
+
+/**
+ * Every script, under the name of its command. A connection is made with all of them: to one that
+ * is defined while other commands are on their way ioredis' pipelines have no answer.
+ */
+export const SCRIPTS = {
+  registryBeat: { numberOfKeys: 4, lua: script("news.lua", "beat.lua") },
+  registrySlot: { numberOfKeys: 5, lua: script("news.lua", "slot.lua") },
+  registryForget: { numberOfKeys: 5, lua: script("forget.lua") },
+  registryChanges: { numberOfKeys: 4, lua: script("changes.lua") },
+  registryBreakerWrite: { numberOfKeys: 3, lua: script("breaker-write.lua") },
+  registryBreakerChanges: { numberOfKeys: 2, lua: script("breaker-changes.lua") },
+};

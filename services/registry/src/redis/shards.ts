@@ -1,0 +1,30 @@
+/** Agents are spread over this many slots of a cluster. Changing it loses what is in Redis, which agents say again. */
+export const SHARDS = 8;
+
+/** Names the keys. */
+export type Keys = ReturnType<typeof keysOf>;
+
+/** The keys of a shard share a hash tag, so that a script may touch them together. */
+export function keysOf(prefix: string) {
+  const tag = (shard: number) => `${prefix}:{${prefix}-${shard}}`;
+  return {
+    presence: (agentId: string) => `${tag(shardOf(agentId))}:agent:${agentId}`,
+    slots: (agentId: string) => `${tag(shardOf(agentId))}:slots:${agentId}`,
+    leases: (shard: number) => `${tag(shard)}:leases`,
+    changes: (shard: number) => `${tag(shard)}:changes`,
+    slotEnds: (shard: number) => `${tag(shard)}:slot-ends`,
+    clock: (shard: number) => `${tag(shard)}:clock`,
+    breakers: (agentId: string) => `${tag(shardOf(agentId))}:breakers:${agentId}`,
+    breakerChanges: (shard: number) => `${tag(shard)}:breaker-changes`,
+    breakerClock: (shard: number) => `${tag(shard)}:breaker-clock`,
+  };
+}
+
+/** The shard of an agent, 0 to below SHARDS: FNV-1a, which is spread well enough and the same everywhere. */
+export function shardOf(agentId: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < agentId.length; index++) {
+    hash = Math.imul(hash ^ agentId.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0) % SHARDS;
+}
