@@ -1,17 +1,28 @@
-import type { CandidateSchema } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import {
   type AgentFilter,
+  type CandidatePartsSchema,
   CapabilityMatch,
   SearchOrder,
+  type SelectAgentRequest,
   SelectionStrategy,
+  type SlotRequest,
+  type SlowStart as SlowStartMessage,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { type Agent, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import {
+  type Breaker,
+  BreakerState as RegistryBreakerState,
+} from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Strategy } from "./choice.ts";
+import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
-import type { Listing, Price, State } from "./listing.ts";
+import { type Listing, NO_BREAKERS, type Price, type State } from "./listing.ts";
 import type { Order } from "./order.ts";
-import type { Strategy } from "./strategy.ts";
+import type { Selection } from "./selection.ts";
+import type { SlowStart } from "./slow-start.ts";
+import { wordsOf } from "./words.ts";
 
 const PPM = 1_000_000;
 
@@ -35,6 +46,9 @@ const STRATEGIES: Readonly<Record<number, Strategy>> = {
   [SelectionStrategy.RANDOM]: "RANDOM",
   [SelectionStrategy.CHEAPEST]: "CHEAPEST",
   [SelectionStrategy.BEST]: "BEST",
+  [SelectionStrategy.WEIGHTED]: "WEIGHTED",
+  [SelectionStrategy.POWER_OF_TWO]: "POWER_OF_TWO",
+  [SelectionStrategy.FASTEST]: "FASTEST",
 };
 
 /** The order of a search; by cost unless another is asked for. */
@@ -51,6 +65,29 @@ export function strategyOf(strategy: SelectionStrategy): Strategy {
 function stateOf(state: AvailabilityState | undefined): State {
   return STATES[state ?? AvailabilityState.OFFLINE] ?? "OFFLINE";
 }
+
+/** Reads what a selection asks for; ONLINE agents unless its filter names states. */
+export function selectionOf(request: SelectAgentRequest): Selection {
+  return {
+    filter: filterOf(request.filter, ["ONLINE"]),
+    strategy: strategyOf(request.strategy),
+    alternates: request.alternates,
+    excluded: new Set(request.excludeAgentIds),
+    slowStart: request.slowStart && slowStartOf(request.slowStart),
+    panicThreshold: request.panicThreshold,
+    explorationShare: request.explorationShare,
+  };
+}
+
+function slowStartOf({ window, aggression, leastShare }: SlowStartMessage): SlowStart {
+  return {
+    windowMs: window === undefined ? 0 : durationMs(window),
+    aggression: aggression ?? 1,
+    leastShare: leastShare ?? LEAST_SHARE,
+  };
+}
+
+const LEAST_SHARE = 0.1;
 
 /** A capability as it is compared: trimmed, in lower case. */
 export function capabilityOf(text: string): string {
@@ -74,6 +111,8 @@ export function filterOf(
     labels: Object.fromEntries(
       Object.entries(message?.metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
     ),
+    words: wordsOf([message?.text ?? ""]).toSorted((a, b) => a - b),
+    endpointScheme: message?.endpointScheme || undefined,
   };
 }
 
@@ -82,13 +121,14 @@ export function listingOf(agent: Agent): Listing {
   const { profile, availability, reputation } = agent;
   const price = profile?.pricing?.costPerTask;
   const p95 = profile?.sla?.p95Latency;
-  const reported = availability?.updateTime;
+  const reported = availability?.inFlightTime ?? availability?.updateTime;
+  const leaseEnd = availability?.leaseExpireTime;
   return {
     agentId: agent.agentId,
     capabilities: profile?.capabilities ?? [],
-    endpoint: profile?.endpoint,
     price: price === undefined ? undefined : priceOf(price),
     state: stateOf(availability?.state),
+    leaseEndMs: leaseEnd === undefined ? Infinity : timestampMs(leaseEnd),
     inFlight: availability?.inFlight ?? 0,
     reportedMs: reported === undefined ? -Infinity : timestampMs(reported),
     capacityPerHour: profile?.capacityPerHour ?? DEFAULT_CAPACITY_PER_HOUR,
@@ -98,21 +138,58 @@ export function listingOf(agent: Agent): Listing {
       reputation?.reliabilities.map(({ capability, lowerBound }) => [capability, ppm(lowerBound)]),
     ),
     labels: profile?.metadata ?? {},
+    breakers: agent.breakers.length === 0 ? NO_BREAKERS : breakersOf(agent.breakers),
+    createdMs: agent.createTime === undefined ? -Infinity : timestampMs(agent.createTime),
+    words: wordsOf(textsOf(profile)),
+    endpointScheme: schemeOf(profile?.endpoint?.uri ?? ""),
   };
+}
+
+function breakersOf(breakers: readonly Breaker[]): Listing["breakers"] {
+  return new Map(
+    breakers.map(({ capability, state }) => {
+      return [capability, state === RegistryBreakerState.HALF_OPEN ? "HALF_OPEN" : "OPEN"];
+    }),
+  );
 }
 
 const DEFAULT_CAPACITY_PER_HOUR = 30;
 
-/** What a caller needs to know of an agent. */
-export function candidateOf(listing: Listing): MessageInitShape<typeof CandidateSchema> {
-  const { agentId, endpoint, price } = listing;
+/** How long a place is asked for, in milliseconds; a valid request says so. */
+export function timeoutMsOf({ timeout }: SlotRequest): number {
+  return timeout === undefined ? 0 : durationMs(timeout);
+}
+
+function schemeOf(uri: string): string | undefined {
+  return /^([a-z][a-z0-9.+-]*):/i.exec(uri)?.[1]?.toLowerCase();
+}
+
+/** What an agent is found by; of long texts only the beginning may count, so what matters most comes first. */
+function textsOf(profile: Agent["profile"]): readonly string[] {
+  if (profile === undefined) return [];
+  return [profile.displayName, ...profile.capabilities, profile.description];
+}
+
+/** What is looked at in an agent, but who it is. */
+export function partsOf(parts: Parts): MessageInitShape<typeof CandidatePartsSchema> {
+  const { state, load, recentPicks, reliabilityPpm, scorePpm, p95LatencyMs } = parts;
+  const { capacityPerHour, share, chance } = parts;
   return {
-    agentId,
-    ...(endpoint !== undefined && { endpoint: { uri: endpoint.uri, protocol: endpoint.protocol } }),
-    ...(price !== undefined && {
-      costPerTask: { micros: price.micros, currencyCode: price.currency },
-    }),
+    state: AvailabilityState[state],
+    load,
+    recentPicks,
+    reliabilityPpm,
+    scoreMicros: scorePpm,
+    ...(p95LatencyMs !== undefined && { p95Latency: durationFromMs(p95LatencyMs) }),
+    capacityPerHour,
+    ...(share !== undefined && { sharePpm: ppm(share) }),
+    ...(chance !== undefined && { chancePpm: ppm(chance) }),
   };
+}
+
+/** Counts by name, as the contract has them. */
+export function countsOf(counts: Readonly<Record<string, number>>): Record<string, bigint> {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, BigInt(count)]));
 }
 
 function priceOf(money: { readonly micros: bigint; readonly currencyCode: string }): Price {

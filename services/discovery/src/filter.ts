@@ -1,14 +1,18 @@
-import type { Listing, Price, State } from "./listing.ts";
-import { reliabilityPpm, type Wanted } from "./reliability.ts";
+import type { Price, State } from "./listing.ts";
+import type { Wanted } from "./reliability.ts";
 
 /** Which agents are wanted; every condition that is set must hold. */
 export interface Filter extends Wanted {
   readonly maxCost: Price | undefined;
-  /** Undefined: any. */
+  /** Undefined: any. When set, an agent whose breaker is open does not pass either. */
   readonly states: readonly State[] | undefined;
   readonly minReliabilityPpm: number | undefined;
   readonly maxLatencyMs: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  /** Words it must all be found by, as `wordsOf` tells; sorted. */
+  readonly words: readonly number[];
+  /** The scheme that the URI of its endpoint must have; undefined: it may have no endpoint. */
+  readonly endpointScheme: string | undefined;
 }
 
 /** Why an agent that has the capabilities does not pass; each agent counts for the first that applies. */
@@ -19,38 +23,22 @@ export type Fault =
   | "over_max_latency"
   | "below_min_reliability"
   | "other_labels"
-  | "not_available";
+  | "other_text"
+  | "other_endpoint"
+  | "not_available"
+  | "breaker_open";
 
-/** The first condition, besides capabilities, that an agent does not meet; undefined when it passes. */
-export function faultOf(listing: Listing, filter: Filter): Fault | undefined {
-  const fault = filter.maxCost === undefined ? undefined : costFault(listing.price, filter.maxCost);
-  if (fault !== undefined) return fault;
-  const { maxLatencyMs, minReliabilityPpm, states } = filter;
-  if (maxLatencyMs !== undefined && (listing.p95LatencyMs ?? Infinity) > maxLatencyMs) {
-    return "over_max_latency";
-  }
-  if (minReliabilityPpm !== undefined && reliabilityPpm(listing, filter) < minReliabilityPpm) {
-    return "below_min_reliability";
-  }
-  if (!hasLabels(listing, filter.labels)) return "other_labels";
-  if (states !== undefined && !states.includes(listing.state)) return "not_available";
-  return undefined;
-}
-
-/** Whether an agent has the capabilities that are wanted; everybody has none. */
-export function hasCapabilities(listing: Listing, { capabilities, match }: Wanted): boolean {
-  if (capabilities.length === 0) return true;
-  const has = (capability: string): boolean => listing.capabilities.includes(capability);
-  return match === "ALL" ? capabilities.every(has) : capabilities.some(has);
-}
-
-function costFault(price: Price | undefined, maxCost: Price): Fault | undefined {
-  if (price === undefined) return "unpriced";
-  if (price.currency !== maxCost.currency) return "other_currency";
-  return price.micros > maxCost.micros ? "over_max_cost" : undefined;
-}
-
-function hasLabels(listing: Listing, labels: Filter["labels"]): boolean {
-  for (const name in labels) if (listing.labels[name] !== labels[name]) return false;
-  return true;
+/** Names a filter: filters whose lists are sorted have one name exactly when they mean the same. */
+export function filterKey(filter: Filter): string {
+  const { capabilities, match, maxCost, states, minReliabilityPpm, maxLatencyMs } = filter;
+  const { labels, words, endpointScheme } = filter;
+  // Of one capability ANY means what ALL means.
+  const any = match === "ANY" && capabilities.length > 1 ? "any" : "";
+  const cost = maxCost === undefined ? "" : `${maxCost.micros}${maxCost.currency}`;
+  // A capability may hold any character, the rest cannot hold a `|`.
+  const start = `${JSON.stringify(capabilities)}${any}|${cost}|${states?.join(",") ?? "*"}`;
+  const terms = `${minReliabilityPpm ?? ""}|${maxLatencyMs ?? ""}|${words.join(",")}`;
+  const key = `${start}|${terms}|${endpointScheme ?? ""}`;
+  for (const _name in labels) return `${key}|${JSON.stringify(labels)}`;
+  return key;
 }

@@ -12,9 +12,11 @@ export interface Listing {
   readonly agentId: string;
   /** Trimmed, in lower case, each once. */
   readonly capabilities: readonly string[];
-  readonly endpoint: { readonly uri: string; readonly protocol: string } | undefined;
   readonly price: Price | undefined;
+  /** As long as its lease holds; OFFLINE afterwards. */
   readonly state: State;
+  /** When its lease lapses (since the epoch); Infinity when it has none. */
+  readonly leaseEndMs: number;
   /** Tasks under way, as the agent said at `reportedMs` (since the epoch). */
   readonly inFlight: number;
   readonly reportedMs: number;
@@ -25,7 +27,24 @@ export interface Listing {
   /** Per capability with a record, the lower bound of its reliability, in ppm. */
   readonly reliabilityPpm: ReadonlyMap<string, number>;
   readonly labels: Readonly<Record<string, string>>;
+  /** The circuit breakers that are not closed, by capability. */
+  readonly breakers: ReadonlyMap<string, BreakerState>;
+  /** When it first came, since the epoch. */
+  readonly createdMs: number;
+  /** What it can be found by, as `wordsOf` tells. */
+  readonly words: readonly number[];
+  /** The scheme of its endpoint's URI, in lower case; undefined when it has none. */
+  readonly endpointScheme: string | undefined;
 }
+
+/** A breaker that is open lets no call through, one that is half open lets a few try. */
+export type BreakerState = "OPEN" | "HALF_OPEN";
+
+/** The breakers of nearly all agents. */
+export const NO_BREAKERS: ReadonlyMap<string, BreakerState> = new Map();
+
+/** The states, the most available first. */
+export const STATES = ["ONLINE", "BUSY", "MAINTENANCE", "OFFLINE"] as const;
 
 /** How available each state is: the lower, the more. */
 export const STATE_RANK: Readonly<Record<State, number>> = {

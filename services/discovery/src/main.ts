@@ -1,22 +1,23 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { createRoster } from "@bourse/roster";
-import { bind, dial } from "@bourse/rpc";
-import { readConfig, run } from "@bourse/service";
-import { variables } from "./config.ts";
+import { bind, client, dial } from "@bourse/rpc";
+import { runWorkers } from "@bourse/service";
+import { readVariables } from "./config.ts";
 import { events } from "./events.ts";
-import { createMemoryRotation } from "./memory.ts";
 import { discoveryMetrics } from "./metrics.ts";
-import { createPicks } from "./picks.ts";
-import { connectRedis, createRedisRotation } from "./redis.ts";
+import { openRotation } from "./open-rotation.ts";
 import { CODES } from "./rejections.ts";
+import { marketOf } from "./roster.ts";
 import { discoveryService } from "./service.ts";
 
-const RECENT_MS = 60_000;
+const ADVANCE_MS = 100;
 
-const config = readConfig(variables, process.env);
+const config = readVariables(process.env);
 
-await run({
+await runWorkers(config.BOURSE_WORKERS, {
   name: "discovery",
   domain: "bourse.discovery",
   config,
@@ -29,29 +30,24 @@ await run({
       createRoster({
         channel,
         now,
+        listed: () => [],
         onError: (error) => tell("roster_lost", { agents: roster.size, reason: String(error) }),
       }),
     );
+    const market = marketOf(roster, { now });
+    // Else what comes due while nobody asks would all fall on the next one who does.
+    defer(setInterval(() => market.advance(now().getTime()), ADVANCE_MS));
     await Promise.race([roster.ready, once(signal, "abort")]);
     signal.throwIfAborted();
     tell("roster_ready", { agents: roster.size, ms: now().getTime() - startedMs });
 
-    const rotation =
-      config.REDIS_URL === undefined
-        ? createMemoryRotation()
-        : defer(
-            createRedisRotation({
-              redis: connectRedis(config.REDIS_URL),
-              now,
-              onLost: (error) => tell("rotation_alone", { reason: String(error) }),
-              onBack: () => tell("rotation_shared", {}),
-            }),
-          );
     const impl = discoveryService({
       roster,
-      rotation,
-      picks: createPicks(RECENT_MS),
+      market,
+      rotation: defer(openRotation(config.REDIS_URL, now, tell)),
       metrics: discoveryMetrics(metrics, roster),
+      registry: client(RegistryService, channel),
+      newId: randomUUID,
       now,
       random: Math.random,
     });

@@ -1,7 +1,7 @@
 import type { Roster } from "@bourse/roster";
 import type { Metrics } from "@bourse/telemetry";
+import type { Strategy } from "./choice.ts";
 import type { Order } from "./order.ts";
-import type { Strategy } from "./strategy.ts";
 
 /** What discovery counts. */
 export interface DiscoveryMetrics {
@@ -36,6 +36,7 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
     "1 while the copy of the registry is kept current, 0 while the registry is away or silent",
     [],
     () => Number(roster.isCurrent()),
+    { ofWorkers: "min" },
   );
   metrics.collect(
     "marketplace_discovery_roster_lag_seconds",

@@ -1,74 +1,79 @@
-import type { Filter } from "./filter.ts";
-import type { Listing } from "./listing.ts";
-import type { Picks } from "./picks.ts";
-import { reliabilityPpm } from "./reliability.ts";
-import { byTurns, type Compare } from "./smallest.ts";
+import { formatMoney } from "@bourse/scoring";
+import { among, type Choice, type Choosing } from "./choice.ts";
+import type { Agents } from "./market/agents.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import type { View, ViewOrder } from "./market/view.ts";
+import { shareOf } from "./slow-start.ts";
+import { first } from "./smallest.ts";
 
-/** What it takes to compare agents for one selection. */
-export interface Circumstances {
-  readonly eligible: readonly Listing[];
-  readonly filter: Filter;
-  readonly picks: Picks;
-  readonly nowMs: number;
-}
+/** A strategy that prefers one agent to another. */
+export type PreferenceStrategy = "LEAST_LOADED" | "CHEAPEST" | "BEST" | "FASTEST";
 
-/** Orders of preference at one moment; the first comes first. All are total: the last word is the id's. */
-export interface Preferences {
-  readonly leastLoaded: Compare<Listing>;
-  readonly cheapest: Compare<Listing>;
-  readonly best: Compare<Listing>;
-  /** The only currency in which prices were compared; undefined when no agent has a price. */
-  readonly currency: string | undefined;
-  /** Tasks that an agent has under way: what it said, and what it was picked for since. */
-  loadOf(listing: Listing): number;
-}
+/** The order in which a strategy prefers. */
+export const PREFERENCES = {
+  LEAST_LOADED: "LOAD",
+  CHEAPEST: "CHEAPEST",
+  BEST: "BEST",
+  FASTEST: "FASTEST",
+} as const satisfies Record<PreferenceStrategy, ViewOrder>;
 
-/** The preferences among the eligible agents. */
-export function preferences({ eligible, filter, picks, nowMs }: Circumstances): Preferences {
-  const currency = filter.maxCost?.currency ?? prevailingCurrency(eligible);
-  const loadOf = (listing: Listing): number =>
-    listing.inFlight + picks.count(listing.agentId, nowMs, listing.reportedMs);
+/** So many newcomers are passed over at most: where nearly all are new, the first of them is as good as another. */
+const PASSED_OVER_MAX = 16;
 
-  const byLoad: Compare<Listing> = (a, b) => loadOf(a) - loadOf(b);
-  const byPicks: Compare<Listing> = (a, b) =>
-    picks.count(a.agentId, nowMs) - picks.count(b.agentId, nowMs);
-  const byPrice: Compare<Listing> = (a, b) => comparePrices(a, b, currency);
-  const byReliability: Compare<Listing> = (a, b) =>
-    reliabilityPpm(b, filter) - reliabilityPpm(a, filter);
-  const byId: Compare<Listing> = (a, b) =>
-    a.agentId === b.agentId ? 0 : a.agentId < b.agentId ? -1 : 1;
-
+/** Chooses the one that is preferred to all others. */
+export function preferred(strategy: PreferenceStrategy, choosing: Choosing): Choice {
+  const { look, agents, count, slowStart } = choosing;
+  const view = look();
+  const isSlow = strategy === "LEAST_LOADED" && slowStart !== undefined;
+  const slots = first(view.walk(PREFERENCES[strategy]), isSlow ? count + PASSED_OVER_MAX : count);
+  const place = isSlow ? Math.max(slots.findIndex(lets(choosing)), 0) : 0;
+  const chosen = slots[place] as Slot;
+  const passedOver = place === 0 ? "" : `, ${place} newcomers passed over`;
   return {
-    leastLoaded: byTurns(byLoad, byPicks, byPrice, byReliability, byId),
-    cheapest: byTurns(byPrice, byReliability, byPicks, byId),
-    best: byTurns(byReliability, byPrice, byPicks, byId),
-    currency,
-    loadOf,
+    chosen,
+    alternates: slots.filter((slot) => slot !== chosen).slice(0, count - 1),
+    reason: `${strategy}: ${wordsOf(strategy, { agents, view, chosen })}${passedOver}`,
+    eligibleCount: view.size,
   };
 }
 
-/** The currency that most of the agents ask, of equals the first by name. */
-function prevailingCurrency(eligible: readonly Listing[]): string | undefined {
-  const counts = new Map<string, number>();
-  for (const { price } of eligible) {
-    if (price !== undefined) counts.set(price.currency, (counts.get(price.currency) ?? 0) + 1);
-  }
-  let prevailing: string | undefined;
-  for (const [currency, count] of counts) {
-    const most = prevailing === undefined ? 0 : (counts.get(prevailing) ?? 0);
-    if (count > most || (count === most && prevailing !== undefined && currency < prevailing)) {
-      prevailing = currency;
-    }
-  }
-  return prevailing;
+/** Lets a newcomer pass with the chance of its share, and all others always; of the first ones only. */
+function lets({ agents, nowMs, random, slowStart }: Choosing) {
+  return (slot: Slot, place: number): boolean => {
+    if (place >= PASSED_OVER_MAX || slowStart === undefined) return false;
+    const share = shareOf(agents.createdMs[slot] as number, nowMs, slowStart);
+    return share >= 1 || random() < share;
+  };
 }
 
-/** Prices in other currencies cannot be compared: they come after all that are in this one, and are equal. */
-function comparePrices(a: Listing, b: Listing, currency: string | undefined): number {
-  const left = a.price?.currency === currency ? a.price?.micros : undefined;
-  const right = b.price?.currency === currency ? b.price?.micros : undefined;
-  if (left === undefined || right === undefined) {
-    return Number(left === undefined) - Number(right === undefined);
+interface Told {
+  readonly agents: Agents;
+  readonly view: View;
+  readonly chosen: Slot;
+}
+
+function wordsOf(strategy: PreferenceStrategy, { agents, view, chosen }: Told): string {
+  switch (strategy) {
+    case "LEAST_LOADED": {
+      const recent = agents.picks[chosen];
+      return `least loaded ${among(view)}: ${agents.loadOf(chosen)} in flight, ${recent} recent picks`;
+    }
+    case "CHEAPEST":
+      return `cheapest ${among(view)}: ${priceWords(agents, chosen, view.currency)}`;
+    case "BEST": {
+      const sure = (view.ability.ppm(chosen) / 10_000).toFixed(1);
+      return `most reliable ${among(view)}: at least ${sure}% of its tasks succeed`;
+    }
+    case "FASTEST": {
+      const p95Ms = agents.p95Ms[chosen] as number;
+      const promise = p95Ms === Infinity ? "none promises a latency" : `p95 within ${p95Ms} ms`;
+      return `fastest ${among(view)}: ${promise}`;
+    }
   }
-  return left === right ? 0 : left < right ? -1 : 1;
+}
+
+function priceWords(agents: Agents, slot: Slot, currency: string | undefined): string {
+  const price = agents.priceOf(slot);
+  if (price === undefined || price.currency !== currency) return "none has a list price";
+  return `${formatMoney(price.micros, price.currency)} per task`;
 }

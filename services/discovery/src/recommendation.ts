@@ -1,10 +1,9 @@
 import type { Filter } from "./filter.ts";
-import { type Listing, STATE_RANK } from "./listing.ts";
-import { type Market, sift } from "./market.ts";
-import { reliabilityPpm } from "./reliability.ts";
-import { type Rotation, ringFrom } from "./rotation.ts";
+import type { Market } from "./market/market.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import type { Ranking, WholeView } from "./market/view.ts";
+import type { Rotation } from "./rotation.ts";
 import { noEligibleAgents } from "./selection.ts";
-import { smallest } from "./smallest.ts";
 
 /** Asks for the best few agents for a capability. */
 export interface Recommendation {
@@ -15,8 +14,10 @@ export interface Recommendation {
 }
 
 /** What recommending needs. */
-export interface RecommendationParts {
+export interface RecommendationParts<T> {
   readonly market: Market;
+  /** Reads an agent at once: later its slot may be another's. */
+  readonly read: (slot: Slot) => T;
   readonly rotation: Rotation;
 }
 
@@ -25,10 +26,10 @@ export interface RecommendationParts {
  * stopped among them.
  * @throws Rejection NO_ELIGIBLE_AGENTS with the counts of who was kept out by what
  */
-export async function recommend(
-  { market, rotation }: RecommendationParts,
+export async function recommend<T>(
+  { market, read, rotation }: RecommendationParts<T>,
   { capability, count, includeBusy }: Recommendation,
-): Promise<readonly Listing[]> {
+): Promise<readonly T[]> {
   const filter: Filter = {
     capabilities: [capability],
     match: "ALL",
@@ -37,51 +38,83 @@ export async function recommend(
     minReliabilityPpm: undefined,
     maxLatencyMs: undefined,
     labels: {},
+    words: [],
+    endpointScheme: undefined,
   };
-  const { eligible, counts } = sift(market, filter);
-  if (eligible.length === 0) throw noEligibleAgents(counts);
+  let view = market.view(filter);
+  if (view.size === 0) throw noEligibleAgents(market.countFaults(view));
 
-  const named: Listing[] = [];
-  for (const rank of ranks(eligible, filter)) {
-    const wanted = count - named.length;
-    if (wanted <= 0) break;
-    named.push(...(await inTurn(rotation, rank, wanted)));
+  const named = new Map<string, T>();
+  let equals = equalsAfter(market, view, undefined);
+  while (equals !== undefined && named.size < count) {
+    const ids = await inTurn({ market, rotation }, view, equals, count - named.size);
+    view = market.renew(view);
+    // Others may have gone or changed while the turn was taken.
+    for (const id of ids) {
+      const slot = market.agents.slotOf(id);
+      if (slot !== undefined && view.has(slot)) named.set(id, read(slot));
+    }
+    equals = equalsAfter(market, view, equals);
   }
-  return named;
+  return [...named.values()];
 }
 
-/** Agents that are equally good. */
-interface Rank {
-  readonly key: string;
-  readonly listings: readonly Listing[];
+/** Agents that are equally good: what they have in common. */
+interface Equals {
+  readonly state: number;
+  readonly ppm: number;
 }
 
-function ranks(eligible: readonly Listing[], filter: Filter): readonly Rank[] {
-  const groups = new Map<string, { state: number; sure: number; listings: Listing[] }>();
-  for (const listing of eligible) {
-    const state = STATE_RANK[listing.state];
-    const sure = reliabilityPpm(listing, filter);
-    const group = groups.get(`${state}/${sure}`);
-    if (group === undefined) groups.set(`${state}/${sure}`, { state, sure, listings: [listing] });
-    else group.listings.push(listing);
-  }
-  return [...groups]
-    .sort(([, a], [, b]) => a.state - b.state || b.sure - a.sure)
-    .map(([key, { listings }]) => ({
-      key: JSON.stringify(["recommend", filter.capabilities, key]),
-      listings,
-    }));
+/** The best that are not as good as these; the best of all when there are none. */
+function equalsAfter(market: Market, view: WholeView, last: Equals | undefined) {
+  const ranking = view.in("STANDING");
+  const rank = last === undefined ? 0 : rangeOf(market, view, ranking, last).end;
+  return rank < ranking.size ? equalsOf(market, view, ranking.at(rank)) : undefined;
 }
 
-async function inTurn(rotation: Rotation, rank: Rank, wanted: number): Promise<readonly Listing[]> {
-  const { key, listings } = rank;
-  if (listings.length === 1) return listings;
-  let named: readonly Listing[] = [];
-  await rotation.turn(key, (cursor) => {
-    named = smallest(listings, wanted, ringFrom(cursor ?? ""));
+function equalsOf({ agents }: Market, { ability }: WholeView, slot: Slot): Equals {
+  return { state: agents.state[slot] as number, ppm: ability.ppm(slot) };
+}
+
+/** The ranks at which equals stand, by id among themselves; up to `end`, which is not one of them. */
+function rangeOf(market: Market, view: WholeView, ranking: Ranking, { state, ppm }: Equals) {
+  const standing = (slot: Slot): number => {
+    const other = equalsOf(market, view, slot);
+    return other.state - state || ppm - other.ppm;
+  };
+  return {
+    from: ranking.lowerBound((slot) => standing(slot) < 0),
+    end: ranking.lowerBound((slot) => standing(slot) <= 0),
+    standing,
+  };
+}
+
+async function inTurn(
+  { market, rotation }: Omit<RecommendationParts<unknown>, "read">,
+  view: WholeView,
+  equals: Equals,
+  wanted: number,
+): Promise<readonly string[]> {
+  const { agents } = market;
+  const key = JSON.stringify(["recommend", view.filter.capabilities, equals.state, equals.ppm]);
+  let current = view;
+  let named: readonly string[] = [];
+  const step = (cursor: string): string | undefined => {
+    current = market.renew(current);
+    const ranking = current.in("STANDING");
+    const { from, end, standing } = rangeOf(market, current, ranking, equals);
+    const size = end - from;
+    const first = ranking.lowerBound((slot) => {
+      return (standing(slot) || (agents.idOf(slot) <= cursor ? -1 : 1)) < 0;
+    });
+    named = Array.from({ length: Math.min(wanted, size) }, (_, index) =>
+      agents.idOf(ranking.at(from + ((first - from + index) % size))),
+    );
     // When all are named the next call begins one further on, else after the last one named.
-    const last = named.length < listings.length ? named.at(-1) : named[0];
-    return (last as Listing).agentId;
-  });
+    return named.length < size ? named.at(-1) : named[0];
+  };
+  const { from, end } = rangeOf(market, view, view.in("STANDING"), equals);
+  if (end - from === 1) step("");
+  else await rotation.turn(key, (cursor) => step(cursor ?? ""));
   return named;
 }

@@ -1,8 +1,10 @@
-import { createHash } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { Cluster, Redis } from "ioredis";
-import { createMemoryRotation } from "./memory.ts";
-import type { Rotation, Step, Turn } from "./rotation.ts";
+import { gathering, walk } from "./gathering.ts";
+import { createCursors } from "./memory.ts";
+import { digestOf, type Rotation, type Step, type Turn } from "./rotation.ts";
 
 /** A connection to one Redis or to a cluster. */
 export type RedisClient = Redis | Cluster;
@@ -17,22 +19,33 @@ export interface RedisRotationOptions {
   readonly onBack?: () => void;
 }
 
-/** A rotation that is forgotten after a day without a turn; it begins anywhere. */
+/** A rotation that is forgotten after a day without a turn begins anywhere. */
 const LIFE_MS = 86_400_000;
+/** One that took its first turns only: who asks with ever new filters must not fill Redis for a day. */
+const FIRST_LIFE_MS = 3_600_000;
 /** How long Redis is left alone after it failed. */
 const PAUSE_MS = 1_000;
-/** Each failed attempt is a turn that another replica took, so this many mean that something is wrong. */
-const ATTEMPTS_MAX = 1_000;
 const COMMAND_TIMEOUT_MS = 250;
+/** A replica that lost so often, as one far from Redis may, claims the next move. */
+const LOSSES_BEFORE_CLAIM = 3;
+/** Long enough for an answer and the next command; so long a replica that dies holds the others up. */
+const CLAIM_MS = COMMAND_TIMEOUT_MS;
+/** How long a replica waits for the one that has claimed the next move. */
+const CLAIMED_PAUSE_MS = 1;
+/** Attempts end long before, by a claim; so many mean that something is wrong. */
+const ATTEMPTS_MAX = 1_000;
 
 const TURN = readFileSync(new URL("./turn.lua", import.meta.url), "utf8");
 
-type TakeTurn = (
-  key: string,
+type Move = (
+  cursorKey: string,
+  claimKey: string,
   from: string,
   to: string,
   lifeMs: number,
-) => Promise<readonly [moved: number, cursor: string]>;
+  replica: string,
+  claimMs: number,
+) => Promise<readonly [outcome: 0 | 1 | 2, cursor: string]>;
 
 /** Connects to `redis://host:port`, or to a cluster when several URLs stand there, separated by commas. */
 export function connectRedis(url: string): RedisClient {
@@ -48,65 +61,85 @@ export function connectRedis(url: string): RedisClient {
 }
 
 /**
- * Keeps the cursors in Redis, where all replicas take turns. Turns of this process go one after the other, so that they
- * contend with other replicas only. While Redis is away this process goes on alone from the last cursor it knows.
+ * Keeps the cursors in Redis, where all replicas take turns. The turns of a key that this process is asked for while a
+ * move is under way are gathered and go with the next: one command moves the cursor by all their steps. While Redis is
+ * away this process goes on alone from the last cursor it knows.
  */
 export function createRedisRotation(options: RedisRotationOptions): Rotation & Disposable {
   const { redis, now, onLost = () => {}, onBack = () => {} } = options;
-  redis.defineCommand("takeTurn", { numberOfKeys: 1, lua: TURN });
-  const takeTurn = (redis as unknown as { takeTurn: TakeTurn }).takeTurn.bind(redis);
-  const known = createMemoryRotation();
-  const queues = new Map<string, Promise<unknown>>();
+  redis.defineCommand("moveTurn", { numberOfKeys: 2, lua: TURN });
+  const move = (redis as unknown as { moveTurn: Move }).moveTurn.bind(redis);
+  const replica = randomUUID();
+  const known = createCursors();
   let lost = false;
   let pausedUntilMs = 0;
 
-  async function together(key: string, step: Step): Promise<Turn> {
-    const redisKey = keyOf(key);
-    let from = known.cursorOf(key);
+  async function together(digest: string, steps: readonly Step[]): Promise<readonly Turn[]> {
+    const [cursorKey, claimKey] = keysOf(digest);
+    let from = known.get(digest);
+    let losses = 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      const [moved, cursor] = await takeTurn(redisKey, from ?? "", step(from), LIFE_MS);
-      if (moved === 1) {
-        known.moveTo(key, cursor);
-        return { cursor, alone: false };
+      const { cursors, end } = walk(from, steps);
+      if (end === undefined) return turnsOf(cursors, false);
+      const lifeMs = from === undefined ? FIRST_LIFE_MS : LIFE_MS;
+      const claimMs = losses < LOSSES_BEFORE_CLAIM ? 0 : CLAIM_MS;
+      const [outcome, stands] = await move(
+        cursorKey,
+        claimKey,
+        from ?? "",
+        end,
+        lifeMs,
+        replica,
+        claimMs,
+      );
+      if (outcome === 1) {
+        known.set(digest, end);
+        return turnsOf(cursors, false);
       }
-      from = cursor === "" ? undefined : cursor;
+      from = stands === "" ? undefined : stands;
+      losses += 1;
+      if (outcome === 2) await setTimeout(CLAIMED_PAUSE_MS);
     }
-    throw new Error(`${ATTEMPTS_MAX} turns were lost to others`);
+    throw new Error(`${ATTEMPTS_MAX} moves were lost to others`);
   }
 
-  async function take(key: string, step: Step): Promise<Turn> {
+  async function takeAll(key: string, steps: readonly Step[]): Promise<readonly Turn[]> {
+    const digest = digestOf(key);
     if (now().getTime() >= pausedUntilMs) {
       try {
-        const turn = await together(key, step);
+        const turns = await together(digest, steps);
         if (lost) onBack();
         lost = false;
-        return turn;
+        return turns;
       } catch (error) {
         pausedUntilMs = now().getTime() + PAUSE_MS;
         if (!lost) onLost(error);
         lost = true;
       }
     }
-    return { ...(await known.turn(key, step)), alone: true };
+    const { cursors, end } = walk(known.get(digest), steps);
+    if (end !== undefined) known.set(digest, end);
+    return turnsOf(cursors, true);
   }
 
-  return {
-    async turn(key, step) {
-      const turn = (queues.get(key) ?? Promise.resolve()).then(() => take(key, step));
-      const settled = turn.catch(() => {});
-      queues.set(key, settled);
-      try {
-        return await turn;
-      } finally {
-        if (queues.get(key) === settled) queues.delete(key);
-      }
-    },
-    [Symbol.dispose]: () => redis.disconnect(),
-  };
+  async function peek(key: string): Promise<Turn> {
+    const digest = digestOf(key);
+    try {
+      const cursor = await redis.get(keysOf(digest)[0]);
+      return { cursor: cursor ?? undefined, alone: false };
+    } catch {
+      return { cursor: known.get(digest), alone: true };
+    }
+  }
+
+  return { turn: gathering(takeAll), peek, [Symbol.dispose]: () => redis.disconnect() };
 }
 
-/** The key of a rotation; the braces keep it on one node of a cluster whatever else is named in it. */
-function keyOf(key: string): string {
-  const digest = createHash("sha256").update(key).digest("base64url").slice(0, 22);
-  return `bourse:discovery:turn:{${digest}}`;
+function turnsOf(cursors: readonly (string | undefined)[], alone: boolean): readonly Turn[] {
+  return cursors.map((cursor) => ({ cursor, alone }));
+}
+
+/** The keys of a rotation; the braces keep both on one node of a cluster. */
+function keysOf(digest: string): readonly [cursor: string, claim: string] {
+  return [`bourse:discovery:turn:{${digest}}`, `bourse:discovery:turn:{${digest}}:claim`];
 }

@@ -1,10 +1,11 @@
 import { Code } from "@connectrpc/connect";
 
 /** The reasons that discovery refuses with, beside those of every service. */
-export type Reason = "NO_ELIGIBLE_AGENTS" | "INVALID_PAGE_TOKEN";
+export type Reason = "NO_ELIGIBLE_AGENTS" | "INVALID_PAGE_TOKEN" | "SLOTS_UNAVAILABLE";
 
 /** The gRPC code of each reason. */
 export const CODES = {
   NO_ELIGIBLE_AGENTS: Code.NotFound,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
+  SLOTS_UNAVAILABLE: Code.Unavailable,
 } as const satisfies Record<Reason, Code>;

@@ -1,9 +1,12 @@
-/** Moves a cursor: is told where it stands (undefined: nowhere yet) and answers where it goes. */
-export type Step = (cursor: string | undefined) => string;
+import { hash } from "node:crypto";
+
+/** Moves a cursor: is told where it stands (undefined: nowhere yet) and answers where it goes (undefined: it stays). */
+export type Step = (cursor: string | undefined) => string | undefined;
 
 /** Where a rotation stands after a turn. */
 export interface Turn {
-  readonly cursor: string;
+  /** Undefined when the step had nowhere to go. */
+  readonly cursor: string | undefined;
   /** The cursor that is shared with other replicas was out of reach; this process counted alone. */
   readonly alone: boolean;
 }
@@ -12,20 +15,14 @@ export interface Turn {
 export interface Rotation {
   /**
    * Takes a turn: no two turns of a key step from the same cursor, whoever takes them. `step` may be asked again when
-   * another was faster, so it must not do anything but answer.
+   * another was faster, so it must not do anything but answer, and must not throw.
    */
   turn(key: string, step: Step): Promise<Turn>;
+  /** Where a rotation stands; takes no turn. */
+  peek(key: string): Promise<Turn>;
 }
 
-/** Agents stand in a ring by id: orders them from the first after `cursor`, round to the cursor itself. */
-export function ringFrom(
-  cursor: string,
-): (a: { readonly agentId: string }, b: { readonly agentId: string }) => number {
-  return (a, b) => {
-    const wrapsA = a.agentId <= cursor ? 1 : 0;
-    const wrapsB = b.agentId <= cursor ? 1 : 0;
-    if (wrapsA !== wrapsB) return wrapsA - wrapsB;
-    if (a.agentId === b.agentId) return 0;
-    return a.agentId < b.agentId ? -1 : 1;
-  };
+/** What is kept of a key: the same for equal keys, and short however long the key is. */
+export function digestOf(key: string): string {
+  return hash("sha256", key, "base64url").slice(0, 22);
 }

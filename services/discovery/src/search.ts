@@ -1,10 +1,11 @@
 import { decodePageToken, encodePageToken } from "@bourse/rpc/page";
 import { Rejection } from "@bourse/rpc/rejection";
-import type { Filter } from "./filter.ts";
-import type { Listing } from "./listing.ts";
-import { type Market, sift } from "./market.ts";
-import { comparePlaces, type Order, type Place, parsePlace, partsOf, placeOf } from "./order.ts";
-import { smallest } from "./smallest.ts";
+import { type Filter, filterKey } from "./filter.ts";
+import type { Market } from "./market/market.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import { placeOf } from "./market/orders.ts";
+import type { WholeView } from "./market/view.ts";
+import { comparePlaces, type Order, type Place, parsePlace, partsOf } from "./order.ts";
 
 /** Asks for a page of the agents that pass a filter. */
 export interface Search {
@@ -14,16 +15,16 @@ export interface Search {
   /** "" for the first page. */
   readonly pageToken: string;
   /** The first ones of a page that fit into an answer, at least one; all when absent. */
-  readonly fitting?: (listings: readonly Listing[]) => readonly Listing[];
+  readonly fitting?: (slots: readonly Slot[]) => readonly Slot[];
 }
 
 /** A page. */
 export interface Page {
-  readonly listings: readonly Listing[];
+  readonly slots: readonly Slot[];
   /** "" on the last page, and only there. */
   readonly nextPageToken: string;
   /** Agents that pass, over all pages. */
-  readonly total: number;
+  readonly view: WholeView;
 }
 
 /**
@@ -33,29 +34,27 @@ export interface Page {
  */
 export function search(market: Market, asked: Search): Page {
   const { filter, order, pageSize, pageToken, fitting = (all) => all } = asked;
-  const bound = { filter, order };
+  const bound = `${order} ${filterKey(filter)}`;
   const cursor = decodePageToken(bound, pageToken, partsOf(order));
   const after = cursor === undefined ? undefined : placeOrRefuse(order, cursor);
-  const { eligible } = sift(market, filter);
-  const placed: Placed[] = [];
-  for (const listing of eligible) {
-    const place = placeOf(listing, order, filter);
-    if (after === undefined || comparePlaces(place, after) > 0) placed.push({ listing, place });
+  const view = market.view(filter);
+  const ranking = view.in(order);
+  const place = (slot: Slot): Place => placeOf(order, market.agents, view.ability, slot);
+  const from =
+    after === undefined ? 0 : ranking.lowerBound((slot) => comparePlaces(place(slot), after) <= 0);
+  const page: Slot[] = [];
+  for (const slot of ranking.walk(from)) {
+    page.push(slot);
+    if (page.length === pageSize) break;
   }
-  const page = smallest(placed, pageSize, (a, b) => comparePlaces(a.place, b.place));
-  const listings = fitting(page.map(({ listing }) => listing));
-  const last = page[listings.length - 1];
-  const more = last !== undefined && placed.length > listings.length;
+  const slots = fitting(page);
+  const last = slots.at(-1);
+  const more = last !== undefined && from + slots.length < view.size;
   return {
-    listings,
-    nextPageToken: more ? encodePageToken(bound, last.place.map(String)) : "",
-    total: eligible.length,
+    slots,
+    nextPageToken: more ? encodePageToken(bound, place(last).map(String)) : "",
+    view,
   };
-}
-
-interface Placed {
-  readonly listing: Listing;
-  readonly place: Place;
 }
 
 function placeOrRefuse(order: Order, parts: readonly string[]): Place {

@@ -1,25 +1,29 @@
 import { Rejection } from "@bourse/rpc/rejection";
-import type { Filter } from "./filter.ts";
-import type { Listing } from "./listing.ts";
-import { type Market, sift } from "./market.ts";
-import type { Picks } from "./picks.ts";
+import type { Choice } from "./choice.ts";
+import { explore } from "./exploration.ts";
+import { trialOf } from "./market/half-open.ts";
+import type { Market } from "./market/market.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import { type Pool, type Pooling, poolOf } from "./pool.ts";
 import type { Rotation } from "./rotation.ts";
-import { choose, type Strategy } from "./strategy.ts";
+import type { SlowStart } from "./slow-start.ts";
+import { choose } from "./strategy.ts";
 
 /** Asks for one agent. */
-export interface Selection {
-  readonly filter: Filter;
-  readonly strategy: Strategy;
+export interface Selection extends Pooling {
   /** How many others to name. */
   readonly alternates: number;
-  /** Agents that must not be named. */
-  readonly excluded: ReadonlySet<string>;
+  readonly slowStart: SlowStart | undefined;
+  /** The chance, from 0 to 1, that an agent without a record is picked. */
+  readonly explorationShare: number;
 }
 
-/** One agent, and whom to try next. */
-export interface Selected {
-  readonly chosen: Listing;
-  readonly alternates: readonly Listing[];
+/** One agent, and whom to try next; `T` is what is read of an agent. */
+export interface Selected<T> {
+  /** Whom. */
+  readonly agentId: string;
+  readonly chosen: T;
+  readonly alternates: readonly T[];
   /** Why this one, in words. */
   readonly reason: string;
   /** How many there were to choose from. */
@@ -27,10 +31,11 @@ export interface Selected {
 }
 
 /** What selecting needs beside the market. */
-export interface SelectionParts {
+export interface SelectionParts<T> {
   readonly market: Market;
+  /** Reads an agent at once: later its slot may be another's. */
+  readonly read: (slot: Slot) => T;
   readonly rotation: Rotation;
-  readonly picks: Picks;
   readonly now: () => Date;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -40,23 +45,34 @@ export interface SelectionParts {
  * Picks one agent and remembers the pick.
  * @throws Rejection NO_ELIGIBLE_AGENTS with the counts of who was kept out by what
  */
-export async function select(parts: SelectionParts, selection: Selection): Promise<Selected> {
-  const { market, rotation, picks, now, random } = parts;
-  const { strategy, alternates, excluded } = selection;
-  const filter = strategy === "LEAST_LOADED" ? reachable(selection.filter) : selection.filter;
-  const { eligible, counts } = sift(market, filter, excluded);
-  if (eligible.length === 0) throw noEligibleAgents(counts);
+export async function select<T>(
+  parts: SelectionParts<T>,
+  selection: Selection,
+): Promise<Selected<T>> {
+  const { market, read } = parts;
+  const pool = poolOf(market, selection);
+  const isAnybody = pool.look().size > 0;
+  const choice = isAnybody
+    ? (explored(parts, selection, pool) ?? (await chosen(parts, selection, pool)))
+    : undefined;
+  if (choice === undefined) throw noEligibleAgents(pool.counts());
+  market.picked(choice.chosen);
+  return {
+    agentId: market.agents.idOf(choice.chosen),
+    chosen: read(choice.chosen),
+    // Who has to be tried is no one to fall back on.
+    alternates: choice.alternates
+      .filter((slot) => trialOf(market.agents, slot, selection.filter) === undefined)
+      .map(read),
+    reason: `${choice.reason}${panicWords(pool)}`,
+    eligibleCount: choice.eligibleCount,
+  };
+}
 
-  const nowMs = now().getTime();
-  const circumstances = { eligible, filter, picks, nowMs };
-  const choice = await choose(strategy, {
-    ...circumstances,
-    count: alternates + 1,
-    rotation,
-    random,
-  });
-  picks.record(choice.chosen.agentId, nowMs);
-  return { ...choice, eligibleCount: eligible.length };
+/** Says in a reason that those who are not available are candidates too. */
+export function panicWords({ panic }: Pool): string {
+  if (panic === undefined) return "";
+  return `; PANIC: only ${panic.available} of ${panic.of} are available, so all are candidates`;
 }
 
 /** The refusal when nobody passes; its metadata tell how many were kept out by what. */
@@ -71,10 +87,28 @@ export function noEligibleAgents(counts: Readonly<Record<string, number>>): Reje
   });
 }
 
-const REACHABLE = ["ONLINE", "BUSY", "MAINTENANCE"] as const;
+function explored(
+  { random }: Pick<SelectionParts<unknown>, "random">,
+  { strategy, alternates, explorationShare }: Selection,
+  { whole, look }: Pool,
+): Choice | undefined {
+  if (explorationShare === 0 || random() >= explorationShare) return undefined;
+  const choice = explore({ whole: whole(), view: look(), count: alternates + 1, random });
+  return choice && { ...choice, reason: `${strategy}: ${choice.reason}` };
+}
 
-/** An OFFLINE agent has little in flight and is no place to send work to, even if the filter lets it pass. */
-function reachable(filter: Filter): Filter {
-  const states = filter.states ?? REACHABLE;
-  return { ...filter, states: states.filter((state) => state !== "OFFLINE") };
+function chosen(
+  { market, rotation, now, random }: SelectionParts<unknown>,
+  { strategy, alternates, slowStart }: Selection,
+  { look }: Pool,
+): Promise<Choice | undefined> {
+  return choose(strategy, {
+    look,
+    agents: market.agents,
+    count: alternates + 1,
+    rotation,
+    random,
+    nowMs: now().getTime(),
+    slowStart,
+  });
 }

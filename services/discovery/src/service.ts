@@ -1,26 +1,41 @@
-import type { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import {
+  type DiscoveryService,
+  SelectAgentRequestSchema,
+} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import type { Roster } from "@bourse/roster";
+import { callOptions } from "@bourse/rpc";
 import { pageSize } from "@bourse/rpc/page";
-import { toBinary } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
-import { candidateOf, capabilityOf, filterOf, orderOf, strategyOf } from "./codec.ts";
-import type { Listing } from "./listing.ts";
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { Client, HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { explained, recommended, searched, selected } from "./answer.ts";
+import { capabilityOf, countsOf, filterOf, orderOf, selectionOf, timeoutMsOf } from "./codec.ts";
+import { explain, factsOf } from "./explanation.ts";
+import type { Market } from "./market/market.ts";
 import type { DiscoveryMetrics } from "./metrics.ts";
-import type { Picks } from "./picks.ts";
+import { placesAt } from "./places.ts";
 import { recommend } from "./recommendation.ts";
-import { marketOf } from "./roster.ts";
 import type { Rotation } from "./rotation.ts";
 import { search } from "./search.ts";
-import { select } from "./selection.ts";
+import { type Selected, type Selection, select } from "./selection.ts";
+import { pickWithSlot } from "./slot.ts";
 import { summarize } from "./summary.ts";
+import { pickTried } from "./trial.ts";
+import { trialsAt } from "./trials.ts";
+import type { Wire } from "./wire.ts";
 
 /** What the service is made of. */
 export interface DiscoveryParts {
   readonly roster: Roster;
+  /** Of the same agents, under the same slots. */
+  readonly market: Market;
   readonly rotation: Rotation;
-  readonly picks: Picks;
   readonly metrics: DiscoveryMetrics;
+  /** Where places at agents are taken. */
+  readonly registry: Client<typeof RegistryService>;
+  /** An id that nobody guesses. */
+  readonly newId: () => string;
   readonly now: () => Date;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -28,26 +43,63 @@ export interface DiscoveryParts {
 
 const PAGE_SIZE = 20;
 const RECOMMENDED = 3;
+const EXPLAINED = 10;
 
 /** Answers who should do this. */
 export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof DiscoveryService> {
-  const { roster, metrics } = parts;
-  const market = marketOf(roster);
-  const agentsOf = (listings: readonly Listing[]) =>
-    listings.flatMap(({ agentId }) => roster.get(agentId) ?? []);
+  const { roster, market, metrics } = parts;
+  const read = roster.messageAt;
+  const trials = trialsAt(parts.registry);
+
+  function pick(selection: Selection): Promise<Selected<Wire>> {
+    const { agents } = market;
+    // Nearly always: no breaker of anybody is open.
+    if (agents.breakers.size === 0) return select({ ...parts, read }, selection);
+    return pickTried(
+      {
+        agents,
+        trials,
+        pick: (excluded) => select({ ...parts, read }, { ...selection, excluded }),
+      },
+      selection.filter,
+      selection.excluded,
+    );
+  }
+
+  async function pickPlace(asked: Selection, timeoutMs: number, ctx: HandlerContext) {
+    const { picked, place } = await pickWithSlot(
+      {
+        places: placesAt(parts.registry, timeoutMs, callOptions(ctx)),
+        newId: parts.newId,
+        pick: (others) => pick({ ...asked, excluded: others }),
+        total: () => market.size,
+        signal: ctx.signal,
+      },
+      asked.excluded,
+    );
+    const { expireAt, ...slot } = place;
+    return selected(picked, { slot: { ...slot, expireTime: timestampFromDate(expireAt) } });
+  }
 
   return {
     searchAgents(request) {
       const order = orderOf(request.orderBy);
-      const { listings, nextPageToken, total } = search(market, {
+      const { slots, nextPageToken, view } = search(market, {
         filter: filterOf(request.filter, undefined),
         order,
         pageSize: pageSize(request.pageSize, PAGE_SIZE),
         pageToken: request.pageToken,
-        fitting: (page) => page.slice(0, countFitting(agentsOf(page))),
+        fitting: (page) => page.slice(0, countFitting(page.map(read))),
       });
-      metrics.searched(order, total);
-      return { agents: agentsOf(listings), nextPageToken, totalSize: BigInt(total) };
+      metrics.searched(order, view.size);
+      const explanations = request.explain
+        ? slots.map((slot) => ({ ...factsOf(market.agents, view, slot), agent: read(slot) }))
+        : [];
+      return searched(slots.map(read), explanations, {
+        nextPageToken,
+        totalSize: BigInt(view.size),
+        ...(request.explain && { counts: countsOf(market.countFaults(view)) }),
+      });
     },
 
     async recommendAgents({ capability, count, includeBusy }) {
@@ -56,33 +108,36 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
         count: count === 0 ? RECOMMENDED : count,
         includeBusy,
       };
-      const listings = await counted(
-        recommend({ ...parts, market }, asked),
+      const agents = await counted(
+        recommend({ ...parts, read }, asked),
         () => metrics.recommended("named"),
         () => metrics.recommended("nobody"),
       );
-      return { agents: agentsOf(listings) };
+      return recommended(agents);
     },
 
-    async selectAgent(request) {
-      const strategy = strategyOf(request.strategy);
-      const asked = {
-        filter: filterOf(request.filter, ["ONLINE"]),
-        strategy,
-        alternates: request.alternates,
-        excluded: new Set(request.excludeAgentIds),
-      };
-      const { chosen, alternates, reason, eligibleCount } = await counted(
-        select({ ...parts, market }, asked),
+    async selectAgent(request, ctx) {
+      const asked = selectionOf(request);
+      const { strategy } = asked;
+      return await counted(
+        request.slot === undefined
+          ? pick(asked).then((picked) => selected(picked, {}))
+          : pickPlace(asked, timeoutMsOf(request.slot), ctx),
         () => metrics.selected(strategy, "picked"),
         () => metrics.selected(strategy, "nobody"),
       );
-      return {
-        agent: candidateOf(chosen),
-        alternates: alternates.map(candidateOf),
-        reason,
-        eligibleAgents: eligibleCount,
-      };
+    },
+
+    async explainSelection({ selection, count }) {
+      const asked = selectionOf(selection ?? create(SelectAgentRequestSchema));
+      const told = await explain({ ...parts, read }, asked, count || EXPLAINED);
+      return explained(told.candidates, {
+        reason: told.reason,
+        eligibleAgents: BigInt(told.eligibleCount),
+        counts: countsOf(told.counts),
+        panic: told.isPanic,
+        unprovenAgents: BigInt(told.unprovenCount),
+      });
     },
 
     summarizeCapabilities() {
@@ -98,15 +153,12 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
 
 /** A page ends early at this size, so that the answer fits into one message. */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;
-/** No agent that keeps the rules of its contract is larger. */
-const AGENT_BYTES_MAX = 512 * 1024;
 
 /** How many of the first agents fit into an answer, at least one. */
-function countFitting(agents: readonly Agent[]): number {
-  if (agents.length * AGENT_BYTES_MAX <= PAGE_BYTES_MAX) return agents.length;
+function countFitting(agents: readonly Wire[]): number {
   let bytes = 0;
   const end = agents.findIndex((agent, index) => {
-    bytes += toBinary(AgentSchema, agent).length;
+    bytes += agent.length;
     return bytes > PAGE_BYTES_MAX && index > 0;
   });
   return end === -1 ? agents.length : end;

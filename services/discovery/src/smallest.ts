@@ -1,6 +1,16 @@
 /** Orders two things: negative when `a` comes first. */
 export type Compare<T> = (a: T, b: T) => number;
 
+/** The first `count` of some things, at least one, looking no further than these. */
+export function first<T>(things: Iterable<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (const thing of things) {
+    taken.push(thing);
+    if (taken.length === count) break;
+  }
+  return taken;
+}
+
 /** The first `count` of some things in an order, without sorting them all; equals keep the order of their arrival. */
 export function smallest<T>(things: Iterable<T>, count: number, compare: Compare<T>): T[] {
   const kept: T[] = [];

@@ -1,8 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Filter, faultOf, hasCapabilities } from "../src/filter.ts";
+import { type Filter, filterKey } from "../src/filter.ts";
 import type { Listing } from "../src/listing.ts";
-import { reliabilityPpm, UNPROVEN_PPM } from "../src/reliability.ts";
-import { aFilter, aListing, eur } from "./support/listing.ts";
+import { Ability } from "../src/market/ability.ts";
+import { Condition } from "../src/market/condition.ts";
+import { UNPROVEN_PPM, type Wanted } from "../src/reliability.ts";
+import { aFilter, aListing, eur, openMarket, someFilter } from "./support/listing.ts";
 
 interface Case {
   readonly filter: Partial<Filter>;
@@ -13,6 +17,60 @@ interface Case {
 const usd = { micros: 10_000n, currency: "USD" };
 const surely = (ppm: number) => new Map([["python", ppm]]);
 const python = ["python"];
+
+function faultOf(listing: Listing, filter: Filter) {
+  const { market, put } = openMarket();
+  return new Condition(market.agents, filter).faultOf(put(listing));
+}
+
+function hasCapabilities(listing: Listing, wanted: Wanted): boolean {
+  const { market, put } = openMarket();
+  return new Ability(market.agents, wanted).has(put(listing));
+}
+
+function reliabilityPpm(listing: Listing, wanted: Wanted): number {
+  const { market, put } = openMarket();
+  return new Ability(market.agents, wanted).ppm(put(listing));
+}
+
+const online = { states: ["ONLINE"] } as const;
+const both = { capabilities: ["python", "rust"] };
+const open = (...names: string[]) => new Map(names.map((name) => [name, "OPEN"] as const));
+/** An agent is called only by those who ask for a state. */
+const brokenCases: readonly Case[] = [
+  { filter: { capabilities: python }, agent: { breakers: open("python") }, fault: undefined },
+  {
+    filter: { ...online, capabilities: python },
+    agent: { breakers: open("python") },
+    fault: "breaker_open",
+  },
+  {
+    filter: { ...online, capabilities: python },
+    agent: { breakers: new Map([["python", "HALF_OPEN"]]) },
+    fault: undefined,
+  },
+  {
+    filter: { ...online, capabilities: python },
+    agent: { ...both, breakers: open("rust") },
+    fault: undefined,
+  },
+  { filter: online, agent: { breakers: open("python") }, fault: undefined },
+  {
+    filter: { ...online, ...both },
+    agent: { ...both, breakers: open("rust") },
+    fault: "breaker_open",
+  },
+  {
+    filter: { ...online, ...both, match: "ANY" },
+    agent: { ...both, breakers: open("rust") },
+    fault: undefined,
+  },
+  {
+    filter: { ...online, ...both, match: "ANY" },
+    agent: { breakers: open("python", "rust") },
+    fault: "breaker_open",
+  },
+];
 
 describe("a filter", () => {
   test.each<Case>([
@@ -55,6 +113,14 @@ describe("a filter", () => {
       fault: "other_labels",
     },
     { filter: { labels: { zone: "" } }, agent: {}, fault: "other_labels" },
+    { filter: { endpointScheme: "grpc" }, agent: { endpointScheme: "grpc" }, fault: undefined },
+    {
+      filter: { endpointScheme: "grpc" },
+      agent: { endpointScheme: "grpcs", labels: { "": "grpc" } },
+      fault: "other_endpoint",
+    },
+    { filter: { endpointScheme: "grpc" }, agent: {}, fault: "other_endpoint" },
+    ...brokenCases,
   ])("$filter finds of $agent: $fault", ({ filter, agent, fault }) => {
     expect(faultOf(aListing(agent), aFilter(filter))).toBe(fault);
   });
@@ -86,6 +152,31 @@ describe("a filter", () => {
     const listing = aListing({ capabilities: has });
 
     expect(hasCapabilities(listing, { capabilities: wanted, match })).toBe(passes);
+  });
+});
+
+describe("the name of a filter", () => {
+  test("is the same exactly for filters that are the same", () => {
+    fc.assert(
+      fc.property(someFilter, someFilter, (a, b) => {
+        const [left, right] = [a, b].map((filter) => ({
+          ...filter,
+          match: filter.capabilities.length > 1 ? filter.match : "ALL",
+        }));
+        const same = isDeepStrictEqual(left, right);
+        expect(filterKey(a) === filterKey(b)).toBe(same);
+      }),
+    );
+  });
+
+  test.each([
+    [["a,b"], ["a", "b"]],
+    [['a","b'], ["a", "b"]],
+    [["a|"], ["a"]],
+  ])("does not confuse %j with %j", (one, other) => {
+    const [a, b] = [one, other].map((capabilities) => filterKey(aFilter({ capabilities })));
+
+    expect(a).not.toBe(b);
   });
 });
 

@@ -3,19 +3,20 @@ import { describe, expect, test } from "vitest";
 import type { Listing } from "../src/listing.ts";
 import { createMemoryRotation } from "../src/memory.ts";
 import { type Recommendation, recommend } from "../src/recommendation.ts";
-import { aListing, aMarket, someListings } from "./support/listing.ts";
+import { aListing, openMarket, someListings } from "./support/listing.ts";
 
 const sure = (ppm: number) => new Map([["python", ppm]]);
 
 /** Recommends over a market that may change from one call to the next; answers with ids. */
 function aDesk() {
   const rotation = createMemoryRotation();
+  const { market, settle } = openMarket("kept");
   return async (listings: readonly Listing[], asked: Partial<Recommendation> = {}) => {
-    const found = await recommend(
-      { market: aMarket(listings), rotation },
+    settle(listings);
+    return await recommend(
+      { market, read: (slot) => market.agents.idOf(slot), rotation },
       { capability: "python", count: 3, includeBusy: false, ...asked },
     );
-    return found.map(({ agentId }) => agentId);
   };
 }
 
@@ -84,6 +85,8 @@ describe("a recommendation", () => {
           ...listing,
           capabilities: ["python"],
           state: "ONLINE" as const,
+          leaseEndMs: Infinity,
+          breakers: new Map(),
         }));
         if (listings.length === 0) return;
         const desk = aDesk();

@@ -1,9 +1,15 @@
 import { randomUUID } from "node:crypto";
-import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
-import { createMemoryRotation } from "../src/memory.ts";
+import {
+  hasRedisServer,
+  NO_REDIS_SERVER,
+  startRedisCluster,
+  type TestRedis,
+} from "@bourse/service/testing";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createCursors, createMemoryRotation } from "../src/memory.ts";
 import { connectRedis, createRedisRotation } from "../src/redis.ts";
-import { type Rotation, ringFrom } from "../src/rotation.ts";
+import { digestOf, type Rotation } from "../src/rotation.ts";
+import { farRedis } from "./support/far-redis.ts";
 
 const { REDIS_URL } = process.env;
 const NOWHERE = "redis://127.0.0.1:1";
@@ -24,22 +30,47 @@ function redisRotation(url: string, facts: { now?: () => Date; heard?: string[] 
   return rotation;
 }
 
+const NO_CLUSTER = !hasRedisServer() && process.env["CI"] !== "true";
+let cluster: TestRedis | undefined;
+if (NO_CLUSTER) test.skip(NO_REDIS_SERVER, () => {});
+
+beforeAll(async () => {
+  if (!NO_CLUSTER) cluster = await startRedisCluster();
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+/** A rotation over a Redis Cluster of three nodes, once it has found them. */
+async function clusterRotation(): Promise<Rotation> {
+  const rotation = redisRotation(cluster?.url ?? "");
+  await expect
+    .poll(() => rotation.turn(randomUUID(), next), { message: "connected" })
+    .toMatchObject({ alone: false });
+  return rotation;
+}
+
 /** Counts turns: nowhere, "1", "2" and so on. */
 const next = (cursor: string | undefined): string => String(Number(cursor ?? 0) + 1);
 
 const KINDS = [
-  { kind: "memory", make: () => createMemoryRotation() as Rotation, skip: false },
-  { kind: "redis", make: () => redisRotation(REDIS_URL ?? ""), skip: REDIS_URL === undefined },
+  { kind: "memory", make: async () => createMemoryRotation() as Rotation, skip: false },
+  {
+    kind: "Redis",
+    make: async () => redisRotation(REDIS_URL ?? ""),
+    skip: REDIS_URL === undefined,
+  },
+  { kind: "a Redis Cluster", make: clusterRotation, skip: NO_CLUSTER },
 ];
 
 // The Redis half needs REDIS_URL, such as redis://127.0.0.1:6379.
 describe.each(KINDS)("a rotation in $kind", ({ make, skip }) => {
   test.skipIf(skip)("begins nowhere and steps on from where it stands", async () => {
-    const rotation = make();
+    const rotation = await make();
     const key = randomUUID();
 
     const cursors: string[] = [];
-    for (let turn = 0; turn < 3; turn += 1) cursors.push((await rotation.turn(key, next)).cursor);
+    for (let turn = 0; turn < 3; turn += 1) {
+      cursors.push(String((await rotation.turn(key, next)).cursor));
+    }
 
     expect(cursors).toEqual(["1", "2", "3"]);
   });
@@ -47,7 +78,7 @@ describe.each(KINDS)("a rotation in $kind", ({ make, skip }) => {
   test.skipIf(skip)(
     "never steps twice from the same cursor, however many ask at once",
     async () => {
-      const rotation = make();
+      const rotation = await make();
       const key = randomUUID();
 
       const turns = await Promise.all(Array.from({ length: 200 }, () => rotation.turn(key, next)));
@@ -59,7 +90,7 @@ describe.each(KINDS)("a rotation in $kind", ({ make, skip }) => {
   );
 
   test.skipIf(skip)("keeps its keys apart", async () => {
-    const rotation = make();
+    const rotation = await make();
     const [one, other] = [randomUUID(), randomUUID()];
 
     await rotation.turn(one, next);
@@ -110,6 +141,44 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
     expect(asked).toEqual([first, undefined]);
   });
 
+  test("starve nobody: a replica far from Redis has its turn while a near one takes all it can", async () => {
+    const key = randomUUID();
+    const line = await farRedis(REDIS_URL ?? "", 5);
+    open.push(line);
+    const [near, far] = [redisRotation(REDIS_URL ?? ""), redisRotation(line.url)];
+    let nearTurns = 0;
+    let done = false;
+    const busy = (async () => {
+      while (!done) nearTurns += Number(!(await near.turn(key, next)).alone);
+    })();
+
+    const cursors: number[] = [];
+    for (let turn = 0; turn < 5; turn += 1) {
+      const { cursor, alone } = await far.turn(key, next);
+      expect(alone).toBe(false);
+      cursors.push(Number(cursor));
+    }
+    done = true;
+    await busy;
+
+    expect(nearTurns).toBeGreaterThan(5);
+    expect(cursors).toEqual([...cursors].sort((a, b) => a - b));
+    expect((await near.turn(key, next)).cursor).toBe(String(nearTurns + 6));
+  });
+
+  test("wait a moment, no longer, for a replica that claimed the next move and died", async () => {
+    const key = randomUUID();
+    const rotation = redisRotation(REDIS_URL ?? "");
+    await rotation.turn(key, next);
+    const redis = connectRedis(REDIS_URL ?? "");
+    open.push({ [Symbol.dispose]: () => redis.disconnect() });
+    await redis.set(`bourse:discovery:turn:{${digestOf(key)}}:claim`, "gone", "PX", 100);
+
+    const turn = await rotation.turn(key, next);
+
+    expect(turn).toEqual({ cursor: "2", alone: false });
+  });
+
   test("let an idle key go within a day", async () => {
     const key = randomUUID();
     await redisRotation(REDIS_URL ?? "").turn(key, next);
@@ -121,6 +190,23 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
 
     expect(lives.length).toBeGreaterThan(0);
     expect(lives.every((ms) => ms > 0 && ms <= 86_400_000)).toBe(true);
+  });
+});
+
+describe.skipIf(NO_CLUSTER)("rotations over a Redis Cluster", () => {
+  test("take turns as one, whichever node a cursor lies on", async () => {
+    const keys = Array.from({ length: 12 }, () => randomUUID());
+    const replicas = [await clusterRotation(), await clusterRotation()];
+
+    for (const key of keys) {
+      const turns = await Promise.all(
+        Array.from({ length: 20 }, (_, nth) => (replicas[nth % 2] as Rotation).turn(key, next)),
+      );
+
+      expect(turns.filter(({ alone }) => alone)).toEqual([]);
+      const cursors = turns.map(({ cursor }) => Number(cursor)).sort((a, b) => a - b);
+      expect(cursors).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    }
   });
 });
 
@@ -173,30 +259,16 @@ describe("a rotation whose Redis is away", () => {
 
 describe("a rotation in memory", () => {
   test("forgets the key that was not used for longest when it holds too many", async () => {
-    const rotation = createMemoryRotation(2);
+    const cursors = createCursors(2);
+    const rotation = createMemoryRotation(cursors);
     await rotation.turn("a", next);
     await rotation.turn("b", next);
     await rotation.turn("a", next);
 
     await rotation.turn("c", next);
 
-    expect(rotation.cursorOf("a")).toBe("2");
-    expect(rotation.cursorOf("b")).toBeUndefined();
-    expect(rotation.cursorOf("c")).toBe("1");
-  });
-});
-
-describe("the ring", () => {
-  test("goes from the first id after the cursor round to the cursor itself", () => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.string({ minLength: 1 })), fc.string(), (names, cursor) => {
-        const ring = names.map((agentId) => ({ agentId })).sort(ringFrom(cursor));
-
-        const sorted = [...names].sort();
-        const after = sorted.filter((name) => name > cursor);
-        const round = sorted.filter((name) => name <= cursor);
-        expect(ring.map(({ agentId }) => agentId)).toEqual([...after, ...round]);
-      }),
-    );
+    expect(cursors.get("a")).toBe("2");
+    expect(cursors.get("b")).toBeUndefined();
+    expect(cursors.get("c")).toBe("1");
   });
 });

@@ -1,10 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Listing } from "../src/listing.ts";
-import { sift } from "../src/market.ts";
-import { comparePlaces, type Order, parsePlace, placeOf } from "../src/order.ts";
-import { search } from "../src/search.ts";
-import { aFilter, aListing, aMarket, eur, someFilter, someListings } from "./support/listing.ts";
+import { Ability } from "../src/market/ability.ts";
+import type { Market } from "../src/market/market.ts";
+import { placeOf } from "../src/market/orders.ts";
+import { comparePlaces, type Order, parsePlace } from "../src/order.ts";
+import { type Search, search } from "../src/search.ts";
+import {
+  aFilter,
+  aListing,
+  aMarket,
+  eur,
+  idsOf,
+  openMarket,
+  someFilter,
+  someListings,
+} from "./support/listing.ts";
+import { isPassing, plainPlaceOf } from "./support/model.ts";
 
 const ORDERS = ["COST", "RELIABILITY", "SCORE", "AVAILABILITY"] as const;
 const someOrder = fc.constantFrom(...ORDERS);
@@ -14,10 +26,16 @@ function ids(listings: readonly Listing[]): readonly string[] {
   return listings.map(({ agentId }) => agentId);
 }
 
+/** A page, with the ids of its agents. */
+function pageOf(market: Market, asked: Search) {
+  const page = search(market, asked);
+  return { ...page, ids: idsOf(market, page.slots) };
+}
+
 /** The ids of a search for python, in order, in one page. */
 function sorted(listings: readonly Listing[], order: Order): readonly string[] {
   const filter = aFilter({ capabilities: ["python"] });
-  return ids(search(aMarket(listings), { filter, order, pageSize: 100, pageToken: "" }).listings);
+  return pageOf(aMarket(listings), { filter, order, pageSize: 100, pageToken: "" }).ids;
 }
 
 describe("the order", () => {
@@ -104,7 +122,12 @@ describe("the order", () => {
   test("of any two agents is decided, and survives being written down", () => {
     fc.assert(
       fc.property(someListings, someFilter, someOrder, (listings, filter, order) => {
-        const places = listings.map((listing) => placeOf(listing, order, filter));
+        const { market, put } = openMarket();
+        const ability = new Ability(market.agents, filter);
+        const places = listings.map((listing) =>
+          placeOf(order, market.agents, ability, put(listing)),
+        );
+        expect(places).toEqual(listings.map((listing) => plainPlaceOf(listing, order, filter)));
 
         for (const [index, a] of places.entries()) {
           expect(parsePlace(order, a.map(String))).toEqual(a);
@@ -119,13 +142,14 @@ describe("the order", () => {
   });
 });
 
-describe("pages", () => {
+describe.each(["sifted", "kept"] as const)("pages of a view that is %s", (looking) => {
   function walk(listings: readonly Listing[], order: Order, pageSize: number): readonly string[] {
+    const market = aMarket(listings, looking);
     const found: string[] = [];
     let pageToken = "";
     do {
-      const page = search(aMarket(listings), { filter: aFilter(), order, pageSize, pageToken });
-      found.push(...ids(page.listings));
+      const page = pageOf(market, { filter: aFilter(), order, pageSize, pageToken });
+      found.push(...page.ids);
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     return found;
@@ -150,16 +174,17 @@ describe("pages", () => {
         const stay = before.filter((_listing, index) => index % 3 > 0);
         const names = new Set(ids(before));
         const come = others.filter(({ agentId }) => !names.has(agentId));
-        const find = (listings: readonly Listing[], pageSize: number, pageToken: string) =>
-          search(aMarket(listings), { filter: aFilter(), order, pageSize, pageToken });
+        const { market, settle } = openMarket(looking);
+        const find = (listings: readonly Listing[], pageSize: number, pageToken: string) => {
+          settle(listings);
+          return pageOf(market, { filter: aFilter(), order, pageSize, pageToken });
+        };
 
         const first = find(before, 3, "");
         const rest =
-          first.nextPageToken === ""
-            ? []
-            : find([...stay, ...come], 100, first.nextPageToken).listings;
+          first.nextPageToken === "" ? [] : find([...stay, ...come], 100, first.nextPageToken).ids;
 
-        const seen = [...ids(first.listings), ...ids(rest)];
+        const seen = [...first.ids, ...rest];
         expect(new Set(seen).size).toBe(seen.length);
         if (first.nextPageToken !== "")
           expect(seen).toEqual(expect.arrayContaining([...ids(stay)]));
@@ -171,11 +196,13 @@ describe("pages", () => {
     const listings = ["a", "b", "c", "d"].map((agentId) => aListing({ agentId }));
     const ask = { filter: aFilter(), order: "COST" as const, pageSize: 2 };
 
-    const first = search(aMarket(listings), { ...ask, pageToken: "" });
-    const second = search(aMarket(listings), { ...ask, pageToken: first.nextPageToken });
+    const market = aMarket(listings, looking);
 
-    expect(first).toMatchObject({ total: 4, nextPageToken: expect.stringMatching(/./) });
-    expect(second).toMatchObject({ total: 4, nextPageToken: "" });
+    const first = search(market, { ...ask, pageToken: "" });
+    const second = search(market, { ...ask, pageToken: first.nextPageToken });
+
+    expect(first).toMatchObject({ view: { size: 4 }, nextPageToken: expect.stringMatching(/./) });
+    expect(second).toMatchObject({ view: { size: 4 }, nextPageToken: "" });
   });
 
   test("refuse the token of another filter, of another order, or no token at all", () => {
@@ -193,10 +220,11 @@ describe("pages", () => {
   test("of any filter hold only agents that pass it", () => {
     fc.assert(
       fc.property(someListings, someFilter, someOrder, (listings, filter, order) => {
-        const page = search(aMarket(listings), { filter, order, pageSize: 100, pageToken: "" });
+        const market = aMarket(listings, looking);
+        const page = pageOf(market, { filter, order, pageSize: 100, pageToken: "" });
 
-        const { eligible } = sift(aMarket(listings), filter);
-        expect([...ids(page.listings)].sort()).toEqual([...ids(eligible)].sort());
+        const passing = listings.filter((listing) => isPassing(listing, filter));
+        expect([...page.ids].sort()).toEqual([...ids(passing)].sort());
       }),
     );
   });

@@ -1,40 +1,31 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { faultOf, hasCapabilities } from "../src/filter.ts";
+import type { Strategy } from "../src/choice.ts";
 import type { Listing } from "../src/listing.ts";
-import { createMemoryRotation } from "../src/memory.ts";
-import { createPicks } from "../src/picks.ts";
-import { type Selected, type Selection, select } from "../src/selection.ts";
-import type { Strategy } from "../src/strategy.ts";
-import { aFilter, aListing, aMarket, eur, someFilter, someListings } from "./support/listing.ts";
+import { aDesk } from "./support/desk.ts";
+import {
+  aFilter,
+  aListing,
+  eur,
+  type Looking,
+  NOON_MS,
+  someFilter,
+  someListings,
+} from "./support/listing.ts";
+import { isPassing, stateOf } from "./support/model.ts";
 
-const NOON_MS = Date.parse("2026-11-01T12:00:00Z");
-const STRATEGIES = ["ROUND_ROBIN", "LEAST_LOADED", "RANDOM", "CHEAPEST", "BEST"] as const;
+const STRATEGIES = [
+  "ROUND_ROBIN",
+  "LEAST_LOADED",
+  "RANDOM",
+  "CHEAPEST",
+  "BEST",
+  "WEIGHTED",
+  "POWER_OF_TWO",
+  "FASTEST",
+] as const;
 const someStrategy = fc.constantFrom<Strategy>(...STRATEGIES);
 const sure = (ppm: number) => new Map([["python", ppm]]);
-
-/** Selects over a market that may change from one selection to the next. */
-function aDesk(random: () => number = () => 0) {
-  const clock = { nowMs: NOON_MS };
-  const rotation = createMemoryRotation();
-  const picks = createPicks(60_000);
-  return {
-    clock,
-    select(listings: readonly Listing[], selection: Partial<Selection> = {}): Promise<Selected> {
-      const market = aMarket(listings);
-      return select(
-        { market, rotation, picks, now: () => new Date(clock.nowMs), random },
-        {
-          filter: aFilter({ capabilities: ["python"] }),
-          strategy: "ROUND_ROBIN",
-          alternates: 0,
-          excluded: new Set(),
-          ...selection,
-        },
-      );
-    },
-  };
-}
 
 async function picked(listings: readonly Listing[], strategy: Strategy, times: number) {
   const desk = aDesk();
@@ -54,6 +45,7 @@ describe("any strategy", () => {
     const bounds = fc.record({
       alternates: fc.nat(4),
       random: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      looking: fc.constantFrom<Looking>("sifted", "kept"),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -61,17 +53,23 @@ describe("any strategy", () => {
         someFilter,
         someStrategy,
         bounds,
-        async (listings, filter, strategy, { alternates, random }) => {
+        async (some, filter, strategy, { alternates, random, looking }) => {
+          // Who has to be tried is no alternate, which is told where trials are.
+          const listings = some.map((listing) => ({
+            ...listing,
+            breakers: new Map([...listing.breakers].filter(([, state]) => state === "OPEN")),
+          }));
           const excluded = new Set(listings.slice(0, 1).map(({ agentId }) => agentId));
           const passing = listings.filter(
             (listing) =>
               !excluded.has(listing.agentId) &&
-              hasCapabilities(listing, filter) &&
-              faultOf(listing, filter) === undefined &&
-              (strategy !== "LEAST_LOADED" || listing.state !== "OFFLINE"),
+              isPassing(listing, filter) &&
+              (strategy !== "LEAST_LOADED" || stateOf(listing, NOON_MS) !== "OFFLINE"),
           );
           const asked = { filter, strategy, alternates, excluded };
-          const selecting = aDesk(() => random).select(listings, asked);
+          const desk = aDesk(() => random, looking);
+          await desk.select(listings, asked).catch(() => {});
+          const selecting = desk.select(listings, asked);
           if (passing.length === 0) {
             await expect(selecting).rejects.toMatchObject({ reason: "NO_ELIGIBLE_AGENTS" });
             return;
@@ -109,7 +107,7 @@ describe("any strategy", () => {
 
 describe("ROUND_ROBIN", () => {
   test("goes round by id, and names as alternates those whose turn is next", async () => {
-    const desk = aDesk();
+    const desk = aDesk(() => 0.5);
     const listings = named("c", "a", "d", "b");
 
     const first = await desk.select(listings, { alternates: 2 });
@@ -346,5 +344,26 @@ describe("BEST", () => {
     const order = [selected.chosen, ...selected.alternates].map(({ agentId }) => agentId);
     expect(order).toEqual(["c", "b", "a"]);
     expect(selected.reason).toContain("at least 50.0%");
+  });
+});
+
+describe("FASTEST", () => {
+  test("picks the lowest promised p95; among equals the most reliable; who promises none comes last", async () => {
+    const listings = [
+      aListing({ agentId: "none", reliabilityPpm: sure(999_999) }),
+      aListing({ agentId: "a", p95LatencyMs: 900, reliabilityPpm: sure(999_999) }),
+      aListing({ agentId: "b", p95LatencyMs: 500, reliabilityPpm: sure(400_000) }),
+      aListing({ agentId: "c", p95LatencyMs: 500, reliabilityPpm: sure(500_000) }),
+    ];
+
+    const selected = await aDesk().select(listings, { strategy: "FASTEST", alternates: 3 });
+
+    const order = [selected.chosen, ...selected.alternates].map(({ agentId }) => agentId);
+    expect(order).toEqual(["c", "b", "a", "none"]);
+    expect(selected.reason).toBe("FASTEST: fastest of 4 eligible agents: p95 within 500 ms");
+  });
+
+  test("spreads over agents that are equal in all", async () => {
+    expect(await picked(named("a", "b"), "FASTEST", 4)).toEqual(["a", "b", "a", "b"]);
   });
 });

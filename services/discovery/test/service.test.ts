@@ -1,7 +1,7 @@
 import { SelectionStrategy } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { faultsOf, metadataOf, reasonOf } from "@bourse/rpc";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connectRedis, createRedisRotation } from "../src/redis.ts";
@@ -56,6 +56,26 @@ describe("SearchAgents", () => {
     expect(idsOf(answer.agents)).toEqual(["a", "b"]);
     expect(answer.agents[0]?.profile?.endpoint?.uri).toBe("grpc://a.example:443");
     expect(answer).toMatchObject({ totalSize: 2n, nextPageToken: "" });
+  });
+
+  test("lists the agents with an endpoint of one scheme, however they write it", async () => {
+    const endpointOf = (agentId: string, uri: string) => {
+      const agent = anAgent(agentId);
+      return { ...agent, profile: { ...agent.profile, endpoint: { uri, protocol: "grpc" } } };
+    };
+    const agents = [
+      endpointOf("a", "grpc://a.example:443"),
+      endpointOf("b", "GRPC://b.example"),
+      endpointOf("c", "grpcs://c.example"),
+      endpointOf("d", ""),
+    ];
+    const { calls } = await aDiscovery(registryOf(...(agents as ReturnType<typeof anAgent>[])));
+
+    const answer = await calls.searchAgents({ filter: { endpointScheme: "grpc" } });
+    const refused = await refusalOf(calls.selectAgent({ filter: { endpointScheme: "a2a" } }));
+
+    expect(idsOf(answer.agents)).toEqual(["a", "b"]);
+    expect(metadataOf(refused)).toMatchObject({ total: "4", other_endpoint: "4" });
   });
 
   test("pages by 20 unless asked otherwise, and takes its tokens back", async () => {
@@ -201,6 +221,27 @@ describe("SelectAgent", () => {
     expect(metadataOf(await refusalOf(calls.selectAgent(ask)))).toMatchObject({
       not_available: "1",
     });
+  });
+
+  test("counts work that the registry knows of by a slot once, and not as a pick besides", async () => {
+    const clock = { now: NOON };
+    const registry = registryOf(anAgent("a"), anAgent("b"));
+    const { calls, roster } = await aDiscovery(registry, { now: () => clock.now });
+    const ask = { filter: { capabilities: ["python"] }, strategy: LEAST_LOADED };
+    expect((await calls.selectAgent(ask)).agent?.agentId).toBe("a");
+    const later = new Date(NOON.getTime() + 1);
+    const loaded = (agentId: string, inFlight: number) => {
+      const inFlightTime = timestampFromDate(later);
+      const availability = { state: AvailabilityState.ONLINE, inFlight, inFlightTime };
+      const { profile } = anAgent(agentId);
+      registry.put({ agentId, availability, ...(profile !== undefined && { profile }) });
+    };
+
+    loaded("a", 1);
+    loaded("b", 2);
+    await vi.waitFor(() => expect(roster.get("b")?.availability?.inFlight).toBe(2));
+
+    expect((await calls.selectAgent(ask)).agent?.agentId).toBe("a");
   });
 
   test("sees a change of the registry, and goes on without it", async () => {

@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { type AgentSchema, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { createRoster } from "@bourse/roster";
 import { startRegistry } from "@bourse/roster/testing";
 import { ANONYMOUS, bind, client, dial, serve } from "@bourse/rpc";
@@ -8,8 +10,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { createMemoryRotation } from "../../src/memory.ts";
 import { discoveryMetrics } from "../../src/metrics.ts";
-import { createPicks } from "../../src/picks.ts";
 import { CODES } from "../../src/rejections.ts";
+import { marketOf } from "../../src/roster.ts";
 import type { Rotation } from "../../src/rotation.ts";
 import { discoveryService } from "../../src/service.ts";
 
@@ -22,19 +24,22 @@ export type Registry = ReturnType<typeof startRegistry>;
 /** Serves discovery over a socket, on the copy of a registry. */
 export async function openDiscovery(
   registry: Registry,
-  facts: { rotation?: Rotation; now?: () => Date } = {},
+  facts: { rotation?: Rotation; now?: () => Date; random?: () => number } = {},
 ) {
   const now = facts.now ?? (() => NOON);
-  const roster = createRoster({ channel: registry.channel, now });
+  const roster = createRoster({ channel: registry.channel, now, listed: () => [] });
+  const market = marketOf(roster, { now });
   await roster.ready;
   const metrics = createMetrics({ service: "discovery" });
   const impl = discoveryService({
     roster,
+    market,
     rotation: facts.rotation ?? createMemoryRotation(),
-    picks: createPicks(60_000),
     metrics: discoveryMetrics(metrics, roster),
+    registry: client(RegistryService, registry.channel),
+    newId: randomUUID,
     now,
-    random: () => 0,
+    random: facts.random ?? (() => 0),
   });
   const server = await serve({
     listen: "127.0.0.1:0",

@@ -1,16 +1,17 @@
 import fc from "fast-check";
 import type { Filter } from "../../src/filter.ts";
-import type { Listing } from "../../src/listing.ts";
-import type { Market } from "../../src/market.ts";
+import type { BreakerState, Listing } from "../../src/listing.ts";
+import { Market, type MarketOptions } from "../../src/market/market.ts";
+import type { Slot } from "../../src/market/ordered-set.ts";
 
 /** An ONLINE agent that can do `python` and has no price, no record and nothing to do. */
 export function aListing(facts: Partial<Listing> = {}): Listing {
   return {
     agentId: "ada",
     capabilities: ["python"],
-    endpoint: undefined,
     price: undefined,
     state: "ONLINE",
+    leaseEndMs: Infinity,
     inFlight: 0,
     reportedMs: -Infinity,
     capacityPerHour: 30,
@@ -18,6 +19,10 @@ export function aListing(facts: Partial<Listing> = {}): Listing {
     scorePpm: 0,
     reliabilityPpm: new Map(),
     labels: {},
+    breakers: new Map(),
+    createdMs: -Infinity,
+    words: [],
+    endpointScheme: undefined,
     ...facts,
   };
 }
@@ -32,6 +37,8 @@ export function aFilter(facts: Partial<Filter> = {}): Filter {
     minReliabilityPpm: undefined,
     maxLatencyMs: undefined,
     labels: {},
+    words: [],
+    endpointScheme: undefined,
     ...facts,
   };
 }
@@ -41,20 +48,64 @@ export function eur(cents: number): { readonly micros: bigint; readonly currency
   return { micros: BigInt(cents) * 10_000n, currency: "EUR" };
 }
 
-/** A market of just these agents, which can be exchanged. */
-export function aMarket(listings: Iterable<Listing>): Market {
-  const all = [...listings];
-  const holders = (capability: string) =>
-    all.filter(({ capabilities }) => capabilities.includes(capability));
-  return {
-    get size() {
-      return all.length;
+/** When the tests take place. */
+export const NOON_MS = Date.parse("2026-11-01T12:00:00Z");
+
+/** How a market looks at a filter: anew each time, or by a view that it keeps current. */
+export type Looking = "sifted" | "kept";
+
+/** A market whose agents can be exchanged; the clock stands at noon unless it is moved. */
+export function openMarket(looking: Looking = "sifted", options: Partial<MarketOptions> = {}) {
+  const clock = { nowMs: NOON_MS };
+  const market = new Market({
+    now: () => new Date(clock.nowMs),
+    limits: {
+      againMs: looking === "kept" ? Infinity : -1,
+      askedMax: 100,
+      viewsMax: 100,
+      entriesMax: () => Infinity,
     },
-    all: () => all,
-    holders,
-    countOf: (capability) => holders(capability).length,
-    capabilities: () => new Set(all.flatMap(({ capabilities }) => capabilities)),
+    ...options,
+  });
+  const slots = new Map<string, Slot>();
+  const free: Slot[] = [];
+  const desk = {
+    clock,
+    market,
+    put(listing: Listing): Slot {
+      const slot = slots.get(listing.agentId) ?? free.pop() ?? slots.size;
+      slots.set(listing.agentId, slot);
+      market.put(slot, listing);
+      return slot;
+    },
+    remove(agentId: string): void {
+      const slot = slots.get(agentId);
+      if (slot === undefined) return;
+      market.remove(slot);
+      slots.delete(agentId);
+      free.push(slot);
+    },
+    /** Makes these the agents of the market, and no others. */
+    settle(listings: Iterable<Listing>): void {
+      const all = [...listings];
+      const stay = new Set(all.map(({ agentId }) => agentId));
+      for (const agentId of [...slots.keys()]) if (!stay.has(agentId)) desk.remove(agentId);
+      for (const listing of all) desk.put(listing);
+    },
   };
+  return desk;
+}
+
+/** A market of just these agents. */
+export function aMarket(listings: Iterable<Listing>, looking?: Looking): Market {
+  const { market, settle } = openMarket(looking);
+  settle(listings);
+  return market;
+}
+
+/** The ids of agents. */
+export function idsOf({ agents }: Market, slots: Iterable<Slot>): string[] {
+  return Array.from(slots, (slot) => agents.idOf(slot));
 }
 
 const capabilities = fc.uniqueArray(fc.constantFrom("python", "rust", "sql"), { maxLength: 3 });
@@ -68,6 +119,11 @@ const price = fc.option(
 const state = fc.constantFrom("ONLINE", "BUSY", "MAINTENANCE", "OFFLINE");
 const ppm = fc.constantFrom(0, 500_000, 900_000);
 
+const breaker = fc.tuple(
+  fc.constantFrom("python", "rust"),
+  fc.constantFrom<BreakerState>("OPEN", "HALF_OPEN"),
+);
+
 /** Any agents, with different ids and few different values, so that ties are common. */
 export const someListings = fc.uniqueArray(
   fc
@@ -80,10 +136,19 @@ export const someListings = fc.uniqueArray(
       capacityPerHour: fc.constantFrom(1, 30),
       p95LatencyMs: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
       scorePpm: ppm,
+      leaseEndMs: fc.constantFrom(Infinity, NOON_MS, NOON_MS + 1, NOON_MS + 1_000),
+      labels: fc.constantFrom({}, { zone: "eu" }, { zone: "us", tier: "1" }),
+      words: fc.constantFrom([], [1], [2, 1]),
+      endpointScheme: fc.constantFrom(undefined, "grpc", "https"),
       reliabilityPpm: fc.array(fc.tuple(fc.constantFrom("python", "rust"), ppm)),
+      breakers: fc.oneof(fc.constant([]), fc.array(breaker)),
     })
-    .map(({ reliabilityPpm, ...facts }) =>
-      aListing({ ...facts, reliabilityPpm: new Map(reliabilityPpm) }),
+    .map(({ reliabilityPpm, breakers, ...facts }) =>
+      aListing({
+        ...facts,
+        reliabilityPpm: new Map(reliabilityPpm),
+        breakers: new Map(breakers),
+      }),
     ),
   { selector: ({ agentId }) => agentId, maxLength: 12 },
 );
@@ -97,5 +162,8 @@ export const someFilter = fc
     states: fc.option(fc.uniqueArray(state), { nil: undefined }),
     minReliabilityPpm: fc.option(ppm, { nil: undefined }),
     maxLatencyMs: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
+    labels: fc.constantFrom<Filter["labels"]>({}, {}, { zone: "eu" }),
+    words: fc.constantFrom([], [], [1], [1, 2]),
+    endpointScheme: fc.constantFrom(undefined, undefined, "grpc"),
   })
   .map(aFilter);

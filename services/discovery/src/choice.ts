@@ -1,0 +1,45 @@
+import type { Agents } from "./market/agents.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import type { View } from "./market/view.ts";
+import type { Rotation } from "./rotation.ts";
+import type { SlowStart } from "./slow-start.ts";
+
+/** A way to pick one of many. */
+export type Strategy =
+  | "ROUND_ROBIN"
+  | "LEAST_LOADED"
+  | "RANDOM"
+  | "CHEAPEST"
+  | "BEST"
+  | "WEIGHTED"
+  | "POWER_OF_TWO"
+  | "FASTEST";
+
+/** What a strategy chooses from; there is at least one eligible agent. */
+export interface Choosing {
+  /** The eligible agents as they are now. */
+  readonly look: () => View;
+  readonly agents: Agents;
+  /** How many to name, the chosen one included; at least 1. */
+  readonly count: number;
+  readonly rotation: Rotation;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  readonly nowMs: number;
+  /** Undefined: newcomers have their whole share. */
+  readonly slowStart: SlowStart | undefined;
+}
+
+/** The chosen one, others in the order to try them, and why. */
+export interface Choice {
+  readonly chosen: Slot;
+  readonly alternates: readonly Slot[];
+  readonly reason: string;
+  /** How many there were to choose from. */
+  readonly eligibleCount: number;
+}
+
+/** The agents that were chosen from, in words. */
+export function among({ size }: { readonly size: number }): string {
+  return `of ${size} eligible ${size === 1 ? "agent" : "agents"}`;
+}

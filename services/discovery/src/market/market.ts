@@ -1,0 +1,191 @@
+import type { Fault, Filter } from "../filter.ts";
+import { type Listing, STATE_RANK } from "../listing.ts";
+
+import { Agents, ASPECT } from "./agents.ts";
+import { Holdings } from "./holdings.ts";
+import { Leases } from "./leases.ts";
+import type { Slot } from "./ordered-set.ts";
+import { Picks } from "./picks.ts";
+import type { WholeView } from "./view.ts";
+import { type ViewLimits, Views } from "./views.ts";
+
+/** What a market is made of. */
+export interface MarketOptions {
+  readonly now: () => Date;
+  /** How long a pick counts. */
+  readonly recentMs?: number;
+  readonly limits?: ViewLimits;
+}
+
+const RECENT_MS = 60_000;
+/** So many changes at one moment that views are made anew instead: this share of the agents, and at least that many. */
+const MANY_SHARE = 0.1;
+const MANY_MIN = 1_000;
+/** How many picks leave the window at one look: after a pause there may be very many, and nobody waits for them. */
+const EXPIRED_MAX = 2_000;
+
+/** All registered agents, in memory, with the views of them that are asked for. */
+export class Market {
+  readonly agents = new Agents();
+  readonly views: Views;
+  readonly #holdings = new Holdings(this.agents);
+  readonly #leases = new Leases();
+  readonly #picks: Picks;
+  readonly #now: () => Date;
+  /** The latest end of a lease that was taken for past. */
+  #lapsedMs = -Infinity;
+
+  constructor({ now, recentMs = RECENT_MS, limits }: MarketOptions) {
+    this.#now = now;
+    this.#picks = new Picks(recentMs);
+    this.views = new Views(this.agents, this.#holdings, limits);
+  }
+
+  get size(): number {
+    return this.agents.size;
+  }
+
+  /** Enters an agent under a slot that no other has, or replaces what is known of it. */
+  put(slot: Slot, listing: Listing): void {
+    const nowMs = this.#now().getTime();
+    const lapses = listing.leaseEndMs <= nowMs;
+    if (lapses) this.#lapsedMs = Math.max(this.#lapsedMs, listing.leaseEndMs);
+    const state = lapses ? STATE_RANK.OFFLINE : STATE_RANK[listing.state];
+    const isNew = !this.agents.has(slot);
+    const { aspects, put } = this.agents.prepare(slot, listing, state);
+    if (isNew) {
+      put();
+      this.#holdings.enter(slot);
+      this.views.enter(slot);
+    } else this.#change(slot, aspects, () => this.#putAgain(slot, put));
+    if (listing.leaseEndMs < Infinity && !lapses) this.#leases.set(slot, listing.leaseEndMs);
+  }
+
+  /** Takes an agent out. */
+  remove(slot: Slot): void {
+    if (!this.agents.has(slot)) return;
+    this.views.leave(slot);
+    this.#holdings.leave(slot);
+    this.agents.remove(slot);
+    this.agents.picks[slot] = 0;
+    this.agents.picksSince[slot] = 0;
+    this.#picks.forget(slot);
+  }
+
+  /** Who passes a filter now. */
+  view(filter: Filter): WholeView {
+    const nowMs = this.#now().getTime();
+    this.advance(nowMs);
+    return this.views.of(filter, nowMs);
+  }
+
+  /** A view as it is now, which was asked for before an `await`. */
+  renew(view: WholeView): WholeView {
+    this.advance(this.#now().getTime());
+    return this.views.renew(view);
+  }
+
+  /**
+   * How many agents there are, as `total`, and for each reason that applies how many it keeps out of a view; with those
+   * that pass they sum to `total`.
+   */
+  countFaults(view: WholeView, excluded: ReadonlySet<string> = NOBODY): Record<string, number> {
+    const faults = new Map<Fault | "excluded", number>(this.views.faultsOf(view));
+    let able = view.size;
+    for (const count of faults.values()) able += count;
+    for (const agentId of excluded) {
+      const slot = this.agents.slotOf(agentId);
+      if (slot === undefined || !view.ability.has(slot)) continue;
+      const fault = view.faultOf(slot);
+      if (fault !== undefined) faults.set(fault, (faults.get(fault) ?? 0) - 1);
+      faults.set("excluded", (faults.get("excluded") ?? 0) + 1);
+    }
+    const missing = this.size - able;
+    const counts: Record<string, number> = { total: this.size };
+    if (missing > 0) counts["missing_capability"] = missing;
+    for (const [fault, count] of faults) if (count > 0) counts[fault] = count;
+    return counts;
+  }
+
+  /** Each capability that somebody has, with how many do and how many of them are ONLINE. */
+  capabilities(): Iterable<{ capability: string; agents: number; online: number }> {
+    this.advance(this.#now().getTime());
+    return this.#holdings.counts();
+  }
+
+  /** Remembers that an agent was picked. */
+  picked(slot: Slot): void {
+    const nowMs = this.#now().getTime();
+    const atMs = this.#picks.record(slot, nowMs);
+    const isSince = atMs > (this.agents.reportedMs[slot] as number) ? 1 : 0;
+    this.#countPick(slot, 1, isSince);
+  }
+
+  /** Lets the time pass: leases end, and picks leave the window. */
+  advance(nowMs: number): void {
+    if (nowMs < this.#lapsedMs) this.#restore(nowMs);
+    const due = this.#leases.due(nowMs, (slot) => this.#endOf(slot));
+    if (due.length > MANY_MIN && due.length > this.size * MANY_SHARE) this.views.clear();
+    for (const slot of due) {
+      this.#lapsedMs = Math.max(this.#lapsedMs, this.#endOf(slot));
+      this.#setState(slot, STATE_RANK.OFFLINE);
+    }
+    for (let count = 0; count < EXPIRED_MAX; count += 1) {
+      const pick = this.#picks.expire(nowMs);
+      if (pick === undefined) break;
+      const isSince = pick.atMs > (this.agents.reportedMs[pick.slot] as number) ? -1 : 0;
+      this.#countPick(pick.slot, -1, isSince);
+    }
+  }
+
+  #change(slot: Slot, aspects: number, write: () => void): void {
+    const isAble = (aspects & ASPECT.ABILITY) !== 0;
+    const isStated = !isAble && (aspects & ASPECT.STATE) !== 0;
+    this.views.change(slot, aspects, () => {
+      if (isAble) this.#holdings.leave(slot);
+      else if (isStated) this.#holdings.count(slot, -1);
+      write();
+      if (isAble) this.#holdings.enter(slot);
+      else if (isStated) this.#holdings.count(slot, 1);
+    });
+  }
+
+  #putAgain(slot: Slot, put: () => void): void {
+    const reportedMs = this.agents.reportedMs[slot];
+    put();
+    if (this.agents.picks[slot] === 0 || this.agents.reportedMs[slot] === reportedMs) return;
+    this.agents.picksSince[slot] = this.#picks.count(slot, this.agents.reportedMs[slot]);
+  }
+
+  #countPick(slot: Slot, change: 1 | -1, since: 1 | -1 | 0): void {
+    this.views.change(slot, ASPECT.PICKS, () => {
+      this.agents.picks[slot] = (this.agents.picks[slot] as number) + change;
+      this.agents.picksSince[slot] = (this.agents.picksSince[slot] as number) + since;
+    });
+  }
+
+  #setState(slot: Slot, state: number): void {
+    if (this.agents.state[slot] === state) return;
+    this.#change(slot, ASPECT.STATE, () => {
+      this.agents.state[slot] = state;
+    });
+  }
+
+  /** The clock was set back: leases that had lapsed hold again. */
+  #restore(nowMs: number): void {
+    this.#lapsedMs = -Infinity;
+    for (const slot of this.agents.order.all.toArray()) {
+      const endMs = this.#endOf(slot);
+      if (endMs > nowMs && endMs < Infinity) {
+        this.#setState(slot, this.agents.told[slot] as number);
+        this.#leases.set(slot, endMs);
+      } else if (endMs <= nowMs) this.#lapsedMs = Math.max(this.#lapsedMs, endMs);
+    }
+  }
+
+  #endOf(slot: Slot): number {
+    return this.agents.has(slot) ? (this.agents.leaseEndMs[slot] as number) : Infinity;
+  }
+}
+
+const NOBODY: ReadonlySet<string> = new Set();

@@ -1,0 +1,153 @@
+import type { Fault, Filter } from "../filter.ts";
+import { UNPROVEN_PPM } from "../reliability.ts";
+import { smallest } from "../smallest.ts";
+import type { Ability } from "./ability.ts";
+import type { Agents } from "./agents.ts";
+import type { Condition } from "./condition.ts";
+import { Currencies } from "./currencies.ts";
+import type { CompareSlots, Slot } from "./ordered-set.ts";
+import { comparison } from "./orders.ts";
+import type { Faults } from "./sift.ts";
+import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
+
+/** How many are put in order before it is known that more are asked for. */
+const FIRST = 32;
+
+/** A view that is looked at once and not kept current: an array, in the order of ids. */
+export class SiftedView implements WholeView {
+  readonly key: string;
+  readonly filter: Filter;
+  readonly ability: Ability;
+  readonly faults: Faults;
+  /** After which change of the market it was made: after the next it is out of date. */
+  readonly madeIn: number;
+  readonly #agents: Agents;
+  readonly #condition: Condition;
+  readonly #slots: Int32Array;
+  #currency: number | undefined;
+
+  constructor(
+    named: { readonly key: string; readonly filter: Filter; readonly madeIn: number },
+    agents: Agents,
+    condition: Condition,
+    sifted: { readonly eligible: Int32Array; readonly faults: Faults },
+  ) {
+    this.key = named.key;
+    this.filter = named.filter;
+    this.madeIn = named.madeIn;
+    this.ability = condition.ability;
+    this.faults = sifted.faults;
+    this.#agents = agents;
+    this.#condition = condition;
+    this.#slots = sifted.eligible;
+  }
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  get currency(): string | undefined {
+    if (this.filter.maxCost !== undefined) return this.filter.maxCost.currency;
+    const number = this.#currencyNumber();
+    return number === 0 ? undefined : this.#agents.currencies.textOf(number);
+  }
+
+  at(rank: number): Slot {
+    return slotAt(this.#slots, rank);
+  }
+
+  rankAfter(agentId: string): number {
+    return lowerBound(this.#slots, (slot) => this.#agents.idOf(slot) <= agentId);
+  }
+
+  rankOf(slot: Slot): number | undefined {
+    const { labels } = this.#agents.order;
+    const label = labels[slot] as number;
+    const rank = lowerBound(this.#slots, (other) => (labels[other] as number) < label);
+    return this.#slots[rank] === slot ? rank : undefined;
+  }
+
+  has(slot: Slot): boolean {
+    return this.rankOf(slot) !== undefined;
+  }
+
+  faultOf(slot: Slot): Fault | undefined {
+    return this.#condition.faultOf(slot);
+  }
+
+  walk(order: ViewOrder): Iterable<Slot> {
+    return this.in(order).walk();
+  }
+
+  in(order: ViewOrder): Ranking {
+    const agents = this.#agents;
+    const compare = comparison(order, agents, this.ability, this.#currencyNumber());
+    return new Sorting(this.#slots, compare);
+  }
+
+  unproven(): Lots {
+    const slots = this.#slots.filter((slot) => this.ability.ppm(slot) === UNPROVEN_PPM);
+    return { size: slots.length, at: (rank) => slotAt(slots, rank) };
+  }
+
+  #currencyNumber(): number {
+    this.#currency ??=
+      this.#condition.currency || new Currencies(this.#agents, this.#slots).prevailing();
+    return this.#currency;
+  }
+}
+
+/** Slots that are put in order as far as somebody looks. */
+class Sorting implements Ranking {
+  readonly #slots: Int32Array;
+  readonly #compare: CompareSlots;
+  #sorted: Int32Array | undefined;
+
+  constructor(slots: Int32Array, compare: CompareSlots) {
+    this.#slots = slots;
+    this.#compare = compare;
+  }
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  at(rank: number): Slot {
+    return slotAt(this.#all(), rank);
+  }
+
+  lowerBound(isBefore: (slot: Slot) => boolean): number {
+    return lowerBound(this.#all(), isBefore);
+  }
+
+  *walk(fromRank = 0): Generator<Slot, void, undefined> {
+    let rank = fromRank;
+    if (this.#sorted === undefined && rank < FIRST) {
+      const first = smallest(this.#slots, FIRST, this.#compare);
+      for (; rank < first.length; rank += 1) yield first[rank] as Slot;
+    }
+    for (; rank < this.size; rank += 1) yield this.#all()[rank] as Slot;
+  }
+
+  #all(): Int32Array {
+    this.#sorted ??= this.#slots.slice().sort(this.#compare);
+    return this.#sorted;
+  }
+}
+
+function slotAt(slots: Int32Array, rank: number): Slot {
+  const slot = slots[rank];
+  if (slot === undefined) throw new RangeError(`no rank ${rank} of ${slots.length}`);
+  return slot;
+}
+
+function lowerBound(slots: Int32Array, isBefore: (slot: Slot) => boolean): number {
+  let low = 0;
+  let high = slots.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(slots[middle] as Slot)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,71 @@
+import type { Fault, Filter } from "../filter.ts";
+import type { Ability } from "./ability.ts";
+import type { Slot } from "./ordered-set.ts";
+
+/**
+ * An order of the agents of a view; all are total, by id in the end.
+ *
+ * COST, RELIABILITY, SCORE and AVAILABILITY are those of a search; STANDING is by availability, then reliability. LOAD,
+ * CHEAPEST, BEST and FASTEST are preferences for a pick, which move an agent back when it is picked; they compare
+ * prices in one currency only (`View.currency`).
+ */
+export type ViewOrder =
+  | "COST"
+  | "RELIABILITY"
+  | "SCORE"
+  | "AVAILABILITY"
+  | "STANDING"
+  | "LOAD"
+  | "CHEAPEST"
+  | "BEST"
+  | "FASTEST";
+
+/** Agents, each of which has a rank. */
+export interface Lots {
+  readonly size: number;
+  /** The agent of a rank, from 0 to below the size. */
+  at(rank: number): Slot;
+}
+
+/** Agents in an order. */
+export interface Ranking extends Lots {
+  /** How many agents are before the first that is not: `isBefore` holds for a first part of the order and not after. */
+  lowerBound(isBefore: (slot: Slot) => boolean): number;
+  /** The agents from a rank on. The market must not change meanwhile. */
+  walk(fromRank?: number): Iterable<Slot>;
+}
+
+/**
+ * The agents that pass a filter now. It changes with the market, so it is used at once: after an `await`, have the
+ * market renew it.
+ */
+export interface View {
+  /** Names the filter: the same for filters that mean the same. */
+  readonly key: string;
+  readonly filter: Filter;
+  /** How surely its agents can do what the filter wants. */
+  readonly ability: Ability;
+  /** How many pass. */
+  readonly size: number;
+  /** The agent of a rank in the order of ids, from 0 to below the size. */
+  at(rank: number): Slot;
+  /** The rank of the first agent whose id comes after this one, which need not be there; the size when none does. */
+  rankAfter(agentId: string): number;
+  /** The rank of an agent; undefined when it is not in. */
+  rankOf(slot: Slot): number | undefined;
+  has(slot: Slot): boolean;
+  /** The agents in an order. The market must not change meanwhile. */
+  walk(order: ViewOrder): Iterable<Slot>;
+  /** The currency in which prices are compared: the filter's, or the one that most of the agents ask. */
+  readonly currency: string | undefined;
+}
+
+/** A view of all that pass. */
+export interface WholeView extends View {
+  /** The agents in an order. */
+  in(order: ViewOrder): Ranking;
+  /** The agents without a record at what is wanted: they are as reliable as no evidence makes sure. */
+  unproven(): Lots;
+  /** What keeps an agent out, besides what it can do; undefined for one that passes. */
+  faultOf(slot: Slot): Fault | undefined;
+}

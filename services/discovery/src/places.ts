@@ -1,0 +1,57 @@
+import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { reasonOf } from "@bourse/rpc";
+import { Rejection } from "@bourse/rpc/rejection";
+import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { NoPlace, Places } from "./slot.ts";
+
+/** What a refusal of the registry says of a place. */
+const LACKS: Readonly<Record<string, NoPlace>> = {
+  AGENT_FULL: "full",
+  AGENT_NOT_AVAILABLE: "not_available",
+  AGENT_NOT_FOUND: "not_available",
+};
+
+/** Ways in which the registry, or its store of leases, is away. */
+const AWAY: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled]);
+
+/** Takes places at the registry, each for `timeoutMs`, for a call whose options these are. */
+export function placesAt(
+  registry: Client<typeof RegistryService>,
+  timeoutMs: number,
+  options: CallOptions,
+): Places {
+  function release(agentId: string, slotId: string): void {
+    // The call it was for may be over; where this fails, the place ends by itself.
+    registry.releaseSlot({ agentId, slotId }).catch(() => {});
+  }
+
+  return {
+    async acquire(agentId, slotId) {
+      const timeout = durationFromMs(timeoutMs);
+      try {
+        const { slot } = await registry.acquireSlot({ agentId, slotId, timeout }, options);
+        if (slot?.expireTime === undefined) throw new Error("a slot has an end");
+        return { agentId, slotId, expireAt: timestampDate(slot.expireTime) };
+      } catch (error) {
+        const lack = LACKS[reasonOf(error) ?? ""];
+        if (lack !== undefined) return lack;
+        // Nobody knows whether it was taken.
+        release(agentId, slotId);
+        throw isAway(error) ? slotsUnavailable(error) : error;
+      }
+    },
+    release,
+  };
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof ConnectError && AWAY.has(error.code);
+}
+
+function slotsUnavailable(cause: unknown): Rejection {
+  const text = "no place can be taken: the registry, or its store of leases, is away";
+  const rejection = new Rejection("SLOTS_UNAVAILABLE", text, { retryAfterMs: 1_000 });
+  rejection.cause = cause;
+  return rejection;
+}

@@ -1,0 +1,73 @@
+import type { Strategy } from "./choice.ts";
+import type { Filter } from "./filter.ts";
+import type { Market } from "./market/market.ts";
+import type { Slot } from "./market/ordered-set.ts";
+import type { View, WholeView } from "./market/view.ts";
+import { without } from "./market/without.ts";
+
+/** Who may be picked. */
+export interface Pooling {
+  readonly filter: Filter;
+  readonly strategy: Strategy;
+  /** Agents that must not be named. */
+  readonly excluded: ReadonlySet<string>;
+  /** Below this share of available ones, from 0 to 1, the others are candidates too; 0: never. */
+  readonly panicThreshold: number;
+}
+
+/** The agents that may be picked, as they are at each moment. */
+export interface Pool {
+  /** All that pass, the excluded ones among them. */
+  readonly whole: () => WholeView;
+  /** Those that are eligible. */
+  readonly look: () => View;
+  /** Those that pass and are excluded. */
+  readonly leftOut: () => Slot[];
+  /** How few were available, when that is why all are candidates; undefined otherwise. */
+  readonly panic: { readonly available: number; readonly of: number } | undefined;
+  /** `total`, and how many were kept out by what. */
+  readonly counts: () => Record<string, number>;
+}
+
+/** The pool that a pick is made from. */
+export function poolOf(market: Market, pooling: Pooling): Pool {
+  const { strategy, excluded, panicThreshold } = pooling;
+  const bare = (view: WholeView): View =>
+    excluded.size === 0 ? view : without(view, slotsOf(market, excluded));
+  const allowed = (filter: Filter) => (strategy === "LEAST_LOADED" ? reachable(filter) : filter);
+  let all = market.view(allowed(pooling.filter));
+  let panic: Pool["panic"];
+  if (panicThreshold > 0) {
+    // Any state, and not none: that would let those pass, too, whose breaker is open.
+    const anyhow = { ...pooling.filter, states: ANY };
+    const counts = { available: bare(all).size, of: bare(market.view(anyhow)).size };
+    if (counts.available < panicThreshold * counts.of) {
+      panic = counts;
+      all = market.view(allowed(anyhow));
+    }
+  }
+  const whole = (): WholeView => {
+    all = market.renew(all);
+    return all;
+  };
+  return {
+    whole,
+    look: () => bare(whole()),
+    leftOut: () => slotsOf(market, excluded).filter((slot) => whole().has(slot)),
+    panic,
+    counts: () => market.countFaults(whole(), excluded),
+  };
+}
+
+function slotsOf({ agents }: Market, ids: ReadonlySet<string>): Slot[] {
+  return Array.from(ids, (id) => agents.slotOf(id)).filter((slot) => slot !== undefined);
+}
+
+const ANY = ["BUSY", "MAINTENANCE", "OFFLINE", "ONLINE"] as const;
+const REACHABLE = ["ONLINE", "BUSY", "MAINTENANCE"] as const;
+
+/** An OFFLINE agent has little in flight and is no place to send work to, even if the filter lets it pass. */
+function reachable(filter: Filter): Filter {
+  const states = filter.states ?? REACHABLE;
+  return { ...filter, states: states.filter((state) => state !== "OFFLINE") };
+}
