@@ -1,12 +1,14 @@
 import { readVersion } from "@bourse/service";
 import { Command, Option } from "commander";
 import pc from "picocolors";
+import { agentsCommand } from "./agents/command.ts";
 import { runBench } from "./bench.ts";
 import { demo } from "./demo/demo.ts";
 import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { DEFAULT_DATA, DEMO_DATA } from "./place.ts";
+import { reputationCommands } from "./registry/commands.ts";
 import { status } from "./status.ts";
 import { runSuite } from "./suite/suite.ts";
 import { token } from "./token.ts";
@@ -41,6 +43,11 @@ program
   .description("keep a market running until Ctrl-C; its data stays")
   .addOption(data(DEFAULT_DATA))
   .addOption(ports)
+  .option(
+    "--workers <n>",
+    "processes of discovery that share its port; more than 1 need REDIS_URL",
+    "1",
+  )
   .addOption(
     new Option("--log <format>", "also show the services' logs").choices(["json", "pretty"]),
   )
@@ -70,7 +77,9 @@ program
   .addOption(data(DEFAULT_DATA))
   .action(token);
 
+program.addCommand(agentsCommand());
 program.addCommand(ledgerCommand());
+for (const command of reputationCommands()) program.addCommand(command);
 
 program
   .command("test")
@@ -81,15 +90,20 @@ program
 const bench = program
   .command("bench")
   .description("measure a part of the market beside a peer, and hold it to its bars");
-bench
-  .command("ledger")
-  .description("the ledger beside pgbench running one transfer per commit")
-  .usage("[--json] [--check] [--quick] [...], all told by --help")
-  // The program that measures reads them itself.
-  .argument("[options...]")
-  .allowUnknownOption()
-  .helpOption(false)
-  .action((parameters: readonly string[]) => runBench("ledger", parameters));
+for (const [name, description] of Object.entries({
+  ledger: "the ledger beside pgbench running one transfer per commit",
+  discovery: "discovery beside an empty grpc-js server, while profiles change",
+})) {
+  bench
+    .command(name)
+    .description(description)
+    .usage("[--json] [--check] [--quick] [...], all told by --help")
+    // The program that measures reads them itself.
+    .argument("[options...]")
+    .allowUnknownOption()
+    .helpOption(false)
+    .action((parameters: readonly string[]) => runBench(name, parameters));
+}
 
 try {
   await program.parseAsync();

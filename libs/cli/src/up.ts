@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { Failure } from "./failure.ts";
 import { startMarket } from "./market/market.ts";
 import { choosePorts, SERVICE_NAMES } from "./market/ports.ts";
 import { untilStopped } from "./market/stop-signal.ts";
@@ -7,6 +8,7 @@ import { DEFAULT_DATA } from "./place.ts";
 interface UpOptions {
   readonly data: string;
   readonly ports?: string;
+  readonly workers: string;
   readonly log?: "json" | "pretty";
 }
 
@@ -15,10 +17,12 @@ const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 /** `bourse up`: keeps a market running until it is told to stop. */
 export async function up(options: UpOptions): Promise<void> {
   const startedAt = performance.now();
+  const workers = workersOf(options.workers, process.env["REDIS_URL"]);
   const stopped = untilStopped();
   await using market = await startMarket({
     data: options.data,
     ports: await choosePorts(options.ports),
+    workers,
     log: options.log,
     echo: options.log === undefined ? undefined : process.stdout,
     databaseUrl: process.env["DATABASE_URL"],
@@ -57,4 +61,17 @@ export async function up(options: UpOptions): Promise<void> {
   console.log(lines.join("\n"));
   await stopped;
   console.error(pc.dim("stopping"));
+}
+
+const WORKERS_MAX = 256;
+
+function workersOf(text: string, redisUrl: string | undefined): number {
+  const workers = Number(text);
+  if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
+    throw new Failure(`--workers takes a whole number from 1 to ${WORKERS_MAX}, got ${text}`);
+  }
+  if (workers > 1 && redisUrl === undefined) {
+    throw new Failure("several workers take turns over Redis: set REDIS_URL");
+  }
+  return workers;
 }

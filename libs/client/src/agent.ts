@@ -25,10 +25,21 @@ export interface AgentOptions {
   readonly market: Pick<Market, "registry" | "auction">;
   readonly agentId: string;
   readonly profile: MessageInitShape<typeof AgentProfileSchema>;
-  /** What to promise for a task, why not to bid, or undefined to let it pass. Asked once per open task. */
-  bid(task: Task): Terms | Decline | undefined | Promise<Terms | Decline | undefined>;
-  /** Does the work of an award. The signal aborts when the task goes to another or the agent stops. */
-  work(task: Task, signal: AbortSignal): Work | Promise<Work>;
+  /**
+   * What to promise for a task, why not to bid, or undefined to let it pass. Asked once per open
+   * task. Without it the agent does not bid: the market may do so for it, or it is only called.
+   */
+  bid?(task: Task): Terms | Decline | undefined | Promise<Terms | Decline | undefined>;
+  /**
+   * Does the work of an award. The signal aborts when the task goes to another or the agent stops.
+   * Without it awards are not looked at.
+   */
+  work?(task: Task, signal: AbortSignal): Work | Promise<Work>;
+  /**
+   * How many calls it serves now at its endpoint, told with each sign of life besides its awards.
+   * Without those for which the caller holds a slot: the slot stands for them.
+   */
+  readonly callsUnderWay?: () => number;
   /** The market holds the agent for gone when it is not heard for so long; default 30 seconds. */
   readonly lease?: Duration;
   /** Stops the agent. */
@@ -53,14 +64,19 @@ export type AgentEvent =
   /** A call or a stream failed and is tried again. */
   | { readonly kind: "disconnected"; readonly error: unknown };
 
+/** How an agent decides on a task, and how it works on one. */
+export type Bidding = NonNullable<AgentOptions["bid"]>;
+export type Working = NonNullable<AgentOptions["work"]>;
+
 /** What the parts of a running agent share. */
-export interface Desk extends Omit<AgentOptions, "lease" | "signal" | "onEvent" | "random"> {
+export interface Desk extends Pick<AgentOptions, "market" | "agentId" | "profile"> {
   readonly lease: Duration;
   readonly signal: AbortSignal;
   readonly random: () => number;
   readonly tell: (event: AgentEvent) => void;
   /** Tries again what fails for a moment, until the agent stops. */
   insist<T>(call: () => Promise<T>): Promise<T>;
+  readonly callsUnderWay: () => number;
   /** The work that it does now, which ends when it is delivered, failed or lost. */
   readonly underWay: Set<Promise<void>>;
   /** Says that `underWay` has changed. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
-import type { Desk } from "./agent.ts";
+import type { Bidding, Desk } from "./agent.ts";
 import { createBell } from "./attendance.ts";
 import { followTasks } from "./follow.ts";
 
@@ -8,7 +8,7 @@ import { followTasks } from "./follow.ts";
 const AT_ONCE = 256;
 
 /** Bids on the open tasks that the agent is able to do, each once, until the agent stops. */
-export async function bidOnTasks(desk: Desk): Promise<void> {
+export async function bidOnTasks(desk: Desk, bid: Bidding): Promise<void> {
   const { profile, agentId } = desk;
   const considered = new Set<string>();
   const bell = createBell();
@@ -23,7 +23,7 @@ export async function bidOnTasks(desk: Desk): Promise<void> {
     if (own || considered.has(task.taskId)) continue;
     considered.add(task.taskId);
     open += 1;
-    void consider(desk, task).finally(() => {
+    void consider(desk, bid, task).finally(() => {
       open -= 1;
       bell.ring();
     });
@@ -34,11 +34,11 @@ export async function bidOnTasks(desk: Desk): Promise<void> {
 const LOOK_MS = 60_000;
 
 /** Decides on a task; whatever goes wrong concerns this task only. */
-async function consider(desk: Desk, task: Task): Promise<void> {
+async function consider(desk: Desk, bid: Bidding, task: Task): Promise<void> {
   const { market, agentId, signal, tell } = desk;
   const { taskId } = task;
   try {
-    const decision = await desk.bid(task);
+    const decision = await bid(task);
     if (decision === undefined || signal.aborted) return;
     if ("decline" in decision) {
       const reason = decision.decline;
@@ -49,8 +49,8 @@ async function consider(desk: Desk, task: Task): Promise<void> {
     }
     // Named here, so that all attempts are one bid.
     const request = { requestId: randomUUID(), taskId, agentId, terms: decision };
-    const { bid } = await desk.insist(() => market.auction.submitBid(request, { signal }));
-    tell({ kind: "bid", task, bid });
+    const made = await desk.insist(() => market.auction.submitBid(request, { signal }));
+    tell({ kind: "bid", task, bid: made.bid });
   } catch (error) {
     if (!signal.aborted) tell({ kind: "failed", task, error });
   }

@@ -10,4 +10,7 @@ export {
   marketOf,
   type Transports,
 } from "./connect.ts";
+export type { RoutingEvent } from "./routing/route.ts";
+export { type RoutingOptions, routeByCapability } from "./routing/route-by-capability.ts";
+export type { NamedAgent } from "./routing/selection.ts";
 export { runAgent } from "./run-agent.ts";

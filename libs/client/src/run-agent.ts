@@ -8,9 +8,10 @@ import { workOnAwards } from "./workbench.ts";
 const DEFAULT_LEASE = seconds(30);
 
 /**
- * Runs an agent until its signal aborts: it registers, keeps its lease, bids on the open tasks that it is able to do,
- * works on what it wins and delivers. It comes back by itself when the market was away; what goes wrong with one task
- * does not touch the others. On stopping it ends its work, waits for it, and says that it is OFFLINE.
+ * Runs an agent until its signal aborts: it registers, keeps its lease, bids on the open tasks that
+ * it is able to do, works on what it wins and delivers; without `bid` and `work` it is only there to
+ * be called. It comes back by itself when the market was away; what goes wrong with one task does
+ * not touch the others. On stopping it ends its work, waits for it, and says that it is OFFLINE.
  * @throws what the market refuses for good, such as a wrong token, or that the agent was unregistered
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
@@ -23,9 +24,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     market,
     agentId,
     profile,
-    bid: options.bid,
-    work: options.work,
     lease,
+    callsUnderWay: () => options.callsUnderWay?.() ?? 0,
     signal,
     random,
     tell: (event) => options.onEvent?.(event),
@@ -42,8 +42,11 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     });
   await unlessStopped(register(desk));
   if (!signal.aborted) {
-    const parts = [attend(desk, bell), bidOnTasks(desk), workOnAwards(desk)].map(unlessStopped);
-    const ends = await Promise.allSettled(parts);
+    const parts = [attend(desk, bell)];
+    // As methods, so that an author's own object keeps its `this`.
+    if (options.bid !== undefined) parts.push(bidOnTasks(desk, options.bid.bind(options)));
+    if (options.work !== undefined) parts.push(workOnAwards(desk, options.work.bind(options)));
+    const ends = await Promise.allSettled(parts.map(unlessStopped));
     await Promise.all(desk.underWay);
     await leave(desk);
     for (const end of ends) if (end.status === "rejected") throw end.reason;

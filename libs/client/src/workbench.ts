@@ -1,5 +1,5 @@
 import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
-import type { Desk } from "./agent.ts";
+import type { Desk, Working } from "./agent.ts";
 import { retrying } from "./bidding.ts";
 import { followTasks } from "./follow.ts";
 
@@ -17,7 +17,7 @@ const ENDED: ReadonlySet<TaskState> = new Set([
 ]);
 
 /** Works on what the agent has won and delivers it, each award once, until the agent stops. */
-export async function workOnAwards(desk: Desk): Promise<void> {
+export async function workOnAwards(desk: Desk, work: Working): Promise<void> {
   const { agentId, underWay, noteLoad } = desk;
   const jobs = new Map<string, Job>();
   const filter = { winner: agentId, states: [TaskState.AWARDED] };
@@ -32,23 +32,28 @@ export async function workOnAwards(desk: Desk): Promise<void> {
     if (state !== TaskState.AWARDED || mine === undefined || jobs.has(taskId)) continue;
     const taken: Job = { epoch: mine, ending: new AbortController() };
     jobs.set(taskId, taken);
-    const work = workOn(desk, task, taken).finally(() => {
-      underWay.delete(work);
+    const done = workOn(desk, work, task, taken).finally(() => {
+      underWay.delete(done);
       noteLoad();
     });
-    underWay.add(work);
+    underWay.add(done);
     noteLoad();
   }
 }
 
 /** Works on an award and delivers; whatever goes wrong concerns this task only. */
-async function workOn(desk: Desk, task: Task, { epoch, ending }: Job): Promise<void> {
+async function workOn(
+  desk: Desk,
+  work: Working,
+  task: Task,
+  { epoch, ending }: Job,
+): Promise<void> {
   const { market, agentId, tell } = desk;
   const { taskId } = task;
   const signal = AbortSignal.any([ending.signal, desk.signal]);
   tell({ kind: "won", task });
   try {
-    const result = await desk.work(task, signal);
+    const result = await work(task, signal);
     if (ending.signal.aborted) return tell({ kind: "lost", task });
     // Delivered even while the agent stops: the work is done.
     const request = { taskId, agentId, awardEpoch: epoch, result };

@@ -1,6 +1,7 @@
 import { TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { reasonOf } from "@bourse/rpc";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
@@ -47,6 +48,22 @@ function start(peer: MarketPeer, facts: Partial<AgentOptions> = {}) {
 }
 
 describe("an agent", () => {
+  test("that neither bids nor works is there to be called: it tells its load and looks at no task", async () => {
+    const peer = openMarket(10);
+    const alone = { market: peer.market, agentId: "eve", profile: { capabilities: ["echo"] } };
+    const stopping = new AbortController();
+    peer.post({ capabilities: ["echo"] });
+    const ended = runAgent({ ...alone, callsUnderWay: () => 7, signal: stopping.signal });
+    await vi.waitFor(() => expect(peer.heartbeats.length).toBeGreaterThan(2));
+
+    expect(peer.heartbeats[0]?.inFlight).toBe(7);
+    expect(peer.openStreams()).toBe(0);
+    expect(peer.bids).toEqual([]);
+    stopping.abort();
+    await ended;
+    expect(peer.heartbeats.at(-1)?.declaredState).toBe(AvailabilityState.OFFLINE);
+  });
+
   test("considers no more than 256 tasks at once, and all in the end", async () => {
     const peer = openMarket();
     for (let n = 0; n < 400; n += 1) peer.post();
@@ -217,7 +234,7 @@ describe("an agent", () => {
     peer.fail("watchTasks", away(), away());
     peer.fail("submitBid", away(), away());
     peer.fail("submitResult", away());
-    peer.fail("heartbeat", away());
+    peer.fail("keepAlive", away());
     const agent = start(peer);
     const taskId = peer.post();
     await vi.waitFor(() => expect(peer.bids).toHaveLength(1));
@@ -253,6 +270,23 @@ describe("the lease", () => {
       inFlight: 0,
       lease: { seconds: 12n },
     });
+  });
+
+  test.each([
+    { what: "breaks", spoil: (peer: MarketPeer) => peer.fail("keepAlive", away()) },
+    { what: "is silent", spoil: (peer: MarketPeer) => peer.hush() },
+  ])("is kept on another stream when one $what", async ({ spoil }) => {
+    const peer = openMarket(5);
+    const agent = start(peer, { lease: durationFromMs(150) });
+    await vi.waitFor(() => expect(peer.heartbeats.length).toBeGreaterThan(0));
+
+    spoil(peer);
+
+    const lost = () => agent.events.filter(({ kind }) => kind === "disconnected").length;
+    await vi.waitFor(() => expect(lost()).toBe(1));
+    const before = peer.heartbeats.length;
+    await vi.waitFor(() => expect(peer.heartbeats.length).toBeGreaterThan(before + 2));
+    expect(lost()).toBe(1);
   });
 
   test("comes with the number of tasks under way, as soon as that changes", async () => {
@@ -337,7 +371,7 @@ describe("an agent that is stopped", () => {
     const agent = start(removed);
     await vi.waitFor(() => expect(removed.openStreams()).toBe(2));
 
-    removed.fail("heartbeat", refusal(Code.NotFound, "AGENT_NOT_FOUND"));
+    removed.fail("keepAlive", refusal(Code.NotFound, "AGENT_NOT_FOUND"));
 
     await expect(start(stranger).ended).rejects.toThrow("UNAUTHENTICATED");
     await expect(agent.ended).rejects.toThrow("AGENT_NOT_FOUND");

@@ -7,6 +7,7 @@ import type { JsonObject, MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { parse } from "yaml";
 import { z } from "zod";
+import { agentNotation, notation, profileOf } from "../agents/notation.ts";
 import { Failure, messageOf } from "../failure.ts";
 
 /** An agent of an agents file. */
@@ -56,31 +57,7 @@ const text = z.string().min(1);
 const agentsFile = z.object({
   agents: z
     .array(
-      z.strictObject({
-        agent_id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 _ -"),
-        name: text.optional(),
-        description: text.optional(),
-        capabilities: z.array(text).min(1),
-        sla: z
-          .strictObject({
-            p50_latency: duration.optional(),
-            p95_latency: duration.optional(),
-            p99_latency: duration.optional(),
-            success_rate: ratio.optional(),
-            max_cost: money.optional(),
-          })
-          .optional(),
-        cost_model: z
-          .strictObject({
-            base_cost: amount,
-            per_minute_cost: amount.optional(),
-            complexity_multiplier: z.number().min(0).optional(),
-          })
-          .optional(),
-        cost_per_task: money.optional(),
-        max_concurrent: z.int().positive().optional(),
-        capacity_per_hour: z.int().positive().optional(),
-        metadata: z.record(z.string(), z.string()).optional(),
+      agentNotation.extend({
         earlier: z
           .array(
             z.strictObject({
@@ -120,43 +97,9 @@ const taskFile = z.strictObject({
 /** @throws Failure naming every field at fault */
 export function readAgents(file: string): readonly DemoAgent[] {
   return read(file, agentsFile).agents.map((agent) => {
-    const currency = agent.sla?.max_cost?.currency ?? "EUR";
-    const of = (micros: bigint) => ({ micros, currencyCode: currency });
-    const { sla, cost_model: model } = agent;
     return {
       agentId: agent.agent_id,
-      profile: {
-        displayName: agent.name ?? "",
-        description: agent.description ?? "",
-        capabilities: agent.capabilities,
-        metadata: agent.metadata ?? {},
-        ...(agent.max_concurrent !== undefined && { maxConcurrent: agent.max_concurrent }),
-        ...(agent.capacity_per_hour !== undefined && { capacityPerHour: agent.capacity_per_hour }),
-        ...(sla !== undefined && {
-          sla: {
-            ...(sla.p50_latency !== undefined && { p50Latency: asDuration(sla.p50_latency) }),
-            ...(sla.p95_latency !== undefined && { p95Latency: asDuration(sla.p95_latency) }),
-            ...(sla.p99_latency !== undefined && { p99Latency: asDuration(sla.p99_latency) }),
-            ...(sla.success_rate !== undefined && { successRate: sla.success_rate }),
-            ...(sla.max_cost !== undefined && { maxCost: of(sla.max_cost.micros) }),
-          },
-        }),
-        ...(model !== undefined && {
-          costModel: {
-            base: of(model.base_cost),
-            perMinute: of(model.per_minute_cost ?? 0n),
-            complexityMultiplier: model.complexity_multiplier ?? 1,
-          },
-        }),
-        ...(agent.cost_per_task !== undefined && {
-          pricing: {
-            costPerTask: {
-              micros: agent.cost_per_task.micros,
-              currencyCode: agent.cost_per_task.currency,
-            },
-          },
-        }),
-      },
+      profile: profileOf(agent),
       earlier: agent.earlier.map((work) => ({
         priceMicros: work.bid_cost,
         estimatedMs: work.estimated_latency,
@@ -226,15 +169,4 @@ function read<T>(file: string, schema: z.ZodType<T>): T {
     ({ path, message }) => `  ${path.join(".") || "(the file)"}: ${message}`,
   );
   throw new Failure(`${file} is wrong:\n${faults.join("\n")}`);
-}
-
-function notation<I, O>(parser: (input: I) => O) {
-  return (input: I, context: z.RefinementCtx): O => {
-    try {
-      return parser(input);
-    } catch (error) {
-      context.addIssue({ code: "custom", message: messageOf(error) });
-      return z.NEVER;
-    }
-  };
 }

@@ -8,12 +8,15 @@ import { isAlive } from "../market/process-id.ts";
 const TOKEN_TTL_SECONDS = 600;
 
 /**
- * Connects to the market that runs on a data folder, as an auditor or as the bearer of the
+ * Connects to the market that runs on a data folder, as an auditor unless told otherwise, or as the bearer of the
  * BOURSE_TOKEN of the environment. Where the environment has a token and names an address, or no
  * market runs there, it goes to where the environment says.
  * @throws Failure when no market runs there and there is no token
  */
-export async function openMarket(data: string): Promise<Connection> {
+export async function openMarket(
+  data: string,
+  principal: "auditor" | "operator" = "auditor",
+): Promise<Connection> {
   const running = isDataFolder(data) ? runningOn(data) : undefined;
   if (process.env["BOURSE_TOKEN"]) return connect({ addresses: running?.unnamed ?? {} });
   if (running === undefined) {
@@ -24,7 +27,7 @@ export async function openMarket(data: string): Promise<Connection> {
   return connect({
     addresses: running.addresses,
     // Minted for each call: an export may take longer than a token is good for.
-    token: () => signer.mint("auditor", TOKEN_TTL_SECONDS),
+    token: () => signer.mint(principal, TOKEN_TTL_SECONDS),
   });
 }
 

@@ -20,12 +20,19 @@ export async function checkHealth(address: string, timeoutMs = 1_000): Promise<H
   }
 }
 
-/** Waits until the service at an address serves; false when it does not within `timeoutMs`. */
-export async function waitUntilServing(address: string, timeoutMs: number): Promise<boolean> {
+/**
+ * Waits until the service at an address serves; false when it does not within `timeoutMs`, or the
+ * signal aborts.
+ */
+export async function waitUntilServing(
+  address: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     if ((await checkHealth(address)) === "serving") return true;
-    if (Date.now() > deadline) return false;
+    if (Date.now() > deadline || signal?.aborted) return false;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -13,11 +13,21 @@ import {
 import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
 import { type PaymentOptions, paymentEnvironment } from "./payment.ts";
-import { type Ports, requireFree, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+import {
+  type Ports,
+  requireFree,
+  SERVICE_NAMES,
+  type ServiceName,
+  type ServicePorts,
+} from "./ports.ts";
 import { identify, isAlive, type ProcessId, signal } from "./process-id.ts";
 import { type ServiceProcess, startService } from "./service-process.ts";
 
-export { choosePorts, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+export { waitUntilServing } from "./health.ts";
+export { readSamples, type Sample } from "./metrics.ts";
+export { choosePorts, freePort, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+export { startRedis } from "./redis.ts";
+export { NODE_FLAGS } from "./service-process.ts";
 
 /** What an embedded market is started with. */
 export interface MarketOptions {
@@ -30,8 +40,12 @@ export interface MarketOptions {
   /** Use these servers instead of the embedded ones. */
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
+  /** Processes of discovery that share its port; more than one need `redisUrl`. */
+  readonly workers?: number;
   /** What may be paid by x402, and where; a rail to try and no port when absent. */
   readonly payment?: PaymentOptions;
+  /** Which of its services run; all of them when absent. */
+  readonly services?: readonly ServiceName[];
   /** False gives up durability for speed; for tests of what does not depend on it. */
   readonly durable?: boolean;
   /** Told one sentence at a time what happens. */
@@ -53,6 +67,14 @@ export interface Market extends AsyncDisposable {
   kill(name: ServiceName | "postgres"): void;
   /** Waits until every service serves. */
   serving(timeoutMs?: number): Promise<void>;
+  /** Starts one more process of a service, on ports of its own, until it is disposed. */
+  replica(name: ServiceName, ports: ServicePorts): Replica;
+}
+
+/** One more process of a service. */
+export interface Replica extends AsyncDisposable {
+  readonly address: string;
+  readonly metricsAddress: string;
 }
 
 const START_TIMEOUT_MS = 60_000;
@@ -94,16 +116,21 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   started.defer(async () => {
     await Promise.all([...processes.values()].map((service) => service.stop(STOP_TIMEOUT_MS)));
   });
-  for (const name of SERVICE_NAMES) {
-    const service = startService({
+  const start = (name: ServiceName, ports: Ports, onStart: () => void) =>
+    startService({
       name,
-      env: environmentOf(name, options, { ...keys, databaseUrl: database.url, version }),
+      env: environmentOf(
+        name,
+        { ...options, ports },
+        { ...keys, databaseUrl: database.url, version },
+      ),
       logDirectory: folder.logs,
       echo: options.echo,
-      onStart: writeDown,
+      onStart,
       onDeath: (how, againMs) => say(`${name} died (${how}); starting it again in ${againMs} ms`),
     });
-    processes.set(name, service);
+  for (const name of options.services ?? SERVICE_NAMES) {
+    processes.set(name, start(name, options.ports, writeDown));
   }
   writeDown();
 
@@ -131,6 +158,14 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
       if (victim !== undefined) signal(victim, "SIGKILL");
     },
     serving,
+    replica(name, ports) {
+      const service = start(name, { ...options.ports, [name]: ports }, () => {});
+      return {
+        address: addressOf(ports.rpc),
+        metricsAddress: addressOf(ports.metrics),
+        [Symbol.asyncDispose]: () => service.stop(STOP_TIMEOUT_MS),
+      };
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -166,7 +201,7 @@ function addressOf(port: number): string {
 
 function environmentOf(
   name: ServiceName,
-  { ports, log, redisUrl, payment }: MarketOptions,
+  { ports, log, redisUrl, payment, workers = 1, services = SERVICE_NAMES }: MarketOptions,
   given: {
     readonly keyFile: string;
     readonly jwksFile: string;
@@ -183,15 +218,19 @@ function environmentOf(
     BOURSE_LOG: log ?? "json",
     BOURSE_VERSION: given.version,
   };
-  const registry = { BOURSE_REGISTRY_ADDRESS: addressOf(ports.registry.rpc) };
-  const ledger = { BOURSE_LEDGER_ADDRESS: addressOf(ports.ledger.rpc) };
-  const auction = { BOURSE_AUCTION_ADDRESS: addressOf(ports.auction.rpc) };
+  const peer = (of: ServiceName): Record<string, string> =>
+    services.includes(of)
+      ? { [`BOURSE_${of.toUpperCase()}_ADDRESS`]: addressOf(ports[of].rpc) }
+      : {};
+  const registry = peer("registry");
+  const ledger = peer("ledger");
+  const auction = peer("auction");
   const database = { DATABASE_URL: given.databaseUrl };
   const own: Record<ServiceName, Record<string, string>> = {
     registry: { ...database, ...auction, ...ledger, ...redis },
     auction: { ...database, ...registry, ...ledger },
     ledger: { ...database, ...paymentEnvironment(payment) },
-    discovery: { ...registry, ...redis },
+    discovery: { ...registry, ...redis, BOURSE_WORKERS: String(workers) },
   };
   return { ...common, ...own[name] };
 }

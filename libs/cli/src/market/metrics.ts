@@ -6,7 +6,7 @@ export interface StatusMetrics {
 }
 
 /** One line of the Prometheus text format. */
-interface Sample {
+export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -26,13 +26,17 @@ const WORDS: Readonly<Record<string, string>> = {
 /** Reads a service's metrics; empty when it does not answer. */
 export async function readMetrics(address: string): Promise<StatusMetrics> {
   try {
-    const response = await fetch(`http://${address}/metrics`, {
-      signal: AbortSignal.timeout(2_000),
-    });
-    return summarise(parseSamples(await response.text()));
+    return summarise(await readSamples(address));
   } catch {
     return { version: "?", counts: {} };
   }
+}
+
+/** Reads every series of a process's metrics. @throws when it does not answer in time */
+export async function readSamples(address: string, timeoutMs = 2_000): Promise<readonly Sample[]> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const response = await fetch(`http://${address}/metrics`, { signal });
+  return parseSamples(await response.text());
 }
 
 function summarise(samples: readonly Sample[]): StatusMetrics {

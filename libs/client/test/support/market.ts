@@ -12,6 +12,7 @@ import {
 } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import {
   type HeartbeatRequest,
+  type KeepAliveRequest,
   type RegisterAgentRequest,
   RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
@@ -34,8 +35,10 @@ export interface MarketPeer {
   cut(): void;
   /** The next calls of a method fail with these, before they do anything. */
   fail(method: string, ...errors: readonly ConnectError[]): void;
+  /** Leaves the signs of life that come on streams which are open now without an answer. */
+  hush(): void;
   readonly registrations: readonly RegisterAgentRequest[];
-  readonly heartbeats: readonly HeartbeatRequest[];
+  readonly heartbeats: readonly (HeartbeatRequest | KeepAliveRequest)[];
   readonly bids: readonly SubmitBidRequest[];
   readonly declines: readonly string[];
   readonly results: readonly SubmitResultRequest[];
@@ -56,11 +59,12 @@ interface Stream {
 /** Opens an empty market; agents are told to beat every `beatMs`. */
 export function openMarket(beatMs = 60_000): MarketPeer {
   let revision = 0;
+  let hushes = 0;
   const tasks = new Map<string, { readonly task: Task; readonly revision: number }>();
   const streams = new Set<Stream>();
   const failures = new Map<string, ConnectError[]>();
   const registrations: RegisterAgentRequest[] = [];
-  const heartbeats: HeartbeatRequest[] = [];
+  const heartbeats: (HeartbeatRequest | KeepAliveRequest)[] = [];
   const bids: SubmitBidRequest[] = [];
   const declines: string[] = [];
   const results: SubmitResultRequest[] = [];
@@ -126,6 +130,14 @@ export function openMarket(beatMs = 60_000): MarketPeer {
       heartbeats.push(request);
       return { nextHeartbeatIn: durationFromMs(beatMs) };
     },
+    async *keepAlive(requests) {
+      const hushed = hushes;
+      for await (const request of requests) {
+        failIfTold("keepAlive");
+        heartbeats.push(request);
+        if (hushes === hushed) yield { nextMessageIn: durationFromMs(beatMs) };
+      }
+    },
   };
   const auction: Partial<ServiceImpl<typeof AuctionService>> = {
     watchTasks: (request, { signal }) => watch(request, signal),
@@ -182,6 +194,9 @@ export function openMarket(beatMs = 60_000): MarketPeer {
       }
     },
     fail: (method, ...errors) => void failures.set(method, [...errors]),
+    hush() {
+      hushes += 1;
+    },
     registrations,
     heartbeats,
     bids,
