@@ -45,6 +45,7 @@ describe("alerts", () => {
     ["fewer than five agents online", "marketplace_agents_online) < 5"],
     ["searches whose 95th percentile is above a second", 'SearchAgents"}[5m]))) > 1'],
     ["parked messages", '(marketplace_outbox_messages{state="parked"}) > 0'],
+    ["leases that cannot be read", "(marketplace_availability_lag_seconds) > 30"],
     ["messages that wait too long", "(marketplace_outbox_oldest_age_seconds) > 300"],
   ])("tell of %s", (_what, part) => {
     expect(rules.filter(({ expr }) => expr.includes(part))).toHaveLength(1);

@@ -41,6 +41,10 @@ beforeAll(async () => {
 });
 afterAll(() => market?.[Symbol.asyncDispose]());
 
+async function* stream(message: object): AsyncGenerator<object> {
+  yield message;
+}
+
 /** Calls a method with an empty request, and tells how it was refused. */
 async function callEmpty(
   { port, method }: (typeof METHODS)[number],
@@ -49,7 +53,8 @@ async function callEmpty(
   const address = market.market.address(port);
   await using channel = dial({ address, token: token === undefined ? undefined : () => token });
   const calls = client(method.parent, channel) as Record<string, (request: object) => unknown>;
-  const answer = calls[method.localName]?.({});
+  const isStreamed = method.methodKind === "bidi_streaming";
+  const answer = calls[method.localName]?.(isStreamed ? stream({}) : {});
   if (method.methodKind === "unary") return await answer;
   for await (const message of answer as AsyncIterable<unknown>) return message;
   return undefined;

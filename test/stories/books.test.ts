@@ -47,6 +47,32 @@ test("history is exported as JSON lines, one for each transaction", async () => 
   expect(lines[0].transaction.settled_amount.micros).toBe("2500000");
 });
 
+test("a leaderboard ranks those who worked, as a table or as JSON", async () => {
+  const run = (...parameters: string[]) =>
+    bourse("leaderboard", ...parameters, "--data", operator.data);
+
+  const table = await run("--by", "calibration");
+  const { entries } = JSON.parse((await run("iso_construction", "--json")).stdout);
+
+  expect(table.stdout).toContain("calibration");
+  expect(entries.length).toBeGreaterThan(1);
+  expect(entries[0]).toMatchObject({ rank: 1, reputation: { score: expect.any(Number) } });
+  expect((await run("--limit", "0")).stderr).toContain("--limit takes a whole number");
+});
+
+test("a reputation is shown with the tasks that it rests on", async () => {
+  const board = await bourse("leaderboard", "--json", "--data", operator.data);
+  const agentId = JSON.parse(board.stdout).entries[0].agent_id;
+
+  const { stdout } = await bourse("reputation", agentId, "--data", operator.data);
+  const unknown = await bourse("reputation", "nobody", "--data", operator.data);
+
+  expect(stdout).toMatch(/score \d\.\d{3}, calibration/);
+  expect(stdout).toContain("iso_construction");
+  expect(stdout).toMatch(/in (full|part)/);
+  expect(unknown.stderr).toContain("AGENT_NOT_FOUND");
+});
+
 test("history is exported as CSV into a file, without formulas", async () => {
   const out = join(operator.data, "history.csv");
 

@@ -47,7 +47,8 @@ function launcher(): readonly [string, ...string[]] {
   return [process.execPath, join(ROOT, "libs/cli/src/main.ts")];
 }
 
-function start(
+/** Starts a program in the root of the checkout. */
+export function start(
   program: string,
   parameters: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

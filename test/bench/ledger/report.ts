@@ -1,6 +1,6 @@
-import Table from "cli-table3";
-import type { Bar } from "../bars.ts";
 import type { Machine } from "../machine.ts";
+import type { BenchDocument } from "../program.ts";
+import { barTable, fixed, machineLine, tableOf, whole } from "../table.ts";
 import { barsOf, best, type Figures, growth, type Row, type Subject } from "./figures.ts";
 import { PEER_STORES } from "./peer.ts";
 import type { Settings } from "./settings.ts";
@@ -12,14 +12,6 @@ export interface Setup {
   readonly postgres: Readonly<Record<string, string>>;
   readonly pgbench: string;
   readonly settings: Settings;
-}
-
-/** What `--json` prints. */
-export interface BenchDocument {
-  readonly bench: "ledger";
-  readonly settings: object;
-  readonly figures: object;
-  readonly bars: readonly Bar[];
 }
 
 /** Whom each measurement is set beside; the peer itself beside nobody. */
@@ -52,8 +44,7 @@ export function tablesOf(setup: Setup, figures: Figures): string {
   const shown = Object.entries(postgres).map(([name, value]) => `${name} ${value}`);
   const server = settings.databaseUrl === undefined ? "embedded Postgres" : "Postgres";
   return [
-    `${machine.cores} x ${machine.processor}, ${machine.memoryGb} GB, ${machine.system}; ` +
-      `load before ${machine.loadBefore}`,
+    machineLine(machine),
     `Node ${machine.node}; ${pgbench}; ${server}: ${shown.join(", ")}`,
     `${whole(settings.accounts)} accounts, ${settings.seconds} s each`,
     `The peer: ${PEER_STORES}`,
@@ -75,25 +66,12 @@ export function tablesOf(setup: Setup, figures: Figures): string {
   ].join("\n");
 }
 
+const HEAD = "measured|accounts|>load|>per s|>x peer|>p50 ms|>p99 ms|>max ms|>refused".split("|");
+
 function measurements(rows: readonly Row[]): string {
-  const table = new Table({
-    head: [
-      "measured",
-      "accounts",
-      "load",
-      "per s",
-      "x peer",
-      "p50 ms",
-      "p99 ms",
-      "max ms",
-      "refused",
-    ],
-    colAligns: ["left", "left", "right", "right", "right", "right", "right", "right", "right"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const row of rows) {
+  const lines = rows.map((row) => {
     const refused = Object.values(row.refused ?? {}).reduce((sum, each) => sum + each, 0);
-    table.push([
+    return [
       row.subject,
       row.pattern,
       `${whole(row.load)} ${row.unit}`,
@@ -103,34 +81,13 @@ function measurements(rows: readonly Row[]): string {
       fixed(row.p99Ms),
       fixed(row.maxMs),
       refused === 0 ? "" : whole(refused),
-    ]);
-  }
-  return table.toString();
+    ];
+  });
+  return tableOf(HEAD, lines);
 }
 
 function besides(rows: readonly Row[], row: Row): string {
   const peer = BESIDE[row.subject];
   const theirs = peer === undefined ? undefined : best(rows, peer, row.pattern);
   return theirs === undefined ? "" : fixed(row.perSecond / theirs.perSecond);
-}
-
-function barTable(bars: readonly Bar[]): string {
-  const table = new Table({
-    head: ["bar", "asked", "found", ""],
-    colAligns: ["left", "right", "right", "left"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { name, value, bar, ok } of bars) {
-    table.push([name, String(bar), fixed(value), ok ? "ok" : "short"]);
-  }
-  return table.toString();
-}
-
-function whole(number: number): string {
-  return Math.round(number).toLocaleString("en");
-}
-
-function fixed(number: number | undefined): string {
-  if (number === undefined) return "";
-  return number >= 100 ? whole(number) : number.toFixed(2);
 }

@@ -1,3 +1,4 @@
+import type { Run } from "../program.ts";
 import type { BenchDatabase, BenchServer } from "../server.ts";
 import { measureBooks } from "./books.ts";
 import { readDisk } from "./disk.ts";
@@ -7,12 +8,9 @@ import { preparePeer, runPeer } from "./peer.ts";
 import type { Part, Settings } from "./settings.ts";
 
 /** What each part of the bench works with. */
-export interface Bench {
+export interface Bench extends Run {
   readonly settings: Settings;
   readonly server: BenchServer;
-  readonly signal: AbortSignal;
-  /** Told one sentence at a time what happens. */
-  readonly say: (line: string) => void;
 }
 
 const ON_BOOKS: readonly Part[] = ["in-process", "unary", "batch", "open", "sustained"];

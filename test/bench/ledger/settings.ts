@@ -1,13 +1,13 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { benchCommand, count, counts, someOf } from "../options.ts";
+import type { Showing } from "../program.ts";
 
 /** The parts of the bench beside the peer, in the order in which they are run. */
 export const PARTS = ["in-process", "unary", "batch", "open", "sustained", "growth"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How a run of the bench is set up. */
-export interface Settings {
-  readonly json: boolean;
-  readonly check: boolean;
+export interface Settings extends Showing {
   /** A server to run on; the embedded one when absent. */
   readonly databaseUrl: string | undefined;
   readonly only: readonly Part[];
@@ -56,20 +56,18 @@ const PARCEL_MAX = 8_000;
  */
 export function readSettings(
   parameters: readonly string[],
-  complain: (text: string) => void = (text) => void process.stderr.write(text),
+  complain?: (text: string) => void,
 ): Settings {
-  const command = new Command("bourse bench ledger")
-    .description(
-      "Measures the ledger beside pgbench running one transfer per commit, on one durable " +
-        "Postgres, and prints ratios and the bars they are held to.",
-    )
-    .option("--json", "print one JSON document instead of tables")
-    .option("--check", "exit 1 when a figure falls short of its bar")
-    .option("--quick", "everything short and small: shows that it works, not how fast it is")
+  const command = benchCommand(
+    "ledger",
+    "Measures the ledger beside pgbench running one transfer per commit, on one durable " +
+      "Postgres, and prints ratios and the bars they are held to.",
+    complain,
+  )
     .option("--database-url <url>", "a server to run on, as a superuser; else the embedded one")
     .addOption(
       new Option("--only <parts>", `of ${PARTS.join(", ")}; the peer always runs`)
-        .argParser(parts)
+        .argParser(someOf(PARTS))
         .default([...PARTS], "all"),
     )
     .option("--accounts <n>", usually("accounts that take part", "accounts"), accounts)
@@ -80,11 +78,7 @@ export function readSettings(
     .option("--callers <list>", usually("callers of the in-process API", "callers"), counts)
     .option("--unary-callers <n>", "callers of unary gRPC", count, 256)
     .option("--parcel <n>", "transactions in one batch call", parcel, 1_000)
-    .option("--parcel-callers <n>", "callers of batch gRPC", count, 8)
-    .allowExcessArguments(false)
-    .showHelpAfterError("(--help tells more)")
-    .configureOutput({ writeErr: complain })
-    .exitOverride();
+    .option("--parcel-callers <n>", "callers of batch gRPC", count, 8);
   command.parse(parameters, { from: "user" });
   const given = command.opts();
   const basis = given["quick"] === true ? QUICK : USUAL;
@@ -111,12 +105,6 @@ function usually(says: string, name: keyof typeof USUAL): string {
   return `${says} (default: ${USUAL[name]}; quick: ${QUICK[name]})`;
 }
 
-function count(text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1) return number;
-  throw new InvalidArgumentError("It must be a whole number from 1 on.");
-}
-
 function accounts(text: string): number {
   if (count(text) >= 2) return count(text);
   throw new InvalidArgumentError("It takes two accounts to trade.");
@@ -125,15 +113,4 @@ function accounts(text: string): number {
 function parcel(text: string): number {
   if (count(text) <= PARCEL_MAX) return count(text);
   throw new InvalidArgumentError(`It bears at most ${PARCEL_MAX.toLocaleString("en")}.`);
-}
-
-function counts(text: string): readonly number[] {
-  return text.split(",").map(count);
-}
-
-function parts(text: string): readonly Part[] {
-  const wanted = text.split(",");
-  const strange = wanted.filter((name) => !PARTS.some((part) => part === name));
-  if (strange.length > 0) throw new InvalidArgumentError(`There is no ${strange.join(", ")}.`);
-  return PARTS.filter((part) => wanted.includes(part));
 }

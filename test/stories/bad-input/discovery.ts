@@ -76,6 +76,30 @@ export const discoveryRows: readonly Row[] = [
     field: "alternates",
   },
   {
+    title: "a slow start without an end",
+    call: ({ operator }) => operator.discovery.selectAgent({ slowStart: {} }),
+    ...INVALID,
+    field: "slow_start.window",
+  },
+  {
+    title: "exploring more often than always",
+    call: ({ operator }) => operator.discovery.selectAgent({ explorationShare: 1.1 }),
+    ...INVALID,
+    field: "exploration_share",
+  },
+  {
+    title: "a panic at a share that is no number",
+    call: ({ operator }) => operator.discovery.selectAgent({ panicThreshold: Number.NaN }),
+    ...INVALID,
+    field: "panic_threshold",
+  },
+  {
+    title: "explaining no selection",
+    call: ({ operator }) => operator.discovery.explainSelection({}),
+    ...INVALID,
+    field: "selection",
+  },
+  {
     title: "selecting from nobody",
     call: ({ operator, resting }) =>
       operator.discovery.selectAgent({

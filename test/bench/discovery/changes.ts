@@ -1,0 +1,160 @@
+import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { client, dial, reasonOf } from "@bourse/rpc";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { chanceOf } from "../../support/chance.ts";
+import { answerAsks } from "../companion.ts";
+import { poll } from "../poll.ts";
+import { agentId, CURRENCY, priceOf, registrationOf } from "./population.ts";
+
+// What goes on in the market while discovery is measured: prices change at a fixed rate. Some of them are
+// those of agents with a capability that nobody else has: discovery is asked for it until it tells the new
+// price, so that each tells how long a change takes to be seen.
+
+/** What is asked of it. */
+export type ChangesRequest =
+  /** Change the prices of so many agents from now on; answers when the probes are registered. */
+  | { readonly ask: "begin"; readonly agents: number; readonly perSecond: number }
+  /** Change nothing until the next `begin`. */
+  | { readonly ask: "pause" }
+  /** Answers with what happened since it was last asked. */
+  | { readonly ask: "window" };
+
+/** What happened in a window of time. */
+export interface ChangesWindow {
+  readonly seconds: number;
+  /** Changes that the registry has acknowledged. */
+  readonly changed: number;
+  /** Those it did not, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
+  /**
+   * From the registry's time stamp of a change until discovery's answer showed it; after ten seconds
+   * it is given up.
+   */
+  readonly visibleMs: readonly number[];
+}
+
+const [registryAddress = "", discoveryAddress = ""] = process.argv.slice(2);
+const token = () => process.env["BOURSE_TOKEN"] ?? "";
+const registry = client(RegistryService, dial({ address: registryAddress, token }));
+const discovery = client(DiscoveryService, dial({ address: discoveryAddress, token }));
+
+/**
+ * On a machine that cannot do what is asked, more than this would only wait in queues of the registry,
+ * before what discovery waits for.
+ */
+const UNDER_WAY_MAX = 256;
+const TICK_MS = 5;
+const PROBES = 8;
+const PROBE_EVERY_MS = 250;
+const ASK_EVERY_MS = 1;
+const UNSEEN_MS = 10_000;
+
+const chance = chanceOf(1);
+const state = { agents: 0, perSecond: 0, running: false, underWay: 0, due: 0, lastMs: 0 };
+let seen = emptyWindow();
+
+answerAsks<ChangesRequest>(async (request) => {
+  if (request.ask === "begin") await begin(request.agents, request.perSecond);
+  else if (request.ask === "pause") state.running = false;
+  else return window();
+  return undefined;
+});
+
+/** Milliseconds since the epoch, finer than a millisecond. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+async function begin(agents: number, perSecond: number): Promise<void> {
+  if (state.agents === 0) await Promise.all(Array.from({ length: PROBES }, (_, nth) => probe(nth)));
+  Object.assign(state, { agents, perSecond, running: true, due: 0, lastMs: now() });
+}
+
+function emptyWindow() {
+  const [visibleMs, refused]: [number[], Record<string, number>] = [[], {}];
+  return { changed: 0, refused, visibleMs, sinceMs: now() };
+}
+
+function window(): ChangesWindow {
+  const { sinceMs, ...rest } = seen;
+  const at = now();
+  seen = emptyWindow();
+  return { ...rest, seconds: (at - sinceMs) / 1_000 };
+}
+
+setInterval(() => {
+  if (!state.running) return;
+  const at = now();
+  state.due += ((at - state.lastMs) * state.perSecond) / 1_000;
+  state.lastMs = at;
+  for (; state.due >= 1; state.due -= 1) {
+    if (state.underWay < UNDER_WAY_MAX) void change(agentId(chance.below(state.agents)));
+  }
+}, TICK_MS);
+
+async function change(id: string): Promise<void> {
+  state.underWay += 1;
+  try {
+    await setPrice(id, priceOf(chance.below(1_000)));
+    seen.changed += 1;
+  } catch (error) {
+    const reason = reasonOf(error) ?? String(error);
+    seen.refused[reason] = (seen.refused[reason] ?? 0) + 1;
+  } finally {
+    state.underWay -= 1;
+  }
+}
+
+async function setPrice(id: string, micros: bigint): Promise<number> {
+  const pricing = { costPerTask: { micros, currencyCode: CURRENCY } };
+  const { agent } = await registry.updateAgent({
+    agentId: id,
+    profile: { pricing },
+    updateMask: { paths: ["pricing"] },
+  });
+  return agent?.updateTime === undefined ? Number.NaN : timestampMs(agent.updateTime);
+}
+
+/**
+ * Registers an agent with a capability of its own, waits until discovery knows it, and from then on changes
+ * its price every now and then.
+ */
+async function probe(nth: number): Promise<void> {
+  const id = `probe-${nth}`;
+  const capability = `probe-${nth}`;
+  const like = { id, skills: [], priceMicros: 1n, p95Seconds: 1, region: "nowhere" };
+  const { profile } = registrationOf(like);
+  await registry.registerAgent({
+    agentId: id,
+    replaceExisting: true,
+    profile: { ...profile, capabilities: [capability] },
+  });
+  await untilShown(capability, 1n, now());
+  let micros = 1n;
+  const turn = async (): Promise<void> => {
+    micros += 1n;
+    if (state.running) await watchChange(id, capability, micros).catch(() => {});
+    setTimeout(turn, PROBE_EVERY_MS);
+  };
+  // Spread over the time between two.
+  setTimeout(turn, (PROBE_EVERY_MS * nth) / PROBES);
+}
+
+async function watchChange(id: string, capability: string, micros: bigint): Promise<void> {
+  const stampedMs = await setPrice(id, micros);
+  seen.visibleMs.push(await untilShown(capability, micros, stampedMs));
+}
+
+/** Asks discovery until it tells the price, or for too long; answers with the milliseconds since. */
+async function untilShown(capability: string, micros: bigint, sinceMs: number): Promise<number> {
+  const attempt = async () => ((await shownPrice(capability)) === micros ? true : undefined);
+  await poll(attempt, { everyMs: ASK_EVERY_MS, limitMs: UNSEEN_MS });
+  return now() - sinceMs;
+}
+
+/** Undefined while discovery knows of nobody. */
+async function shownPrice(capability: string): Promise<bigint | undefined> {
+  const { agents } = await discovery.searchAgents({ filter: { capabilities: [capability] } });
+  return agents[0]?.profile?.pricing?.costPerTask?.micros;
+}

@@ -1,0 +1,132 @@
+import { join } from "node:path";
+import { type Companion, startCompanion } from "../companion.ts";
+import { runLoad } from "../h2load.ts";
+import type { Run } from "../program.ts";
+import type { EmptyRequest, Usage } from "./empty-server.ts";
+import type { Row } from "./figures.ts";
+import type { Settings } from "./settings.ts";
+import { readUsage, type ServiceUsage, type Stage } from "./stage.ts";
+import { pathOf, type Target } from "./targets.ts";
+import type { Census } from "./wanted.ts";
+
+/** What the loads work with. */
+export interface LoadParts extends Run {
+  readonly settings: Settings;
+  readonly stage: Stage;
+  readonly census: Census;
+  readonly peer: Peer;
+  /** Where discovery opens its inspector when it is to be profiled. */
+  readonly inspectorPort: number | undefined;
+}
+
+/** The empty server, in a process of its own. */
+export interface Peer extends AsyncDisposable {
+  readonly address: string;
+  readonly companion: Companion;
+}
+
+/** Where a measurement stands. */
+export interface Place {
+  readonly agents: number;
+  readonly round: number;
+}
+
+/** Starts the empty server, with the flags that services have. */
+export async function startPeer(signal: AbortSignal): Promise<Peer> {
+  await using started = new AsyncDisposableStack();
+  const companion = started.use(
+    startCompanion(join(import.meta.dirname, "empty-server.ts"), { signal }),
+  );
+  const paths = [pathOf("SelectAgent"), pathOf("SearchAgents")];
+  const port = await companion.ask<number>({ ask: "serve", paths } satisfies EmptyRequest);
+  const stack = started.move();
+  return {
+    address: `127.0.0.1:${port}`,
+    companion,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** The name of the empty server as it answers a method. */
+export function emptyAs(method: Target["method"]): string {
+  return `empty, as ${method}`;
+}
+
+/** The empty server, asked what the target is asked, answering as many bytes. */
+export async function measurePeer(
+  parts: LoadParts,
+  place: Place,
+  target: Target,
+  bytes: number,
+): Promise<Row> {
+  const { address, companion } = parts.peer;
+  const subject = emptyAs(target.method);
+  const before = await companion.ask<Usage>({ ask: "answer", bytes } satisfies EmptyRequest);
+  const measure = await load(parts, place, target, { subject, address });
+  const after = await companion.ask<Usage>({ ask: "usage" } satisfies EmptyRequest);
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
+  const cpuUs = (cpuSeconds * 1e6) / (after.calls - before.calls);
+  return { ...measure, cpuUs };
+}
+
+/** Discovery. @throws Error when one of its answers was wrong, or was not OK */
+export async function measureTarget(
+  parts: LoadParts,
+  place: Place,
+  target: Target,
+): Promise<Row & { readonly residentBytes: number }> {
+  const { stage, census } = parts;
+  const { subject, method } = target;
+  const metrics = stage.market.metricsAddress("discovery");
+  await target.check(stage.caller, census);
+  const before = await readUsage(metrics);
+  const address = stage.market.address("discovery");
+  const measure = await load(parts, place, target, { subject, address });
+  const after = await readUsage(metrics);
+  await target.check(stage.caller, census);
+  const { ok = 0, ...others } = callsBetween(before, after, method);
+  if (Object.keys(others).length > 0 || ok < measure.calls) {
+    const codes = JSON.stringify({ ok, ...others });
+    throw new Error(`${subject}: ${measure.calls} answers, and by discovery's count ${codes}`);
+  }
+  return {
+    ...measure,
+    peer: emptyAs(method),
+    cpuUs: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / ok,
+    residentBytes: after.residentBytes,
+  };
+}
+
+function callsBetween(
+  before: ServiceUsage,
+  after: ServiceUsage,
+  method: Target["method"],
+): Readonly<Record<string, number>> {
+  const counted = before.calls(method);
+  const since = [...after.calls(method)].map(([code, calls]) => [
+    code,
+    calls - (counted.get(code) ?? 0),
+  ]);
+  return Object.fromEntries(since.filter(([, calls]) => calls !== 0));
+}
+
+async function load(
+  { settings, stage, signal, say }: LoadParts,
+  { agents, round }: Place,
+  { method, messages }: Target,
+  { subject, address }: { readonly subject: string; readonly address: string },
+) {
+  const { connections, streams, seconds } = settings;
+  say(`${subject}, ${agents} agents, round ${round}, ${seconds} s`);
+  const measure = await runLoad({
+    address,
+    path: pathOf(method),
+    messages,
+    token: stage.token,
+    connections,
+    streams,
+    seconds,
+    signal,
+  });
+  return { agents, round, subject, ...measure };
+}

@@ -1,0 +1,171 @@
+import { join } from "node:path";
+import { choosePorts, freePort, waitUntilServing } from "@bourse/cli/market";
+import { type Companion, startCompanion } from "../companion.ts";
+import { latenciesOf, medianOf } from "../latencies.ts";
+import type { Run } from "../program.ts";
+import type { ChangesRequest, ChangesWindow } from "./changes.ts";
+import { measureEtcd } from "./etcd.ts";
+import type { Figures, Profiled, Row, SizeFigures } from "./figures.ts";
+import { type LoadParts, measurePeer, measureTarget, startPeer } from "./loads.ts";
+import { prepareProfiles, profileLoads } from "./profile.ts";
+import { registerUntil } from "./register.ts";
+import type { Settings } from "./settings.ts";
+import { openStage, readUsage, type Stage, untilKnown } from "./stage.ts";
+import { picks, searches, type Target } from "./targets.ts";
+import { Census } from "./wanted.ts";
+
+/** What each part of the bench works with. */
+export interface Bench extends LoadParts {
+  readonly changes: Companion;
+}
+
+const READY_LIMIT_MS = 300_000;
+
+/** Grows a market from size to size, and measures it at each. */
+export async function runBench(settings: Settings, run: Run): Promise<Figures> {
+  const inspectorPort = settings.profile === undefined ? undefined : await freePort();
+  if (inspectorPort !== undefined) prepareProfiles(inspectorPort);
+  await using stage = await openStage(run, settings.redisUrl);
+  await using peer = await startPeer(run.signal);
+  await using changes = startChanges(stage, run.signal);
+  const bench = { ...run, settings, stage, peer, changes, inspectorPort, census: new Census() };
+  const rows: Row[] = [];
+  const sizes: SizeFigures[] = [];
+  const profiled: Profiled[] = [];
+  for (const agents of settings.agents) {
+    const measured = await measureSize(bench, agents);
+    rows.push(...measured.rows);
+    sizes.push(measured.size);
+    profiled.push(...measured.profiled);
+  }
+  const etcd = settings.only.includes("etcd") ? await measureEtcd(bench) : undefined;
+  return { rows, sizes, etcd, profiled };
+}
+
+function startChanges({ market, token }: Stage, signal: AbortSignal): Companion {
+  return startCompanion(join(import.meta.dirname, "changes.ts"), {
+    parameters: [market.address("registry"), market.address("discovery")],
+    env: { BOURSE_TOKEN: token },
+    signal,
+  });
+}
+
+async function measureSize(
+  bench: Bench,
+  agents: number,
+): Promise<{
+  readonly rows: readonly Row[];
+  readonly size: SizeFigures;
+  readonly profiled: readonly Profiled[];
+}> {
+  const { settings, changes } = bench;
+  const ask = <T>(request: ChangesRequest) => changes.ask<T>(request);
+  await ask({ ask: "pause" });
+  const registered = await register(bench, agents);
+  await ask({ ask: "begin", agents, perSecond: settings.changes });
+  const wanted = settings.only;
+  const groups = [
+    ...(wanted.includes("select") ? [picks()] : []),
+    ...(wanted.includes("search") ? [[searches()]] : []),
+  ];
+  const rows: Row[] = [];
+  const residents: number[] = [];
+  const changeCosts: number[] = [];
+  const windows: ChangesWindow[] = [];
+  for (let round = 1; round <= settings.rounds; round += 1) {
+    for (const targets of groups) {
+      const { row, changeCpuUs } = await besides(bench, { agents, round }, targets);
+      rows.push(row);
+      changeCosts.push(changeCpuUs);
+      for (const target of targets) {
+        // What happened until now happened under no load of discovery.
+        await ask({ ask: "window" });
+        const { residentBytes, ...row } = await measureTarget(bench, { agents, round }, target);
+        windows.push(await ask<ChangesWindow>({ ask: "window" }));
+        residents.push(residentBytes);
+        rows.push(row);
+      }
+    }
+  }
+  const ready = wanted.includes("ready") ? await measureReady(bench, agents) : undefined;
+  const profiled = await profileLoads(bench, agents, groups.flat());
+  const seconds = windows.reduce((sum, window) => sum + window.seconds, 0);
+  const changed = windows.reduce((sum, window) => sum + window.changed, 0);
+  const visibleMs = windows.flatMap((window) => window.visibleMs);
+  return {
+    rows,
+    profiled,
+    size: {
+      agents,
+      registered,
+      changesPerSecond: seconds === 0 ? 0 : changed / seconds,
+      changeCpuUs: medianOf(changeCosts),
+      changesRefused: sumOf(windows.map(({ refused }) => refused)),
+      visible: { samples: visibleMs.length, ...latenciesOf(visibleMs) },
+      residentBytes: medianOf(residents),
+      ...(ready !== undefined && { ready }),
+    },
+  };
+}
+
+function sumOf(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const [name, count] of counts.flatMap(Object.entries)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}
+
+/**
+ * The empty server, answering as many bytes as the targets do in the mean; and what the changes cost
+ * discovery meanwhile, of which nothing else is asked.
+ */
+async function besides(
+  bench: Bench,
+  place: { readonly agents: number; readonly round: number },
+  targets: readonly Target[],
+): Promise<{ readonly row: Row; readonly changeCpuUs: number }> {
+  const { changes, stage, census } = bench;
+  const [first] = targets as [Target];
+  let bytes = 0;
+  for (const target of targets) bytes += await target.check(stage.caller, census);
+  const metrics = stage.market.metricsAddress("discovery");
+  await changes.ask({ ask: "window" } satisfies ChangesRequest);
+  const before = await readUsage(metrics);
+  const row = await measurePeer(bench, place, first, Math.round(bytes / targets.length));
+  const after = await readUsage(metrics);
+  const { changed } = await changes.ask<ChangesWindow>({ ask: "window" });
+  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
+  return { row, changeCpuUs: (cpuSeconds * 1e6) / Math.max(1, changed) };
+}
+
+async function register(bench: Bench, agents: number): Promise<SizeFigures["registered"]> {
+  const { stage, census, signal, say } = bench;
+  const { market, token } = stage;
+  const added = agents - census.size;
+  say(`registering ${added} agents`);
+  const before = await readUsage(market.metricsAddress("registry"));
+  const address = market.address("registry");
+  const { seconds } = await registerUntil(agents, { address, token, census, signal });
+  const after = await readUsage(market.metricsAddress("registry"));
+  await untilKnown(market.metricsAddress("discovery"), agents, signal);
+  return {
+    agents: added,
+    perSecond: added / seconds,
+    cpuUs: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / added,
+  };
+}
+
+async function measureReady(
+  { stage, say, signal }: Bench,
+  agents: number,
+): Promise<SizeFigures["ready"]> {
+  say(`a new discovery, ${agents} agents`);
+  const ports = await choosePorts("auto");
+  const startedAt = performance.now();
+  await using replica = stage.market.replica("discovery", ports.discovery);
+  const serves = await waitUntilServing(replica.address, READY_LIMIT_MS, signal);
+  signal.throwIfAborted();
+  if (!serves) throw new Error("a new discovery does not become ready");
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const { residentBytes } = await readUsage(replica.metricsAddress);
+  return { seconds, residentBytes };
+}

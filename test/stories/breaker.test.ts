@@ -1,0 +1,67 @@
+import { BreakerState, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
+import { metadataOf, reasonOf } from "@bourse/rpc";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestMarket, type TestMarket } from "../support/market.ts";
+
+let market: TestMarket;
+
+beforeAll(async () => {
+  market = await startTestMarket();
+});
+afterAll(() => market?.[Symbol.asyncDispose]());
+
+test("an agent that fails its callers is not picked until a few of them found it well again", async () => {
+  const capability = "breaking";
+  const filter = { capabilities: [capability] };
+  const agent = await market.agent(capability, { capabilities: [capability] });
+  const [caller, other] = [await market.stranger("caller"), await market.stranger("caller")];
+  const select = () => other.discovery.selectAgent({ filter });
+  const picked = async () => (await select()).agent?.agentId;
+  const refusal = () => select().then(() => undefined, metadataOf);
+  const report = (who: typeof caller, result: CallResult, count: number) =>
+    who.registry.reportCalls({
+      reports: Array.from({ length: count }, () => ({ agentId: agent.id, capability, result })),
+    });
+  await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
+
+  // One caller alone, however often it says so, closes nobody out.
+  await report(caller, CallResult.FAILURE, 1_000);
+  expect(await picked()).toBe(agent.id);
+  await report(other, CallResult.TIMEOUT, 2);
+  const openedMs = Date.now();
+  await expect.poll(async () => (await refusal())?.["breaker_open"]).toBe("1");
+  expect(Date.now() - openedMs).toBeLessThan(1_000);
+  const { agent: shown } = await caller.registry.getAgent({ agentId: agent.id });
+  const [breaker] = shown?.breakers ?? [];
+  expect(breaker).toMatchObject({ capability, state: BreakerState.OPEN });
+
+  // After the back-off three calls at a time may try it.
+  await expect.poll(() => picked().catch(reasonOf), { timeout: 10_000 }).toBe(agent.id);
+  const retryMs = breaker?.retryTime ? timestampMs(breaker.retryTime) : Infinity;
+  expect(Date.now()).toBeGreaterThanOrEqual(retryMs);
+  expect([await picked(), await picked()]).toEqual([agent.id, agent.id]);
+  expect(await refusal()).toMatchObject({ breaker_open: "1" });
+
+  await report(caller, CallResult.SUCCESS, 2);
+  await report(other, CallResult.SUCCESS, 1);
+  await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
+  const { agent: healed } = await caller.registry.getAgent({ agentId: agent.id });
+  expect(healed?.breakers).toEqual([]);
+}, 30_000);
+
+test("an operator closes a breaker at once", async () => {
+  const capability = "reset";
+  const filter = { capabilities: [capability] };
+  const { id: agentId } = await market.agent(capability, { capabilities: [capability] });
+  const picked = async () =>
+    (await market.operator.discovery.selectAgent({ filter })).agent?.agentId;
+  const report = { agentId, capability, result: CallResult.FAILURE };
+  await market.operator.registry.reportCalls({ reports: Array.from({ length: 5 }, () => report) });
+  await expect.poll(() => picked().catch(reasonOf)).toBe("NO_ELIGIBLE_AGENTS");
+
+  const { breakers } = await market.operator.registry.resetBreaker({ agentId });
+
+  expect(breakers).toHaveLength(1);
+  await expect.poll(() => picked().catch(reasonOf)).toBe(agentId);
+});
