@@ -45,6 +45,7 @@ type Move = (
   lifeMs: number,
   replica: string,
   claimMs: number,
+  nth: number,
 ) => Promise<readonly [outcome: 0 | 1 | 2, cursor: string]>;
 
 /** Connects to `redis://host:port`, or to a cluster when several URLs stand there, separated by commas. */
@@ -62,8 +63,9 @@ export function connectRedis(url: string): RedisClient {
 
 /**
  * Keeps the cursors in Redis, where all replicas take turns. The turns of a key that this process is asked for while a
- * move is under way are gathered and go with the next: one command moves the cursor by all their steps. While Redis is
- * away this process goes on alone from the last cursor it knows.
+ * move is under way are gathered and go with the next: one command moves the cursor by all their steps. A move whose
+ * answer is lost or late is sent once more, and made once all the same. While Redis is away this process goes on alone
+ * from the last cursor it knows.
  */
 export function createRedisRotation(options: RedisRotationOptions): Rotation & Disposable {
   const { redis, now, onLost = () => {}, onBack = () => {} } = options;
@@ -71,8 +73,20 @@ export function createRedisRotation(options: RedisRotationOptions): Rotation & D
   const move = (redis as unknown as { moveTurn: Move }).moveTurn.bind(redis);
   const replica = randomUUID();
   const known = createCursors();
+  let moves = 0;
   let lost = false;
   let pausedUntilMs = 0;
+
+  /** Sends a move; once more when no answer came, since Redis may have made it, and then says so. */
+  async function sent(...facts: Parameters<Move>): ReturnType<Move> {
+    try {
+      return await move(...facts);
+    } catch (error) {
+      // Who knows already that Redis is away keeps nobody waiting twice.
+      if (lost) throw error;
+      return move(...facts);
+    }
+  }
 
   async function together(digest: string, steps: readonly Step[]): Promise<readonly Turn[]> {
     const [cursorKey, claimKey] = keysOf(digest);
@@ -83,7 +97,8 @@ export function createRedisRotation(options: RedisRotationOptions): Rotation & D
       if (end === undefined) return turnsOf(cursors, false);
       const lifeMs = from === undefined ? FIRST_LIFE_MS : LIFE_MS;
       const claimMs = losses < LOSSES_BEFORE_CLAIM ? 0 : CLAIM_MS;
-      const [outcome, stands] = await move(
+      moves += 1;
+      const [outcome, stands] = await sent(
         cursorKey,
         claimKey,
         from ?? "",
@@ -91,12 +106,15 @@ export function createRedisRotation(options: RedisRotationOptions): Rotation & D
         lifeMs,
         replica,
         claimMs,
+        moves,
       );
       if (outcome === 1) {
         known.set(digest, end);
         return turnsOf(cursors, false);
       }
       from = stands === "" ? undefined : stands;
+      // Who has to go on alone gives the turns that a move without an answer may have taken.
+      if (from !== undefined) known.set(digest, from);
       losses += 1;
       if (outcome === 2) await setTimeout(CLAIMED_PAUSE_MS);
     }
@@ -125,7 +143,7 @@ export function createRedisRotation(options: RedisRotationOptions): Rotation & D
   async function peek(key: string): Promise<Turn> {
     const digest = digestOf(key);
     try {
-      const cursor = await redis.get(keysOf(digest)[0]);
+      const cursor = await redis.hget(keysOf(digest)[0], "cursor");
       return { cursor: cursor ?? undefined, alone: false };
     } catch {
       return { cursor: known.get(digest), alone: true };
@@ -141,5 +159,5 @@ function turnsOf(cursors: readonly (string | undefined)[], alone: boolean): read
 
 /** The keys of a rotation; the braces keep both on one node of a cluster. */
 function keysOf(digest: string): readonly [cursor: string, claim: string] {
-  return [`bourse:discovery:turn:{${digest}}`, `bourse:discovery:turn:{${digest}}:claim`];
+  return [`bourse:discovery:rotation:{${digest}}`, `bourse:discovery:rotation:{${digest}}:claim`];
 }

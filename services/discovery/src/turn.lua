@@ -1,16 +1,26 @@
 -- Moves the cursor of one rotation, if it stands where the caller believes it does. Who has lost too often claims the
--- next move: until it is made, or the claim lapses, nobody else moves.
+-- next move: until it is made, or the claim lapses, nobody else moves. A move that is sent again is made once.
 --
--- KEYS[1]  the cursor: a string that lives for a while after each move
+-- KEYS[1]  a hash that lives for a while after each move: the cursor, and by replica the number of its latest move
 -- KEYS[2]  the claim: the replica that moves next
 -- ARGV[1]  where the caller believes the cursor stands; "" for nowhere
 -- ARGV[2]  where it goes
 -- ARGV[3]  how long it lives from now, in milliseconds
 -- ARGV[4]  the replica
 -- ARGV[5]  how long its claim lives, in milliseconds; "0" when it makes none
--- Returns  {1, ARGV[2]} when moved, {0, where it stands} when another was faster ("" for nowhere),
+-- ARGV[6]  the number of the move; those of a replica grow
+-- Returns  {1, ARGV[2]} when moved, now or before, {0, where it stands} when another was faster ("" for nowhere),
 --          {2, where it stands} when another has claimed the next move
-local cursor = redis.call("GET", KEYS[1]) or ""
+
+-- Replicas come and go, and each leaves its number behind: then those of all are forgotten.
+local REPLICAS_MAX = 256
+
+local stands = redis.call("HMGET", KEYS[1], "cursor", ARGV[4])
+local cursor = stands[1] or ""
+local latest = stands[2]
+if latest and tonumber(latest) >= tonumber(ARGV[6]) then
+  return { 1, ARGV[2] }
+end
 local claimant = redis.call("GET", KEYS[2])
 if claimant and claimant ~= ARGV[4] then
   return { 2, cursor }
@@ -21,7 +31,11 @@ if cursor ~= ARGV[1] then
   end
   return { 0, cursor }
 end
-redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
+if not latest and redis.call("HLEN", KEYS[1]) > REPLICAS_MAX then
+  redis.call("DEL", KEYS[1])
+end
+redis.call("HSET", KEYS[1], "cursor", ARGV[2], ARGV[4], ARGV[6])
+redis.call("PEXPIRE", KEYS[1], ARGV[3])
 if claimant then
   redis.call("DEL", KEYS[2])
 end

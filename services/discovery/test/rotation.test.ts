@@ -128,8 +128,8 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
     const [key, first] = [randomUUID(), randomUUID()];
     await rotation.turn(key, () => first);
-    for (const name of await redis.keys("bourse:discovery:turn:*")) {
-      if ((await redis.get(name)) === first) await redis.del(name);
+    for (const name of await redis.keys("bourse:discovery:rotation:*")) {
+      if ((await redis.hget(name, "cursor")) === first) await redis.del(name);
     }
 
     const asked: (string | undefined)[] = [];
@@ -166,13 +166,57 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
     expect((await near.turn(key, next)).cursor).toBe(String(nearTurns + 6));
   });
 
+  test("count a move once whose answer is lost, also when another replica moves before it is asked again", async () => {
+    const key = randomUUID();
+    const line = await farRedis(REDIS_URL ?? "", 0);
+    open.push(line);
+    const [near, far] = [redisRotation(REDIS_URL ?? ""), redisRotation(line.url)];
+    await far.turn(key, next);
+
+    const lost = line.loseNextAnswer();
+    const second = far.turn(key, next);
+    await lost;
+    const third = near.turn(key, next);
+
+    const turns = [await second, await third, await far.turn(key, next)];
+    expect(turns).toEqual(["2", "3", "4"].map((cursor) => ({ cursor, alone: false })));
+  });
+
+  test("count a move once whose answer comes after its time", async () => {
+    const key = randomUUID();
+    const line = await farRedis(REDIS_URL ?? "", 0);
+    open.push(line);
+    const [near, far] = [redisRotation(REDIS_URL ?? ""), redisRotation(line.url)];
+    await far.turn(key, next);
+
+    line.holdNextAnswer(300);
+    const second = await far.turn(key, next);
+
+    const turns = [second, await near.turn(key, next)];
+    expect(turns).toEqual(["2", "3"].map((cursor) => ({ cursor, alone: false })));
+  });
+
+  test("forget the latest moves of replicas when very many have come and gone", async () => {
+    const key = randomUUID();
+    const redis = connectRedis(REDIS_URL ?? "");
+    open.push({ [Symbol.dispose]: () => redis.disconnect() });
+    const gone = Object.fromEntries(Array.from({ length: 256 }, (_, nth) => [`gone-${nth}`, 1]));
+    const name = `bourse:discovery:rotation:{${digestOf(key)}}`;
+    await redis.hset(name, { cursor: "7", ...gone });
+
+    const turn = await redisRotation(REDIS_URL ?? "").turn(key, next);
+
+    expect(turn).toEqual({ cursor: "8", alone: false });
+    expect(await redis.hlen(name)).toBe(2);
+  });
+
   test("wait a moment, no longer, for a replica that claimed the next move and died", async () => {
     const key = randomUUID();
     const rotation = redisRotation(REDIS_URL ?? "");
     await rotation.turn(key, next);
     const redis = connectRedis(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
-    await redis.set(`bourse:discovery:turn:{${digestOf(key)}}:claim`, "gone", "PX", 100);
+    await redis.set(`bourse:discovery:rotation:{${digestOf(key)}}:claim`, "gone", "PX", 100);
 
     const turn = await rotation.turn(key, next);
 
@@ -185,7 +229,7 @@ describe.skipIf(REDIS_URL === undefined)("rotations of several replicas over one
     const redis = connectRedis(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
 
-    const names = await redis.keys("bourse:discovery:turn:*");
+    const names = await redis.keys("bourse:discovery:rotation:*");
     const lives = await Promise.all(names.map((name) => redis.pttl(name)));
 
     expect(lives.length).toBeGreaterThan(0);
