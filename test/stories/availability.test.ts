@@ -51,21 +51,44 @@ test("callers who ask at the same time never share a place, and nobody is sent t
   expect(taken.every(({ agent, slot }) => slot?.agentId === agent?.agentId)).toBe(true);
   expect([...new Set(refusals.map(reasonOf))]).toEqual(["NO_ELIGIBLE_AGENTS"]);
   for (const refusal of refusals) {
-    const { full = 0, not_available = 0 } = metadataOf(refusal);
-    expect(Number(full) + Number(not_available)).toBe(3);
+    const { full = 0, not_available = 0, share_taken = 0 } = metadataOf(refusal);
+    expect(Number(full) + Number(not_available) + Number(share_taken)).toBe(3);
   }
   await expect.poll(() => onlineOf(capability)).toBe(0);
 
-  const { agentId = "", slotId = "" } = taken[0]?.slot ?? {};
+  const ofBuyer = picks
+    .filter((_, nth) => nth % 2 === 1)
+    .find((pick) => pick.status === "fulfilled");
+  const { agentId = "", slotId = "" } = ofBuyer?.value.slot ?? {};
   await buyer.registry.releaseSlot({ agentId, slotId });
   await expect.poll(() => onlineOf(capability)).toBe(1);
-  const brief = await select(other, 2n);
+  const brief = await select(buyer, 2n);
   expect(brief.agent?.agentId).toBe(agentId);
   await expect.poll(() => onlineOf(capability)).toBe(0);
 
   const ended = brief.slot?.expireTime ? timestampMs(brief.slot.expireTime) : 0;
   await expect.poll(() => onlineOf(capability)).toBe(1);
   expect(Date.now() - ended).toBeGreaterThanOrEqual(0);
+});
+
+test("one caller takes half of an agent's places, and leaves the other half to others", async () => {
+  const capability = "half-places";
+  const [agent] = await agentsFor(capability, 1, 4);
+  const [buyer, other] = [await market.stranger("caller"), await market.stranger("caller")];
+  const select = (caller: typeof buyer) =>
+    caller.discovery.selectAgent({
+      filter: { capabilities: [capability] },
+      slot: { timeout: { seconds: 600n } },
+    });
+  await select(buyer);
+  await select(buyer);
+
+  const refusal = await select(buyer).catch((error: unknown) => error);
+  const picks = [await select(other), await select(other)];
+
+  expect(reasonOf(refusal)).toBe("NO_ELIGIBLE_AGENTS");
+  expect(metadataOf(refusal)).toMatchObject({ share_taken: "1" });
+  expect(picks.map((pick) => pick.slot?.agentId)).toEqual([agent?.id, agent?.id]);
 });
 
 test("an agent that falls silent is OFFLINE in discovery within a second, and back with its heartbeat", async () => {

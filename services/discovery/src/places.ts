@@ -10,14 +10,16 @@ const LACKS: Readonly<Record<string, NoPlace>> = {
   AGENT_FULL: "full",
   AGENT_NOT_AVAILABLE: "not_available",
   AGENT_NOT_FOUND: "not_available",
+  TOO_MANY_SLOTS: "share_taken",
 };
 
 /** Ways in which the registry, or its store of leases, is away. */
 const AWAY: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled]);
 
-/** Takes places at the registry, each for `timeoutMs`, for a call whose options these are. */
+/** Takes places at the registry for `holder`, each for `timeoutMs`, for a call whose options these are. */
 export function placesAt(
   registry: Client<typeof RegistryService>,
+  holder: string,
   timeoutMs: number,
   options: CallOptions,
 ): Places {
@@ -30,7 +32,8 @@ export function placesAt(
     async acquire(agentId, slotId) {
       const timeout = durationFromMs(timeoutMs);
       try {
-        const { slot } = await registry.acquireSlot({ agentId, slotId, timeout }, options);
+        const asked = { agentId, slotId, timeout, holder };
+        const { slot } = await registry.acquireSlot(asked, options);
         if (slot?.expireTime === undefined) throw new Error("a slot has an end");
         return { agentId, slotId, expireAt: timestampDate(slot.expireTime) };
       } catch (error) {

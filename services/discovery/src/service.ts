@@ -4,7 +4,7 @@ import {
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import type { Roster } from "@bourse/roster";
-import { callOptions } from "@bourse/rpc";
+import { callOptions, formatPrincipal, principalKey } from "@bourse/rpc";
 import { pageSize } from "@bourse/rpc/page";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -67,9 +67,10 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
   }
 
   async function pickPlace(asked: Selection, timeoutMs: number, ctx: HandlerContext) {
+    const holder = formatPrincipal(ctx.values.get(principalKey));
     const { picked, place } = await pickWithSlot(
       {
-        places: placesAt(parts.registry, timeoutMs, callOptions(ctx)),
+        places: placesAt(parts.registry, holder, timeoutMs, callOptions(ctx)),
         newId: parts.newId,
         pick: (others) => pick({ ...asked, excluded: others }),
         total: () => market.size,

@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /** Why an agent has no place to give. */
-export type NoPlace = "full" | "not_available";
+export type NoPlace = "full" | "share_taken" | "not_available";
 
 /** Where places at agents are taken. */
 export interface Places {

@@ -62,13 +62,20 @@ describe("a pick with a place", () => {
   });
 
   test("is refused with NO_ELIGIBLE_AGENTS, with counts of who had no place, when nobody has one", async () => {
-    const { parts } = aMarket({ a: "full", b: "not_available", c: "full", d: "place" });
+    const { parts } = aMarket({
+      a: "full",
+      b: "not_available",
+      c: "full",
+      d: "place",
+      e: "share_taken",
+    });
 
     expect(await refusalOf(pickWithSlot(parts, new Set(["d"])))).toEqual({
       reason: "NO_ELIGIBLE_AGENTS",
-      total: "5",
+      total: "6",
       excluded: "1",
       unpriced: "1",
+      share_taken: "1",
       full: "2",
       not_available: "1",
     });

@@ -1,4 +1,5 @@
 import type { Load, Presence } from "./availability.ts";
+import type { Share } from "./share.ts";
 
 /** A sign of life. */
 export interface Beat {
@@ -33,10 +34,12 @@ export interface SlotClaim extends SlotKey {
   readonly takesWork: boolean;
   /** Whether it takes work only while it has a lease. */
   readonly isLeased: boolean;
+  /** Whose it will be; absent when the holder is not bounded. */
+  readonly share?: Share | undefined;
 }
 
-/** The slot's end, or why there is none. */
-export type SlotAnswer = { readonly expireAt: Date } | "NOT_AVAILABLE" | "FULL";
+/** The slot's end, or why there is none; the first that applies. */
+export type SlotAnswer = { readonly expireAt: Date } | "NOT_AVAILABLE" | "FULL" | "SHARE_TAKEN";
 
 /** Places at agents, which end by themselves. All throw AVAILABILITY_UNAVAILABLE when it is away. */
 export interface SlotStore {
@@ -47,9 +50,6 @@ export interface SlotStore {
   /** Ends a slot. Returns whether it was open. */
   releaseSlot(slot: SlotKey & { readonly now: Date }): Promise<boolean>;
 }
-
-/** An agent has at most so many open slots, whatever it takes. */
-export const SLOTS_MAX = 10_000;
 
 /**
  * Leases, load, slots and last signs of life, shared by all replicas where the implementation can be. It may lose

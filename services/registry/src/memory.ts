@@ -5,12 +5,12 @@ import {
   type Beat,
   KEPT_MS,
   LOOK_MS,
-  SLOTS_MAX,
   type SlotAnswer,
   type SlotClaim,
 } from "./availability-store.ts";
 import { createDueQueue } from "./due-queue.ts";
 import { createMemorySlots } from "./memory-slots.ts";
+import { SLOTS_MAX } from "./share.ts";
 
 interface Entry extends Told {
   readonly heardMs: number;
@@ -90,7 +90,7 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
   }
 
   function acquire(claim: SlotClaim): SlotAnswer {
-    const { agentId, now, expireAt } = claim;
+    const { agentId, now, expireAt, share } = claim;
     const endMs = slots.endOf(claim, now.getTime());
     if (endMs !== undefined) return { expireAt: new Date(endMs) };
     const presence = presenceOf(agentId);
@@ -98,7 +98,8 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     if (!claim.takesWork || (claim.isLeased && lapsed)) return "NOT_AVAILABLE";
     const { inFlight } = loadAt(presence, now);
     if (inFlight >= claim.maxConcurrent || slots.count(agentId) >= SLOTS_MAX) return "FULL";
-    slots.put(claim, expireAt.getTime());
+    if (share && slots.countOf(agentId, share.holder) >= share.most) return "SHARE_TAKEN";
+    slots.open(claim, expireAt.getTime(), share?.holder);
     return { expireAt };
   }
 
@@ -127,11 +128,7 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
       return leases;
     },
     acquireSlot: async (claim) => acquire(claim),
-    async renewSlot(slot) {
-      if (slots.endOf(slot, slot.now.getTime()) === undefined) return false;
-      slots.put(slot, slot.expireAt.getTime());
-      return true;
-    },
+    renewSlot: async (slot) => slots.move(slot, slot.now.getTime(), slot.expireAt.getTime()),
     releaseSlot: async (slot) => slots.drop(slot, slot.now.getTime()),
     async forget(agentId) {
       entries.delete(agentId);

@@ -12,7 +12,7 @@ export interface RegistryMetrics {
   outcomeRecorded(result: "success" | "failure" | "ignored"): void;
   callReported(result: "success" | "failure" | "timeout", latencyMs: number | undefined): void;
   breakerOpened(cause: BreakerCause): void;
-  slotAsked(outcome: "taken" | "full" | "not_available"): void;
+  slotAsked(outcome: "taken" | "full" | "share_taken" | "not_available"): void;
 }
 
 /** How many capabilities have a series of their own: the most frequent, so that authors cannot flood the metrics. */

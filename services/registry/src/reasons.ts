@@ -21,4 +21,5 @@ export type Reason =
   | "OUTCOME_ID_REUSED"
   | "REQUEST_ID_REUSED"
   | "SLOT_NOT_FOUND"
+  | "TOO_MANY_SLOTS"
   | "UNKNOWN_FIELD";

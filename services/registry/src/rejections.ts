@@ -24,5 +24,6 @@ export const codes = {
   OUTCOME_ID_REUSED: Code.AlreadyExists,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   SLOT_NOT_FOUND: Code.NotFound,
+  TOO_MANY_SLOTS: Code.ResourceExhausted,
   UNKNOWN_FIELD: Code.InvalidArgument,
 } as const satisfies Record<Reason, Code>;

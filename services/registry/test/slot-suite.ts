@@ -73,6 +73,30 @@ export function testSlots(open: () => Promise<Opened>): void {
     expect(await openSlots()).toBe(2);
   });
 
+  test("of a bounded holder are no more than its share, and those of others count for themselves", async () => {
+    const { store, other, claim, openSlots } = await opened({ maxConcurrent: 4 });
+    const [mine, yours] = ["agent:x", "agent:y"].map((holder) => ({ share: { holder, most: 2 } }));
+    const first = claim(mine);
+    await store.acquireSlot(first);
+    await other.acquireSlot(claim(mine));
+
+    expect(await store.acquireSlot(claim(mine))).toBe("SHARE_TAKEN");
+    expect(await store.acquireSlot(first)).toEqual({ expireAt: first.expireAt });
+    expect(await store.acquireSlot(claim(yours))).toHaveProperty("expireAt");
+    expect(await store.acquireSlot(claim())).toHaveProperty("expireAt");
+    expect(await store.acquireSlot(claim(mine))).toBe("FULL");
+    expect(await openSlots()).toBe(4);
+  });
+
+  test("of a bounded holder that end by themselves leave its share free", async () => {
+    const { store, claim } = await opened({ share: { holder: "agent:x", most: 1 } });
+    const first = claim();
+    await store.acquireSlot(first);
+
+    expect(await store.acquireSlot(claim())).toBe("SHARE_TAKEN");
+    expect(await store.acquireSlot(claim({ now: first.expireAt }))).toHaveProperty("expireAt");
+  });
+
   test("of one id at two agents are two slots", async () => {
     const { store, claim, openSlots } = await opened();
 
@@ -191,27 +215,33 @@ export function testSlots(open: () => Promise<Opened>): void {
   });
 
   test("keep their count through any sequence of changes", async () => {
-    const { store, other, clock, claim } = await opened();
+    const { store, other, clock, claim } = await opened({ maxConcurrent: 3 });
     await fc.assert(
       fc.asyncProperty(fc.array(aStep(), { maxLength: 30 }), async (steps) => {
         const agentId = randomUUID();
-        const model = new Map<string, number>();
+        const model = new Map<string, { readonly endMs: number; readonly holder: string }>();
         // Far ahead, so that no slot is due by the clock.
         let now = later(clock.now(), 3_600_000);
         for (const [index, step] of steps.entries()) {
           now = later(now, step.afterMs);
-          for (const [id, endMs] of model) if (endMs <= now.getTime()) model.delete(id);
+          for (const [id, { endMs }] of model) if (endMs <= now.getTime()) model.delete(id);
           const slot = { agentId, slotId: step.slotId, now };
           const expireAt = later(now, step.lifeMs);
           const through = index % 2 ? store : other;
+          const endMs = expireAt.getTime();
           const wasOpen = model.has(step.slotId);
+          const { holder } = step;
           if (step.asked === "acquire") {
-            const answer = await through.acquireSlot(claim({ ...slot, expireAt }));
-            expect(isOpen(answer)).toBe(wasOpen || model.size < 2);
-            if (isOpen(answer) && !wasOpen) model.set(step.slotId, expireAt.getTime());
+            const held = [...model.values()].filter((one) => one.holder === holder).length;
+            const refusal = model.size >= 3 ? "FULL" : held >= 2 ? "SHARE_TAKEN" : undefined;
+            const share = { holder, most: 2 };
+            const answer = await through.acquireSlot(claim({ ...slot, expireAt, share }));
+            expect(isOpen(answer) ? undefined : answer).toBe(wasOpen ? undefined : refusal);
+            if (isOpen(answer) && !wasOpen) model.set(step.slotId, { endMs, holder });
           } else if (step.asked === "renew") {
             expect(await through.renewSlot({ ...slot, expireAt })).toBe(wasOpen);
-            if (wasOpen) model.set(step.slotId, expireAt.getTime());
+            const before = model.get(step.slotId);
+            if (before !== undefined) model.set(step.slotId, { ...before, endMs });
           } else {
             expect(await through.releaseSlot(slot)).toBe(wasOpen);
             model.delete(step.slotId);
@@ -230,7 +260,8 @@ function isOpen(answer: SlotAnswer): boolean {
 function aStep() {
   return fc.record({
     asked: fc.constantFrom("acquire", "renew", "release"),
-    slotId: fc.constantFrom("one", "two", "three"),
+    slotId: fc.constantFrom("one", "two", "three", "four"),
+    holder: fc.constantFrom("agent:x", "agent:y"),
     afterMs: fc.integer({ min: 0, max: 1_000 }),
     lifeMs: fc.integer({ min: 1, max: 3_000 }),
   });

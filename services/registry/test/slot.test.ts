@@ -103,7 +103,55 @@ describe("AcquireSlot", () => {
     expect(await refused(registry.operator.acquireSlot(slot))).toMatchObject({ reason });
   });
 
+  test("by an agent is refused with TOO_MANY_SLOTS when it holds half of the places of another", async () => {
+    const agentId = await anAgent();
+    const [buyer, other] = [registry.as("agent:buyer"), registry.as("agent:other")];
+    const ask = (slotId: string) => ({ agentId, slotId, timeout });
+    await buyer.acquireSlot(ask("first"));
+
+    const refusal = await refused(buyer.acquireSlot(ask("second")));
+
+    expect(refusal).toMatchObject({ reason: "TOO_MANY_SLOTS", code: "ResourceExhausted" });
+    expect(refusal.metadata).toMatchObject({ holder: "agent:buyer", limit: "1" });
+    expect((await availabilityOf(agentId))?.openSlots).toBe(1);
+    await other.acquireSlot(ask("second"));
+    expect(await refused(buyer.acquireSlot(ask("third")))).toMatchObject({ reason: "AGENT_FULL" });
+  });
+
+  test.each(["operator", "service:discovery", "the agent itself"])(
+    "by %s takes every place",
+    async (who) => {
+      const agentId = await anAgent();
+      const caller = registry.as(who === "the agent itself" ? `agent:${agentId}` : who);
+
+      await caller.acquireSlot({ agentId, slotId: "first", timeout });
+      await caller.acquireSlot({ agentId, slotId: "second", timeout });
+
+      expect(await availabilityOf(agentId)).toMatchObject({ state: BUSY, openSlots: 2 });
+    },
+  );
+
+  test("by a service counts for the agent that it names", async () => {
+    const agentId = await anAgent();
+    const discovery = registry.as("service:discovery");
+    const ask = (slotId: string) => ({ agentId, slotId, timeout, holder: "agent:buyer" });
+    await discovery.acquireSlot(ask("first"));
+
+    expect(await refused(discovery.acquireSlot(ask("second")))).toMatchObject({
+      reason: "TOO_MANY_SLOTS",
+    });
+  });
+
+  test("by an agent for another is refused with PERMISSION_DENIED", async () => {
+    const slot = { agentId: await anAgent(), slotId: "s", timeout, holder: "operator" };
+
+    expect(await refused(registry.as("agent:buyer").acquireSlot(slot))).toMatchObject({
+      reason: "PERMISSION_DENIED",
+    });
+  });
+
   test.each([
+    { field: "holder", slot: { slotId: "s", timeout, holder: "buyer" } },
     { field: "timeout", slot: { slotId: "s" } },
     { field: "timeout", slot: { slotId: "s", timeout: { seconds: 3_601n } } },
     { field: "slot_id", slot: { slotId: "", timeout } },

@@ -2,12 +2,12 @@ import type { Load, Presence } from "../availability.ts";
 import {
   type Beat,
   KEPT_MS,
-  SLOTS_MAX,
   type SlotAnswer,
   type SlotClaim,
   type SlotKey,
 } from "../availability-store.ts";
 import type { ShardReport } from "../shard.ts";
+import { SLOTS_MAX } from "../share.ts";
 import type { RedisClient } from "./connection.ts";
 import { keysOf, SHARDS, shardOf } from "./shards.ts";
 
@@ -58,6 +58,7 @@ export function commandsOf(client: RedisClient, prefix: string) {
       key.slotEnds(shard),
       key.changes(shard),
       key.clock(shard),
+      key.slotHolders(agentId),
       ...[asked, agentId, slotId, now.getTime(), rest[0] ?? 0, KEPT_MS, ...rest.slice(1)],
     );
   }
@@ -111,8 +112,9 @@ export function commandsOf(client: RedisClient, prefix: string) {
 
     async forget(agentId: string): Promise<void> {
       const shard = shardOf(agentId);
+      const own = [key.presence(agentId), key.slots(agentId), key.slotHolders(agentId)];
       const shared = [key.leases(shard), key.changes(shard), key.slotEnds(shard)];
-      await redis.registryForget(key.presence(agentId), key.slots(agentId), ...shared, agentId);
+      await redis.registryForget(...own, ...shared, agentId);
     },
 
     async readShard(shard: number, query: ShardQuery): Promise<ShardAnswer> {
@@ -124,7 +126,7 @@ export function commandsOf(client: RedisClient, prefix: string) {
     },
 
     async acquireSlot(claim: SlotClaim): Promise<SlotAnswer> {
-      const { now, expireAt, maxConcurrent, takesWork, isLeased } = claim;
+      const { now, expireAt, maxConcurrent, takesWork, isLeased, share } = claim;
       const answer = await slot(
         "acquire",
         claim,
@@ -134,8 +136,11 @@ export function commandsOf(client: RedisClient, prefix: string) {
         SLOTS_MAX,
         takesWork ? 1 : 0,
         isLeased ? 1 : 0,
+        share?.holder ?? "",
+        share?.most ?? 0,
       );
       if (answer === "full") return "FULL";
+      if (answer === "share") return "SHARE_TAKEN";
       if (answer === "unavailable") return "NOT_AVAILABLE";
       return { expireAt: new Date(Number(answer.replace("open:", ""))) };
     },

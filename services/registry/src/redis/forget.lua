@@ -1,7 +1,7 @@
 -- Forgets an agent and its slots.
--- KEYS  1 presence of the agent  2 its open slots  3 ends of leases  4 changes
---       5 the first end of the slots of each agent
+-- KEYS  1 presence of the agent  2 its open slots  3 whose they are  4 ends of leases  5 changes
+--       6 the first end of the slots of each agent
 -- ARGV  1 agent id
-redis.call('del', KEYS[1], KEYS[2])
-for i = 3, 5 do redis.call('zrem', KEYS[i], ARGV[1]) end
+redis.call('del', KEYS[1], KEYS[2], KEYS[3])
+for i = 4, 6 do redis.call('zrem', KEYS[i], ARGV[1]) end
 return 1

@@ -11,8 +11,8 @@ function script(...names: readonly string[]): string {
  */
 export const SCRIPTS = {
   registryBeat: { numberOfKeys: 4, lua: script("news.lua", "beat.lua") },
-  registrySlot: { numberOfKeys: 5, lua: script("news.lua", "slot.lua") },
-  registryForget: { numberOfKeys: 5, lua: script("forget.lua") },
+  registrySlot: { numberOfKeys: 6, lua: script("news.lua", "slot.lua") },
+  registryForget: { numberOfKeys: 6, lua: script("forget.lua") },
   registryChanges: { numberOfKeys: 4, lua: script("changes.lua") },
   registryBreakerWrite: { numberOfKeys: 3, lua: script("breaker-write.lua") },
   registryBreakerChanges: { numberOfKeys: 2, lua: script("breaker-changes.lua") },

@@ -10,6 +10,7 @@ export function keysOf(prefix: string) {
   return {
     presence: (agentId: string) => `${tag(shardOf(agentId))}:agent:${agentId}`,
     slots: (agentId: string) => `${tag(shardOf(agentId))}:slots:${agentId}`,
+    slotHolders: (agentId: string) => `${tag(shardOf(agentId))}:slot-holders:${agentId}`,
     leases: (shard: number) => `${tag(shard)}:leases`,
     changes: (shard: number) => `${tag(shard)}:changes`,
     slotEnds: (shard: number) => `${tag(shard)}:slot-ends`,

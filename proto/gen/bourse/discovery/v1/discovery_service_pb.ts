@@ -940,8 +940,8 @@ export const DiscoveryService: GenService<{
   },
   /**
    * Picks one agent by a strategy, with alternates and the reason. With `slot` the pick comes with a
-   * place at the agent, taken at the registry, so that two callers do not both send work to the last
-   * one: an agent that turns out to be full is passed over, for at most 10 agents. Alternates come
+   * place at the agent, taken for the caller at the registry, so that two callers do not both send work
+   * to the last one: an agent that turns out to be full is passed over, for at most 10 agents. Alternates come
    * without a place. An agent whose circuit breaker is HALF_OPEN is picked as long as the registry lets
    * calls try it, and is never an alternate; while the registry is away it is not picked.
    * Refuses with: NO_ELIGIBLE_AGENTS, SLOTS_UNAVAILABLE (with `slot`: the registry, or its store of
@@ -950,8 +950,8 @@ export const DiscoveryService: GenService<{
    * `missing_capability`, `excluded`, `unpriced`, `other_currency`, `over_max_cost`,
    * `over_max_latency`, `below_min_reliability`, `other_labels`, `other_text`, `other_endpoint`,
    * `not_available`, `breaker_open` (open, or half open and tried by others now); with `slot` also
-   * `full` (had no place when asked) and `untried` (would have been asked next; then nobody else is
-   * counted).
+   * `full` (had no place when asked), `share_taken` (the caller, an agent, holds half of its places
+   * already) and `untried` (would have been asked next; then nobody else is counted).
    *
    * @generated from rpc bourse.discovery.v1.DiscoveryService.SelectAgent
    */
