@@ -4,6 +4,8 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestMarket, type TestMarket } from "../support/market.ts";
 
+type Stranger = Awaited<ReturnType<TestMarket["stranger"]>>;
+
 let market: TestMarket;
 
 beforeAll(async () => {
@@ -15,20 +17,22 @@ test("an agent that fails its callers is not picked until a few of them found it
   const capability = "breaking";
   const filter = { capabilities: [capability] };
   const agent = await market.agent(capability, { capabilities: [capability] });
-  const [caller, other] = [await market.stranger("caller"), await market.stranger("caller")];
+  const callers = await Promise.all(Array.from({ length: 5 }, () => market.stranger("caller")));
+  const [caller, other, ...others] = callers as [Stranger, Stranger, ...Stranger[]];
   const select = () => other.discovery.selectAgent({ filter });
   const picked = async () => (await select()).agent?.agentId;
   const refusal = () => select().then(() => undefined, metadataOf);
-  const report = (who: typeof caller, result: CallResult, count: number) =>
+  const report = (who: Stranger, result: CallResult, count: number) =>
     who.registry.reportCalls({
       reports: Array.from({ length: count }, () => ({ agentId: agent.id, capability, result })),
     });
   await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
 
-  // One caller alone, however often it says so, closes nobody out.
+  // Callers it has never worked for count once each, however often they say so.
   await report(caller, CallResult.FAILURE, 1_000);
+  for (const one of others) await report(one, CallResult.FAILURE, 10);
   expect(await picked()).toBe(agent.id);
-  await report(other, CallResult.TIMEOUT, 2);
+  await report(other, CallResult.TIMEOUT, 1);
   const openedMs = Date.now();
   await expect.poll(async () => (await refusal())?.["breaker_open"]).toBe("1");
   expect(Date.now() - openedMs).toBeLessThan(1_000);

@@ -63,9 +63,11 @@ export function encodeBreakers(breakers: readonly NamedBreaker[], now: Date): Br
 }
 
 /** What a valid report tells of a call. */
-export function decodeReport(
-  { result, reportId }: CallReport,
-  reporter: Reporter,
-): Extract<BreakerEvent, { readonly reporter: Reporter }> {
-  return { kind: KINDS[result] ?? "failure", reporter, reportId };
+export function decodeReport(report: CallReport, reporter: Reporter): BreakerEvent {
+  return { kind: callKind(report), reporter, reportId: report.reportId };
+}
+
+/** How a call ended. */
+export function callKind({ result }: CallReport): "success" | "failure" | "timeout" {
+  return KINDS[result] ?? "failure";
 }

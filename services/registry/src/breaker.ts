@@ -12,15 +12,22 @@ export type BreakerCause = "FAILURE" | "TIMEOUT" | "CALIBRATION";
 /** Who tells how something went. */
 export interface Reporter {
   readonly id: string;
-  /** A service or an operator: counts in full. */
-  readonly isTrusted: boolean;
+  readonly standing: Standing;
 }
+
+/**
+ * What the word of a reporter is worth: that of a service or an operator is `trusted`; an agent that has ordered work
+ * of the one it tells of is its `customer`, any other a `stranger`.
+ */
+export type Standing = "trusted" | "customer" | "stranger";
 
 /** What one reporter has moved while the breaker was closed, or since it is half open. */
 interface Tally {
   readonly reporter: string;
   /** Its failures that still count. */
   readonly failures: number;
+  /** So many of them may count. */
+  readonly most: number;
   /** Failures of others that its successes have taken away. */
   readonly forgiven: number;
   readonly atMs: number;
@@ -61,10 +68,18 @@ export type BreakerEvent =
 
 /** Failures at which a breaker opens. */
 export const FAILURES = 5;
-/** Of one agent, at most so many failures count, and so many of others are taken away. */
-export const FAILURES_OF_ONE = 3;
-/** Agents whose failures open a breaker again that is half open. */
-const DOUBTERS = 2;
+/** Of one reporter, at most so many failures count. */
+export const FAILURES_OF_ONE = {
+  trusted: FAILURES,
+  customer: 3,
+  stranger: 1,
+} as const satisfies Record<Standing, number>;
+/** By the successes of one reporter, at most so many failures of others are taken away. */
+const FORGIVEN_BY_ONE = {
+  trusted: FAILURES,
+  customer: 3,
+  stranger: 3,
+} as const satisfies Record<Standing, number>;
 /** Successes that close a breaker that is half open. */
 export const SUCCESSES = 3;
 /** Calls under way that try a breaker that is half open. */
@@ -163,8 +178,9 @@ function tried(breaker: Breaker, event: Report, nowMs: number): Breaker {
     return { ...freed, tallies, opening: { ...freed.opening, successes } };
   }
   const counted = count(freed, event.reporter, nowMs);
-  const doubters = counted.tallies.filter(({ failures }) => failures > 0).length;
-  const isSure = event.reporter.isTrusted || doubters >= DOUBTERS;
+  // One failure each is enough of those who together could open a breaker that is closed.
+  const doubters = counted.tallies.filter(({ failures }) => failures > 0);
+  const isSure = doubters.reduce((sum, { most }) => sum + most, 0) >= FAILURES;
   return isSure ? open(counted, causeOf(event), nowMs) : counted;
 }
 
@@ -194,7 +210,7 @@ function probe(
 /** One failure more of a reporter, as far as its failures count. */
 function count(breaker: Breaker, reporter: Reporter, nowMs: number): Breaker {
   const own = tallyOf(breaker, reporter, nowMs);
-  const failures = Math.min(own.failures + 1, mostOf(reporter));
+  const failures = Math.min(own.failures + 1, own.most);
   return withTally(breaker, { ...own, failures, atMs: nowMs });
 }
 
@@ -203,14 +219,15 @@ function forgive(breaker: Breaker, reporter: Reporter, nowMs: number): Breaker {
   const own = tallyOf(breaker, reporter, nowMs);
   if (own.failures > 0) return withTally(breaker, { ...own, failures: 0, atMs: nowMs });
   const other = breaker.tallies.find(({ failures }) => failures > 0);
-  if (other === undefined || own.forgiven >= mostOf(reporter)) return breaker;
+  if (other === undefined || own.forgiven >= FORGIVEN_BY_ONE[reporter.standing]) return breaker;
   const less = replaceTally(breaker, { ...other, failures: other.failures - 1 });
   return withTally(less, { ...own, forgiven: own.forgiven + 1, atMs: nowMs });
 }
 
-function tallyOf(breaker: Breaker, { id: reporter }: Reporter, nowMs: number): Tally {
+function tallyOf(breaker: Breaker, { id: reporter, standing }: Reporter, nowMs: number): Tally {
+  const most = FAILURES_OF_ONE[standing];
   const known = breaker.tallies.find((tally) => tally.reporter === reporter);
-  return known ?? { reporter, failures: 0, forgiven: 0, atMs: nowMs };
+  return { reporter, failures: 0, forgiven: 0, atMs: nowMs, ...known, most };
 }
 
 /** The tallies stand in the order in which they changed; the oldest makes room. */
@@ -226,10 +243,6 @@ function replaceTally(breaker: Breaker, tally: Tally): Breaker {
 
 function failuresOf(breaker: Breaker): number {
   return breaker.tallies.reduce((sum, { failures }) => sum + failures, 0);
-}
-
-function mostOf(reporter: Reporter): number {
-  return reporter.isTrusted ? FAILURES : FAILURES_OF_ONE;
 }
 
 function causeOf({ kind }: Report): BreakerCause {

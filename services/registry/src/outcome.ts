@@ -56,14 +56,14 @@ export const DEFAULT_WEIGHT_PPM = PPM;
 
 /**
  * What an outcome tells the breaker. Whether work failed is the word of who ordered it, so that counts as the report of
- * one agent; how wrong an estimate was is not, and an agent that meets its estimates keeps a calibration of 0.6 whoever
- * rejects its work.
+ * a customer; how wrong an estimate was is not, and an agent that meets its estimates keeps a calibration of 0.6
+ * whoever rejects its work.
  */
 export function breakerEvents(
   { id: reportId, requesterId, success }: Outcome,
   calibration: { readonly beforePpm: bigint; readonly afterPpm: bigint },
 ): readonly BreakerEvent[] {
-  const reporter = { id: `agent:${requesterId}`, isTrusted: false };
+  const reporter = { id: `agent:${requesterId}`, standing: "customer" } as const;
   const { beforePpm, afterPpm } = calibration;
   const isAstray = afterPpm < CALIBRATION_PPM_MIN && afterPpm < beforePpm;
   return [

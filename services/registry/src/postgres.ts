@@ -26,6 +26,7 @@ import {
   selectEvidence,
   selectOutcomes,
   selectPair,
+  selectProviders,
 } from "./postgres/outcome.ts";
 import { selectStale, selectStandings, writeStandings } from "./postgres/standing.ts";
 import { standingsOf } from "./standing.ts";
@@ -43,6 +44,7 @@ export function createPostgresStore(pool: Pool, feedPool = pool): RegistryStore 
     readAgents: (agentIds) => selectAgents(pool, agentIds, { lock: false }),
     readDeclaration: gather((agentIds) => selectDeclarations(pool, agentIds), DECLARATIONS_AT_ONCE),
     readOffers: (agentIds) => selectOffers(pool, agentIds),
+    readProviders: (requesterId, agentIds) => selectProviders(pool, requesterId, agentIds),
     listAgents: (filter, after, limit) => selectPage(pool, filter, after, limit),
     countCapabilities: () => selectCapabilityCounts(pool),
     readChanges: (range, since) => selectChanges(feedPool, range, since),

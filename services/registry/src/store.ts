@@ -20,6 +20,8 @@ export interface RegistryStore {
   readDeclaration(agentId: string): Promise<Declaration | undefined>;
   /** What the registered of these agents can do. */
   readOffers(agentIds: readonly string[]): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Those of the agents that have succeeded in a task of this requester, which counts. */
+  readProviders(requesterId: string, agentIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** At most `limit` agents by id, those behind `after`. */
   listAgents(filter: AgentFilter, after: string, limit: number): Promise<readonly Agent[]>;
   countCapabilities(): Promise<CapabilityCounts>;

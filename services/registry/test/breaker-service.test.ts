@@ -58,6 +58,13 @@ function anOutcome(agentId: string, overrides: object = {}) {
   };
 }
 
+/** A task of this buyer in which the agent has succeeded. */
+async function pay(agentId: string, requesterId: string): Promise<void> {
+  const { outcome } = anOutcome(agentId);
+  const success = { ...outcome, success: true };
+  await registry.auction.recordOutcome(anOutcome(agentId, { requesterId, outcome: success }));
+}
+
 describe("ReportCalls", () => {
   test("of 5 failures opens the breaker of that capability, which the agent shows", async () => {
     const agentId = await anAgent();
@@ -70,14 +77,30 @@ describe("ReportCalls", () => {
     expect(agents[0]?.breakers).toMatchObject([{ backoff: { seconds: 5n }, successes: 0 }]);
   });
 
-  test("of one agent alone opens nothing, of two together does", async () => {
+  test("of one customer alone opens nothing, of two together does", async () => {
     const agentId = await anAgent();
+    await pay(agentId, "rival");
+    await pay(agentId, "other");
 
     await registry.as("agent:rival").reportCalls(reports(agentId, 1_000));
     const alone = await breakersOf(agentId);
     await registry.as("agent:other").reportCalls(reports(agentId, 2, CallResult.TIMEOUT));
 
     expect(alone).toEqual([]);
+    expect(await breakersOf(agentId)).toEqual(["python OPEN"]);
+  });
+
+  test("of agents for whom it has done nothing takes five of them, and a task that failed is nothing", async () => {
+    const agentId = await anAgent();
+    await registry.auction.recordOutcome(anOutcome(agentId, { requesterId: "stranger-1" }));
+    await registry.operator.resetBreaker({ agentId });
+    const strangers = [1, 2, 3, 4, 5].map((n) => registry.as(`agent:stranger-${n}`));
+
+    for (const stranger of strangers.slice(0, 4)) await stranger.reportCalls(reports(agentId, 9));
+    const before = await breakersOf(agentId);
+    await strangers[4]?.reportCalls(reports(agentId, 1));
+
+    expect(before).toEqual([]);
     expect(await breakersOf(agentId)).toEqual(["python OPEN"]);
   });
 

@@ -15,7 +15,8 @@ export interface OpenedBreakers {
 
 /** So many failures that one reporter tells of. */
 export function failures(count: number, id = "service:auction"): BreakerEvent[] {
-  const reporter = { id, isTrusted: id.startsWith("service") };
+  const standing = id.startsWith("service") ? "trusted" : "customer";
+  const reporter = { id, standing } as const;
   return Array.from({ length: count }, () => ({ kind: "failure", reporter, reportId: "" }));
 }
 

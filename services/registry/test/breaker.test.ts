@@ -14,7 +14,8 @@ import {
 const START = 1_000_000_000_000;
 
 /**
- * Lives through a script: `a-` is a failure that agent a tells of, `a~` a time-out, `a+` a success; `s` is a service.
+ * Lives through a script: `a-` is a failure that agent a tells of, `a~` a time-out, `a+` a success; `s` is a service,
+ * small letters are customers, capital ones strangers.
  * `!` is an outcome that lowers the calibration too far, `?` takes a probe, `0` resets, a number passes milliseconds.
  */
 function live(script: string, from?: { breaker: Breaker | undefined; nowMs: number }) {
@@ -38,7 +39,8 @@ function eventOf(word: string): BreakerEvent {
   if (word === "0") return { kind: "reset" };
   const [, who = "", sign = "", reportId = ""] = /^(\w)([-~+])(\w*)$/.exec(word) ?? [];
   const kind = { "-": "failure", "~": "timeout", "+": "success" }[sign] as "failure";
-  return { kind, reporter: { id: who, isTrusted: who === "s" }, reportId };
+  const standing = who === "s" ? "trusted" : who < "a" ? "stranger" : "customer";
+  return { kind, reporter: { id: who, standing }, reportId };
 }
 
 describe("a breaker that is closed", () => {
@@ -52,7 +54,11 @@ describe("a breaker that is closed", () => {
       why: "one agent alone opens nothing",
     },
     { script: "a- a- a- a- a- b-", phase: "CLOSED", why: "of one agent 3 count" },
-    { script: "a- a- a- b- b-", phase: "OPEN", why: "two agents together open it" },
+    { script: "a- a- a- b- b-", phase: "OPEN", why: "two customers together open it" },
+    { script: "A- A- A- B- B- B- C- D-", phase: "CLOSED", why: "of a stranger one counts" },
+    { script: "A- B- C- D- E-", phase: "OPEN", why: "five strangers together open it" },
+    { script: "a- a- a- B- C-", phase: "OPEN", why: "and so do a customer and two strangers" },
+    { script: "a- a- a- b- A+ b-", phase: "CLOSED", why: "a success counts, whoever's" },
     {
       script: "s- s- s- s- s+ s-",
       phase: "CLOSED",
@@ -113,7 +119,14 @@ describe("a breaker that is open", () => {
       phase: "HALF_OPEN",
       why: "those of one agent alone do not",
     },
-    { script: `${HALF_OPEN} a- b~`, phase: "OPEN", why: "those of two agents do" },
+    { script: `${HALF_OPEN} a- b~`, phase: "OPEN", why: "those of two customers do" },
+    {
+      script: `${HALF_OPEN} A- B- C- D- D-`,
+      phase: "HALF_OPEN",
+      why: "those of four strangers do not",
+    },
+    { script: `${HALF_OPEN} A- B- C- D- E-`, phase: "OPEN", why: "those of five do" },
+    { script: `${HALF_OPEN} a- A- B-`, phase: "OPEN", why: "or of a customer and two strangers" },
     {
       script: `${HALF_OPEN} a- a+ b-`,
       phase: "HALF_OPEN",
@@ -208,6 +221,21 @@ describe("whatever is told", () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 60 }), (words) => {
         expect(phasesIn(words)).not.toContain("OPEN");
+      }),
+    );
+  });
+
+  test("four strangers together open nothing, closed or half open", () => {
+    const word = fc.oneof(
+      fc.constantFrom(..."ABCD".split("").flatMap((who) => [`${who}-`, `${who}~`, `${who}+`])),
+      fc.constantFrom("10", "60000", "?"),
+    );
+    const from = fc.constantFrom("", HALF_OPEN);
+    fc.assert(
+      fc.property(from, fc.array(word, { maxLength: 60 }), (before, words) => {
+        const first = before.split(" ").filter((each) => each !== "");
+        const phases = phasesIn([...first, ...words]);
+        expect(phases.slice(first.length)).not.toContain("OPEN");
       }),
     );
   });

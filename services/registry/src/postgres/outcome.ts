@@ -32,6 +32,22 @@ export async function selectPair(tx: Tx, outcome: Outcome): Promise<PairEvidence
   return { all, byCapability: known };
 }
 
+/** Those of the agents of whose successes this requester has told, of such as count. */
+export async function selectProviders(
+  pool: Pool,
+  requesterId: string,
+  agentIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await pool.query<{ agent_id: string }>({
+    name: "providers-read",
+    text: `select agent_id from pair_evidence
+      where agent_id = any($2::text[]) and requester_id = $1 and capability = ''
+        and success_micros > 0`,
+    values: [requesterId, agentIds],
+  });
+  return new Set(rows.map((row) => row.agent_id));
+}
+
 /** Keeps an outcome; answers with the one of this id that was kept before, if there is one. */
 export async function insertOutcome(
   tx: Tx,

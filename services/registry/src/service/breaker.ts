@@ -1,10 +1,10 @@
-import type { CallReport } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
+import { type CallReport, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { formatPrincipal, type Principal, principalKey } from "@bourse/rpc";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
 import { type BreakerEvent, phaseOf, type Reporter } from "../breaker.ts";
-import { decodeReport, encodeBreaker } from "../breaker-codec.ts";
+import { callKind, decodeReport, encodeBreaker } from "../breaker-codec.ts";
 import type { BreakerChange } from "../breaker-store.ts";
 import { normalizeCapability } from "../capability.ts";
 import { decodeMs } from "../codec.ts";
@@ -25,17 +25,24 @@ export function breaking(parts: Parts): Breaking {
       const caller = ctx.values.get(principalKey);
       for (const report of reports) measure(parts, report);
       const others = reports.filter((report) => !isOwn(report, caller));
-      const groups = [...grouped(others, reporterOf(caller)).values()];
-      // A success creates no breaker, so only who is said to fail must be known.
-      const accused = groups.filter(isAccused).map(({ agentId }) => agentId);
-      const offers = await store.readOffers([...new Set(accused)]);
+      const groups = [...grouped(others).values()];
+      // A success creates no breaker and counts whoever tells of it, so only who is said to fail must be known.
+      const accused = [...new Set(groups.filter(isAccused).map(({ agentId }) => agentId))];
+      const [offers, providers] = await Promise.all([
+        store.readOffers(accused),
+        caller.kind === "agent" ? store.readProviders(caller.id, accused) : new Set<string>(),
+      ]);
       const heard = groups.filter(
         (group) => !isAccused(group) || offers.get(group.agentId)?.has(group.capability),
       );
       await Promise.all(
-        heard.map(({ agentId, capability, events }) => change(agentId, capability, events)),
+        heard.map(({ agentId, capability, reports }) => {
+          const reporter = reporterOf(caller, providers.has(agentId));
+          const events = reports.map((report) => decodeReport(report, reporter));
+          return change(agentId, capability, events);
+        }),
       );
-      const accepted = heard.reduce((sum, { events }) => sum + events.length, 0);
+      const accepted = heard.reduce((sum, group) => sum + group.reports.length, 0);
       return { accepted, ignored: reports.length - accepted };
     },
 
@@ -93,28 +100,29 @@ export function changeBreaker({
 interface Group {
   readonly agentId: string;
   readonly capability: string;
-  readonly events: Extract<BreakerEvent, { readonly reporter: Reporter }>[];
+  readonly reports: CallReport[];
 }
 
-function isAccused({ events }: Group): boolean {
-  return events.some(({ kind }) => kind !== "success");
+function isAccused({ reports }: Group): boolean {
+  return reports.some(({ result }) => result !== CallResult.SUCCESS);
 }
 
 /** The reports about each breaker, in their order. */
-function grouped(reports: readonly CallReport[], reporter: Reporter): ReadonlyMap<string, Group> {
+function grouped(reports: readonly CallReport[]): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
   for (const report of reports) {
     const capability = normalizeCapability(report.capability);
     const key = `${report.agentId} ${capability}`;
-    const group = groups.get(key) ?? { agentId: report.agentId, capability, events: [] };
-    group.events.push(decodeReport(report, reporter));
+    const group = groups.get(key) ?? { agentId: report.agentId, capability, reports: [] };
+    group.reports.push(report);
     groups.set(key, group);
   }
   return groups;
 }
 
-function reporterOf(caller: Principal): Reporter {
-  return { id: formatPrincipal(caller), isTrusted: caller.kind !== "agent" };
+function reporterOf(caller: Principal, isCustomer: boolean): Reporter {
+  const ofAgent = isCustomer ? "customer" : "stranger";
+  return { id: formatPrincipal(caller), standing: caller.kind === "agent" ? ofAgent : "trusted" };
 }
 
 function isOwn({ agentId }: CallReport, caller: Principal): boolean {
@@ -123,6 +131,5 @@ function isOwn({ agentId }: CallReport, caller: Principal): boolean {
 
 function measure({ metrics }: Parts, report: CallReport): void {
   const latencyMs = decodeMs(report.latency);
-  const { kind } = decodeReport(report, { id: "", isTrusted: false });
-  metrics.callReported(kind, latencyMs === undefined ? undefined : Number(latencyMs));
+  metrics.callReported(callKind(report), latencyMs === undefined ? undefined : Number(latencyMs));
 }

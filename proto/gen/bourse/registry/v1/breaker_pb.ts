@@ -26,10 +26,12 @@ export const file_bourse_registry_v1_breaker: GenFile = /*@__PURE__*/
  * the breaker. A failure opens it again, for one and a half times as long: 5 s the first time, 60 s
  * at most. After an hour it is CLOSED all the same.
  *
- * No agent can do this to another alone, nor its buyers. Of the failures that one agent tells of, as
- * a caller or by the tasks that it ordered, at most 3 count, and so it is with the failures of others
- * that its successes take away. While HALF_OPEN, the failures of two agents open it again. What an
- * agent tells of itself is ignored. Services and operators count in full.
+ * No agent can do this to another alone, nor its buyers. Of the calls that failed by the word of one
+ * agent, 3 count when it is a customer, for which the agent has succeeded in a task that was settled
+ * here, and else 1; of the tasks that it ordered and that failed, 3. So it takes two customers, or
+ * five strangers, or one and two. Of the failures of others its successes take away 3 at most, whoever
+ * it is. While HALF_OPEN, one failure of each of so many opens it again. What an agent tells of itself
+ * is ignored. Services and operators count in full.
  *
  * @generated from message bourse.registry.v1.Breaker
  */
