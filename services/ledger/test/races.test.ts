@@ -26,6 +26,8 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
+  const twofold = "select from burnt_transactions join transactions using (id)";
+  expect((await database.pool.query(twofold)).rowCount).toBe(0);
 });
 afterAll(async () => {
   await database[Symbol.asyncDispose]();
@@ -57,16 +59,18 @@ async function batchesInTurn(
 ): Promise<readonly string[]> {
   const blocker = new Client({ connectionString: database.url });
   await blocker.connect();
-  await blocker.query("set search_path to ledger; begin");
-  await blocker.query(`${locked} for update`);
   const outcomes: Promise<string>[] = [];
-  for (const commands of batches) {
-    const { ledger } = openStores(database);
-    outcomes.push(ledger.commit(commands).then(({ answers }) => outcomeOf(answers.at(-1))));
-    await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
+  try {
+    await blocker.query("set search_path to ledger; begin");
+    await blocker.query(`${locked} for update`);
+    for (const commands of batches) {
+      const { ledger } = openStores(database);
+      outcomes.push(ledger.commit(commands).then(({ answers }) => outcomeOf(answers.at(-1))));
+      await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
+    }
+  } finally {
+    await blocker.end();
   }
-  await blocker.query("commit");
-  await blocker.end();
   return Promise.all(outcomes);
 }
 
@@ -180,6 +184,48 @@ describe("a batch that has waited for another", () => {
 
     expect(outcomes).toEqual(["INSUFFICIENT_FUNDS", "TRANSACTION_ID_BURNT"]);
     expect(await balanceOf(pair.payer)).toEqual({ posted: 1_000n, held: 0n });
+  });
+});
+
+describe("an id that two payers use at the same instant, one of whom has no money for it", () => {
+  const underLock = async (): Promise<Command> => {
+    const { payer: owner } = await aPair();
+    return { kind: "limit", owner, limit: eur(1) };
+  };
+  const fromMemory = async () => {
+    const others = await aPair();
+    await store.commit([recordOf(others)]);
+    return recordOf(others);
+  };
+  // Whether each is decided from memory or under lock; what is burnt alone goes under lock.
+  test.each([
+    ["burnt from memory", "recorded from memory"],
+    ["burnt from memory", "recorded under lock"],
+    ["burnt under lock", "recorded from memory"],
+    ["burnt under lock", "recorded under lock"],
+    ["burnt alone", "recorded from memory"],
+    ["burnt alone", "recorded under lock"],
+  ])("is %s or %s, whichever comes first", async (burning, recording) => {
+    const beside = async (how: string): Promise<readonly Command[]> => {
+      if (how.endsWith("alone")) return [];
+      return [await (how.endsWith("memory") ? fromMemory() : underLock())];
+    };
+    for (const isBurntFirst of [true, false]) {
+      const [rich, poor] = [await aPair(), await aPair()];
+      await store.commit([recordOf(rich), recordOf(poor)]);
+      const recorded = recordOf(rich);
+      const burnt = recordOf({ ...poor, id: recorded.terms.id, amount: eur(5_000) });
+      const burn = [...(await beside(burning)), burnt];
+      const record = [...(await beside(recording)), recorded];
+
+      const outcomes = await batchesInTurn(
+        "select from journal_head",
+        isBurntFirst ? [burn, record] : [record, burn],
+      );
+
+      const first = isBurntFirst ? "INSUFFICIENT_FUNDS" : "PENDING";
+      expect(outcomes).toEqual([first, "TRANSACTION_ID_REUSED"]);
+    }
   });
 });
 

@@ -12,7 +12,7 @@ import {
   openAccounts,
   updateAccounts,
 } from "./accounts.ts";
-import { findBurnt, findRecorded, insertBurnt } from "./burnt.ts";
+import { findBurnt, findUsed, insertBurnt } from "./burnt.ts";
 import { type Debtors, findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { saveHolds } from "./holds.ts";
@@ -38,8 +38,10 @@ const RACED: ReadonlySet<string> = new Set([
   "transfers_pkey",
 ]);
 
-/** Another process has recorded what this one was about to burn. */
-class RecordedMeanwhile extends Error {}
+/** Another process has recorded what this one was about to burn, or burnt what it was about to record. */
+class UsedMeanwhile extends Error {
+  override readonly name = "UsedMeanwhile";
+}
 
 /** A debt was made while the others of its debtor were being locked. */
 class StaleDebts extends Error {
@@ -53,7 +55,7 @@ class StaleDebts extends Error {
 export function lostRace(error: unknown): boolean {
   const stale =
     error instanceof StaleDebts ||
-    error instanceof RecordedMeanwhile ||
+    error instanceof UsedMeanwhile ||
     error instanceof RenamedAccount;
   return stale || RACED.has(violated(error) ?? "");
 }
@@ -77,12 +79,25 @@ export async function commitIn(
   const answers = play(draft, commands, stamp);
   await write(tx, books, draft, stamp);
   await dropUnused(tx, books, draft);
-  const { happenings, movements } = draft.changed;
+  const { happenings, movements, burnt } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
-  if (movements.length > 0 || events.length > 0) {
+  if (movements.length > 0 || events.length > 0 || burnt.length > 0) {
     await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
+    await rejectUsed(tx, books, draft);
   }
   return { answers, happenings };
+}
+
+/**
+ * Two payers may use one id at the same instant, one to record and one to burn it, and hold no lock in
+ * common until both have that on the head of the journal: the second sees what the first has committed.
+ */
+async function rejectUsed(tx: Tx, books: LockedBooks, { changed }: Draft): Promise<void> {
+  const known = new Set(books.transactions.map(({ id }) => id));
+  const recorded = [...changed.transactions.keys()].filter((id) => !known.has(id));
+  const burnt = changed.burnt.map(({ id }) => id);
+  const used = await findUsed(tx, { recorded, burnt });
+  if (used !== undefined) throw new UsedMeanwhile(`${used} was used meanwhile`);
 }
 
 /** The rows that commands may touch, locked. */
@@ -159,16 +174,7 @@ async function write(
   const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
   const before = new Map(books.transactions.map((row) => [row.id, row]));
   const saved = [...changed.transactions.values()];
-  // Whoever decides meanwhile on what a payer was, in one statement, cannot see what is burnt here,
-  // but finds another stamp.
-  const payers = changed.burnt.flatMap(
-    ({ payer, amount: { currency } }) => account({ owner: payer, currency }) ?? [],
-  );
-  const touched = new Map([
-    ...payers.map((payer) => [payer.id, payer] as const),
-    ...changed.accounts,
-  ]);
-  await updateAccounts(tx, [...touched.values()], newStamp());
+  await updateAccounts(tx, [...changed.accounts.values()], newStamp());
   await saveTransactions(
     tx,
     {
@@ -181,7 +187,7 @@ async function write(
   await saveDisputes(tx, saved, before, accountOf);
   await saveDebts(tx, saved, before, accountOf, now);
   await insertTransfers(tx, changed.transfers, accountOf, now);
-  await burn(tx, changed.burnt, now);
+  await insertBurnt(tx, changed.burnt, now);
 }
 
 /** Drops accounts that were opened for nothing. */
@@ -202,19 +208,6 @@ async function dropUnused(
     tx,
     unused.map(({ id }) => id),
   );
-}
-
-/**
- * Whoever records the same for the same payer holds the lock on its account, which this batch has
- * now: what was recorded while it waited for that lock can be seen here.
- */
-async function burn(tx: Tx, burnt: readonly Terms[], now: Date): Promise<void> {
-  const recorded = await findRecorded(
-    tx,
-    burnt.map(({ id }) => id),
-  );
-  if (recorded.length > 0) throw new RecordedMeanwhile(`${recorded[0]} was recorded meanwhile`);
-  await insertBurnt(tx, burnt, now);
 }
 
 function idOf(account: Account | undefined): bigint {

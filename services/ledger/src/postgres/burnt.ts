@@ -66,12 +66,18 @@ export async function insertBurnt(tx: Tx, burnt: readonly Terms[], now: Date): P
   await insertRows(tx, "burnt_transactions", columns, sorted);
 }
 
-/** Those of these ids that are recorded, and so cannot be burnt. */
-export async function findRecorded(tx: Tx, ids: readonly string[]): Promise<readonly string[]> {
-  if (ids.length === 0) return [];
-  const { rows } = await tx.query<{ readonly id: string }>(
-    `select id from transactions where id = any($1::uuid[])`,
-    [arrayLiteral(ids)],
-  );
-  return rows.map(({ id }) => id);
+/** One of these ids that was burnt and is recorded now, or the other way round; undefined for none. */
+export async function findUsed(
+  tx: Tx,
+  { recorded, burnt }: Record<"recorded" | "burnt", readonly string[]>,
+): Promise<string | undefined> {
+  if (recorded.length + burnt.length === 0) return undefined;
+  const { rows } = await tx.query<{ readonly id: string }>({
+    name: "find used",
+    text: `select id from burnt_transactions where id = any($1::uuid[])
+      union all select id from transactions where id = any($2::uuid[])
+      limit 1`,
+    values: [arrayLiteral(recorded), arrayLiteral(burnt)],
+  });
+  return rows[0]?.id;
 }

@@ -14,7 +14,8 @@ import { transferColumns } from "./transfers.ts";
 // All of a batch of payments in one statement, which is a transaction of its own: it checks that
 // what the batch was decided on still stands, and writes. `checked` asks its parts in the order in
 // which all writers lock: transactions, accounts, new ids, which another may be writing too, and
-// then, by `sealed`, the head of the journal.
+// then, by `sealed`, the head of the journal. `refuse_used` asks once more behind that lock, and sees
+// what was burnt or recorded since the statement began.
 const STATEMENT = `
   with changed as (
     update accounts as old
@@ -73,8 +74,7 @@ const STATEMENT = `
       and (select count(*) from recorded) = cardinality($6::payment_begin[])
       and (select count(*) from transferred) = cardinality($7::transfer_kind[])
       and (select count(*) from burnt) = cardinality($13::uuid[])
-      and not exists (select from burnt_transactions where id = any($24::uuid[]))
-      and not exists (select from transactions where id = any($25::uuid[]))
+      and not exists (select from burnt_transactions where id = any($25::uuid[]))
     ) as holds
   ), sealed as (
     update journal_head
@@ -87,6 +87,7 @@ const STATEMENT = `
   ), batch as (
     insert into batches (sequence, recorded_at, entries, root, hash)
     select sequence, $3, $26, $28, hash from sealed
+    where refuse_used(sequence, $24::uuid[], $25::uuid[])
   )
   insert into movements (batch, debit_account, credit_account, amount, created_at, nth, kind, id,
     transaction_id, hold_id, hash, transfer)
@@ -136,7 +137,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     ...arrays(transferColumns(accountOf), changed.transfers),
     ...arrays(BURNT_COLUMNS, changed.burnt),
     // What is recorded now need only not be burnt: its key keeps it from being there.
-    uuids([...looked.absent]),
+    uuids(added.map(({ id }) => id)),
     uuids(missing),
     changed.movements.length,
     now.toISOString(),
@@ -147,8 +148,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
 
 /**
  * A `payment_account`. Also those that stay as they are are written, with a new stamp: what is only
- * locked cannot be locked in one order with what changes, and who decides meanwhile on what they were
- * cannot see what is burnt here.
+ * locked cannot be locked in one order with what changes.
  */
 const ACCOUNT: Columns<LookedAccount> = {
   id: { type: "bigint", of: ({ draft }) => draft.id },
