@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, FlattenedSign, generateKeyPair } from "jose";
@@ -194,6 +195,86 @@ describe("ImportAgentCard", () => {
     const call = registry.as(`agent:${anId()}`).importAgentCard({ agentId, cardJson });
 
     expect(await refused(call)).toMatchObject({ reason: "PERMISSION_DENIED" });
+  });
+});
+
+describe("a card with every member that the specification's sample has", () => {
+  const cardJson = readFileSync(new URL("./fixtures/full-card.json", import.meta.url), "utf8");
+  const read = () => JSON.parse(cardJson) as Record<string, Json>;
+
+  test("is imported, exported and imported again without a difference", async () => {
+    const [agentId, elsewhere] = [anId(), anId()];
+    const { operator } = registry;
+    const told = await operator.importAgentCard({ agentId, cardJson, validateOnly: true });
+    const nobody = await refused(operator.getAgent({ agentId }));
+    const first = await operator.importAgentCard({ agentId, cardJson });
+
+    const exported = await operator.exportAgentCard({ agentId });
+    const back = { cardJson: exported.cardJson, replaceExisting: true };
+    const again = await operator.importAgentCard({ ...back, agentId, validateOnly: true });
+    await operator.importAgentCard({ ...back, agentId: elsewhere });
+
+    expect(nobody.reason).toBe("AGENT_NOT_FOUND");
+    expect(told.changes).toEqual(first.changes);
+    expect(told.changes.map(({ field }) => field)).toEqual([
+      "capabilities",
+      "description",
+      "display_name",
+      "endpoint",
+      "metadata",
+    ]);
+    expect(told.ignoredMembers).toEqual([
+      "provider",
+      "iconUrl",
+      "capabilities",
+      "securitySchemes",
+      "security",
+      "securityRequirements",
+    ]);
+    expect(told.signatures).toMatchObject([{ algorithm: "ES256", verified: false }]);
+    expect(again).toMatchObject({ changes: [], ignoredMembers: ["capabilities"], signatures: [] });
+    expect(await operator.exportAgentCard({ agentId: elsewhere })).toEqual(exported);
+  });
+
+  test("keeps what the market reckons with", async () => {
+    const agentId = anId();
+    await registry.operator.importAgentCard({ agentId, cardJson });
+
+    const { cardJson: exported } = await registry.operator.exportAgentCard({ agentId });
+
+    const { supportedInterfaces, skills, ...card } = read();
+    const { defaultInputModes, defaultOutputModes, version, documentationUrl, name, description } =
+      card as Record<string, Json>;
+    expect(JSON.parse(exported)).toEqual({
+      ...{ name, description, version, documentationUrl, defaultInputModes, defaultOutputModes },
+      supportedInterfaces: [(supportedInterfaces as Json[])[0]],
+      capabilities: {},
+      skills: (skills as { id: string }[])
+        .map(({ id }) => ({ id, name: id, description: id, tags: [id] }))
+        .sort((one, other) => one.id.localeCompare(other.id)),
+    });
+  });
+
+  test("changes under a registered agent what differs, and validate_only tells it", async () => {
+    const agentId = anId();
+    await registry.operator.importAgentCard({ agentId, cardJson });
+    const [first, ...others] = read()["skills"] as Json[];
+    const card = { ...read(), version: "2.8.0", skills: others };
+
+    const { changes } = await imported(agentId, card, {
+      replaceExisting: true,
+      validateOnly: true,
+    });
+
+    expect(first).toMatchObject({ id: "tide-forecast" });
+    expect(changes).toMatchObject([
+      {
+        field: "capabilities",
+        beforeJson: '["depth-chart","tide-forecast"]',
+        afterJson: '["depth-chart"]',
+      },
+      { field: "metadata", afterJson: expect.stringContaining('"a2a.version":"2.8.0"') },
+    ]);
   });
 });
 
