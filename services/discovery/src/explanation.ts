@@ -1,4 +1,5 @@
 import { among, type Strategy } from "./choice.ts";
+import { first } from "./first.ts";
 import { STATES, type State } from "./listing.ts";
 import { weighing } from "./lot.ts";
 import type { Agents } from "./market/agents.ts";
@@ -8,7 +9,6 @@ import { poolOf } from "./pool.ts";
 import { UNPROVEN_PPM } from "./reliability.ts";
 import { noEligibleAgents, panicWords, type Selection, type SelectionParts } from "./selection.ts";
 import { shareOf } from "./slow-start.ts";
-import { first } from "./smallest.ts";
 import { ring, rotationKey } from "./turn.ts";
 
 /** What is looked at in an agent; shares and chances are from 0 to 1. */

@@ -1,7 +1,7 @@
 import { among, type Choice } from "./choice.ts";
+import { first } from "./first.ts";
 import type { Slot } from "./market/ordered-set.ts";
 import type { View, WholeView } from "./market/view.ts";
-import { first } from "./smallest.ts";
 
 /** Whom exploration may choose from. */
 export interface Exploring {

@@ -1,10 +1,10 @@
 import { formatMoney } from "@bourse/scoring";
 import { among, type Choice, type Choosing } from "./choice.ts";
+import { first } from "./first.ts";
 import type { Agents } from "./market/agents.ts";
 import type { Slot } from "./market/ordered-set.ts";
 import type { View, ViewOrder } from "./market/view.ts";
 import { shareOf } from "./slow-start.ts";
-import { first } from "./smallest.ts";
 
 /** A strategy that prefers one agent to another. */
 export type PreferenceStrategy = "LEAST_LOADED" | "CHEAPEST" | "BEST" | "FASTEST";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Filter } from "../src/filter.ts";
+import { first } from "../src/first.ts";
 import type { Listing } from "../src/listing.ts";
 import type { Slot } from "../src/market/ordered-set.ts";
 import type { ViewOrder, WholeView } from "../src/market/view.ts";
@@ -48,9 +49,12 @@ const someSteps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 20 },
 );
 
-/** Lives the steps; answers with the agents that are there in the end. */
-function live(desk: Desk, steps: readonly Step[]): Map<string, Listing> {
-  const present = new Map<string, Listing>();
+/** Lives the steps, with the agents that are there; answers with those that are there in the end. */
+function live(
+  desk: Desk,
+  steps: readonly Step[],
+  present = new Map<string, Listing>(),
+): Map<string, Listing> {
   for (const step of steps) {
     if (step.kind === "put") {
       for (const listing of step.listings) {
@@ -71,6 +75,8 @@ function live(desk: Desk, steps: readonly Step[]): Map<string, Listing> {
   return present;
 }
 
+const someFilters = fc.array(someFilter, { maxLength: 4 });
+
 function ranked(desk: Desk, view: WholeView): string[] {
   return idsOf(
     desk.market,
@@ -81,17 +87,20 @@ function ranked(desk: Desk, view: WholeView): string[] {
 describe("a view that is kept", () => {
   test("is after any changes what a fresh look finds, in every order", () => {
     fc.assert(
-      fc.property(fc.array(someFilter, { maxLength: 4 }), someSteps, (filters, steps) => {
+      fc.property(someFilters, someSteps, fc.nat(3), someSteps, (some, begin, depth, steps) => {
+        const filters = [aFilter(), ...some];
         const kept = openMarket("kept");
         const fresh = openMarket("sifted");
+        const present = live(kept, begin);
+        live(fresh, begin);
         for (const filter of filters) {
           kept.market.view(filter);
           const view = kept.market.view(filter);
-          for (const order of ORDERS) [...view.walk(order)];
+          for (const order of ORDERS) first(view.walk(order), 1 + 4 * depth);
         }
 
-        const present = live(kept, steps);
-        live(fresh, steps);
+        live(fresh, steps, new Map(present));
+        live(kept, steps, present);
 
         for (const filter of filters) {
           const view = kept.market.view(filter);
@@ -250,7 +259,13 @@ describe("the views of a market", () => {
   });
 
   function limitsOf(facts: object) {
-    const base = { againMs: Infinity, askedMax: 10, viewsMax: 100, entriesMax: () => Infinity };
+    const base = {
+      againMs: Infinity,
+      askedMax: 10,
+      viewsMax: 100,
+      entriesMax: () => Infinity,
+      firstMin: 1_024,
+    };
     return { ...base, ...facts };
   }
 });

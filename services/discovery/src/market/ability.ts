@@ -6,7 +6,6 @@ import type { Slot } from "./ordered-set.ts";
 export class Ability {
   readonly #agents: Agents;
   readonly #wanted: readonly number[];
-  #known: Int32Array | undefined;
   /** All are wanted, or any one. */
   readonly isAll: boolean;
 
@@ -42,22 +41,6 @@ export class Ability {
    * its strongest when any will do, and at its strongest of all when none is named.
    */
   ppm(slot: Slot): number {
-    return this.#known === undefined ? this.#look(slot) : (this.#known[slot] as number);
-  }
-
-  /** Does what looks at the same agents over and over, as sorting does: how surely they do is worked out once. */
-  knowing<T>(slots: Int32Array, body: () => T): T {
-    const known = new Int32Array(this.#agents.room);
-    for (const slot of slots) known[slot] = this.#look(slot);
-    this.#known = known;
-    try {
-      return body();
-    } finally {
-      this.#known = undefined;
-    }
-  }
-
-  #look(slot: Slot): number {
     const wanted = this.#wanted;
     if (wanted.length === 0) return this.#strongest(slot);
     let weakest = Infinity;

@@ -4,8 +4,9 @@ import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
 import type { Condition } from "./condition.ts";
 import { Currencies } from "./currencies.ts";
+import { KeptOrder } from "./kept-order.ts";
 import { OrderedSet, type Slot } from "./ordered-set.ts";
-import { ASPECTS_OF, comparison, isOfOneCurrency } from "./orders.ts";
+import { ASPECTS_OF, isOfOneCurrency, partsOf } from "./orders.ts";
 import type { Faults } from "./sift.ts";
 import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
 
@@ -14,16 +15,11 @@ interface Kept {
   readonly order: ViewOrder;
   readonly currency: number;
   readonly aspects: number;
-  readonly set: OrderedSet;
-  /** Moves in it since it was used last. */
-  idleMoves: number;
+  readonly ranking: KeptOrder;
 }
 
 /** Beyond this many, orders in currencies that no longer prevail are forgotten. */
 const ORDERS_MAX = 12;
-
-/** Small orders are kept a while: to make them anew costs more than their size. */
-const IDLE_MOVES_MIN = 1_000;
 
 /**
  * A view that is kept current: it is told before and after each change of an agent that may concern it. Orders are made
@@ -43,17 +39,19 @@ export class KeptView implements WholeView {
   readonly #agents: Agents;
   readonly #byId: OrderedSet;
   readonly #orders = new Map<string, Kept>();
+  readonly #firstMin: number;
   #currencies: Currencies | undefined;
   #was = false;
 
   constructor(
-    named: { readonly key: string; readonly filter: Filter },
+    named: { readonly key: string; readonly filter: Filter; readonly firstMin: number },
     agents: Agents,
     condition: Condition,
     eligible: Int32Array,
   ) {
     this.key = named.key;
     this.filter = named.filter;
+    this.#firstMin = named.firstMin;
     this.condition = condition;
     this.aspects = condition.aspects;
     this.#agents = agents;
@@ -74,7 +72,9 @@ export class KeptView implements WholeView {
 
   /** How many entries it keeps, over all its orders. */
   get entries(): number {
-    return this.size * (1 + this.#orders.size);
+    let entries = this.size;
+    for (const { ranking } of this.#orders.values()) entries += ranking.entries;
+    return entries;
   }
 
   get currency(): string | undefined {
@@ -113,17 +113,15 @@ export class KeptView implements WholeView {
     const name = currency === 0 ? order : `${order} ${currency}`;
     const kept = this.#orders.get(name);
     if (kept !== undefined) {
-      kept.idleMoves = 0;
-      return kept.set;
+      kept.ranking.use();
+      return kept.ranking;
     }
     if (this.#orders.size >= ORDERS_MAX) this.#forgetOrders(currency);
-    const compare = comparison(order, this.#agents, this.ability, currency);
-    const slots = this.#byId.toArray();
-    const sorted = this.ability.knowing(slots, () => slots.sort(compare));
-    const set = OrderedSet.of(sorted, compare);
-    this.#orders.set(name, { order, currency, aspects: ASPECTS_OF[order], set, idleMoves: 0 });
+    const parts = partsOf(order, this.#agents, this.ability, currency);
+    const ranking = new KeptOrder(this.#byId, parts, this.#firstMin);
+    this.#orders.set(name, { order, currency, aspects: ASPECTS_OF[order], ranking });
     this.aspects |= ASPECTS_OF[order];
-    return set;
+    return ranking;
   }
 
   unproven(): Lots {
@@ -140,10 +138,8 @@ export class KeptView implements WholeView {
     if (!this.#was) return;
     for (const [name, kept] of this.#orders) {
       if ((kept.aspects & aspects) === 0) continue;
-      // To keep it has now cost what it costs to make it anew: who knows whether somebody asks again.
-      if (kept.idleMoves > this.size + IDLE_MOVES_MIN) this.#forget(name);
-      else kept.set.remove(slot);
-      kept.idleMoves += 1;
+      if (kept.ranking.isIdle) this.#forget(name);
+      else kept.ranking.leave(slot);
     }
     if ((aspects & ASPECT.PRICE) !== 0) this.#currencies?.add(slot, -1);
   }
@@ -155,10 +151,10 @@ export class KeptView implements WholeView {
     if ((aspects & this.condition.aspects) !== 0) this.faults = undefined;
     if (!is && !was) return;
     if (is !== was) this.#byId[is ? "insert" : "remove"](slot);
-    for (const { aspects: own, set } of this.#orders.values()) {
+    for (const { aspects: own, ranking } of this.#orders.values()) {
       const isOut = !was || (own & aspects) !== 0;
-      if (isOut && is) set.insert(slot);
-      else if (!isOut && !is) set.remove(slot);
+      if (isOut && is) ranking.enter(slot);
+      else if (!isOut && !is) ranking.leave(slot);
     }
     const isOut = !was || (aspects & ASPECT.PRICE) !== 0;
     if (isOut !== !is) this.#currencies?.add(slot, is ? 1 : -1);
@@ -175,7 +171,7 @@ export class KeptView implements WholeView {
     this.faults = undefined;
     if (!this.condition.passes(slot)) return;
     this.#byId.remove(slot);
-    for (const { set } of this.#orders.values()) set.remove(slot);
+    for (const { ranking } of this.#orders.values()) ranking.leave(slot);
     this.#currencies?.add(slot, -1);
   }
 

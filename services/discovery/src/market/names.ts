@@ -4,6 +4,7 @@ export class Names {
   readonly #texts: (string | undefined)[] = [undefined];
   readonly #holds: number[] = [0];
   readonly #free: number[] = [];
+  #ranks: Map<string, number> | undefined;
 
   /** How many texts are held. */
   get size(): number {
@@ -25,11 +26,18 @@ export class Names {
     return this.#texts[number] ?? "";
   }
 
+  /** Where a text that somebody holds stands in the order of all that are held; to be asked where they are few. */
+  rankOf(number: number): number {
+    this.#ranks ??= new Map([...this.#numbers.keys()].sort().map((text, rank) => [text, rank]));
+    return this.#ranks.get(this.textOf(number)) ?? 0;
+  }
+
   /** Holds a text: its number stays until as many release it as hold it. */
   hold(text: string): number {
     const known = this.#numbers.get(text);
     const number = known ?? this.#free.pop() ?? this.#texts.length;
     if (known === undefined) {
+      this.#ranks = undefined;
       this.#numbers.set(text, number);
       this.#texts[number] = text;
       this.#holds[number] = 0;
@@ -42,6 +50,7 @@ export class Names {
     const left = (this.#holds[number] ?? 0) - 1;
     this.#holds[number] = left;
     if (left > 0) return;
+    this.#ranks = undefined;
     this.#numbers.delete(this.textOf(number));
     this.#texts[number] = undefined;
     this.#free.push(number);

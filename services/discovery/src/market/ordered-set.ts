@@ -51,6 +51,11 @@ export class OrderedSet {
     return this.#size;
   }
 
+  /** The slot that all others come before; undefined when there is none. */
+  get last(): Slot | undefined {
+    return this.#size === 0 ? undefined : this.#last(this.#chunks.length - 1);
+  }
+
   /** Puts a slot in; false when it is in already. */
   insert(slot: Slot): boolean {
     const index = this.#chunkFor(slot);

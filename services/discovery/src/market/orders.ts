@@ -24,79 +24,78 @@ export function isOfOneCurrency(order: ViewOrder): boolean {
   return order === "LOAD" || order === "CHEAPEST" || order === "BEST" || order === "FASTEST";
 }
 
-/** Compares slots in an order; `currency` is the number of the one that prices are compared in, if it is only one. */
-export function comparison(
+/** A figure of an agent: the smaller comes first. */
+export type Part = (slot: Slot) => number;
+
+/**
+ * What an order compares, one after the other; the last tells any two agents apart. `currency` is the number of the one
+ * that prices are compared in, if it is only one.
+ */
+export function partsOf(
   order: ViewOrder,
   agents: Agents,
   ability: Ability,
   currency: number,
-): CompareSlots {
-  const { cost, sureness, state, id, price, picks, load, score, capacity, latency } = parts(
-    agents,
-    ability,
-    currency,
-  );
+): readonly Part[] {
+  /** Prices in other currencies cannot be compared: they come after all that are in this one, and are equal. */
+  const price: Part = (slot) => (agents.currency[slot] === currency ? whole.price(slot) : Infinity);
+  /** Prices are compared within a currency only: currencies come by name, the unpriced last. */
+  const currencyRank: Part = (slot) => {
+    const number = agents.currency[slot] as number;
+    return number === 0 ? Infinity : agents.currencies.rankOf(number);
+  };
+  const sureness: Part = (slot) => -ability.ppm(slot);
+  const whole = figures(agents);
+  const { id, picks } = whole;
   switch (order) {
     case "COST":
-      return (a, b) => cost(a, b) || sureness(a, b) || state(a, b) || id(a, b);
+      return [currencyRank, whole.price, sureness, whole.state, id];
     case "RELIABILITY":
-      return (a, b) => sureness(a, b) || cost(a, b) || id(a, b);
+      return [sureness, currencyRank, whole.price, id];
     case "SCORE":
-      return (a, b) => score(a, b) || cost(a, b) || id(a, b);
+      return [whole.score, currencyRank, whole.price, id];
     case "AVAILABILITY":
-      return (a, b) => state(a, b) || capacity(a, b) || score(a, b) || id(a, b);
+      return [whole.state, whole.capacity, whole.score, id];
     case "STANDING":
-      return (a, b) => state(a, b) || sureness(a, b) || id(a, b);
+      return [whole.state, sureness, id];
     case "LOAD":
-      return (a, b) => load(a, b) || picks(a, b) || price(a, b) || sureness(a, b) || id(a, b);
+      return [whole.load, picks, price, sureness, id];
     case "CHEAPEST":
-      return (a, b) => price(a, b) || sureness(a, b) || picks(a, b) || id(a, b);
+      return [price, sureness, picks, id];
     case "BEST":
-      return (a, b) => sureness(a, b) || price(a, b) || picks(a, b) || id(a, b);
+      return [sureness, price, picks, id];
     case "FASTEST":
-      return (a, b) => latency(a, b) || sureness(a, b) || price(a, b) || picks(a, b) || id(a, b);
+      return [whole.latency, sureness, price, picks, id];
   }
 }
 
-/** The comparisons that orders are made of. */
-function parts(agents: Agents, ability: Ability, currency: number) {
-  // One for each kind of column: a function that sees several kinds is several times slower.
-  const at = (numbers: Float64Array, slot: Slot): number => numbers[slot] as number;
-  const whole = (numbers: Int32Array, slot: Slot): number => numbers[slot] as number;
-  const small = (numbers: Uint8Array, slot: Slot): number => numbers[slot] as number;
-  /** Prices in other currencies cannot be compared: they come after all that are in this one, and are equal. */
-  const price: CompareSlots = (a, b) => {
-    const isIn = whole(agents.currency, a) === currency;
-    if (isIn !== (whole(agents.currency, b) === currency)) return isIn ? -1 : 1;
-    return isIn ? at(agents.price, a) - at(agents.price, b) : 0;
-  };
-  /** Prices are compared within a currency only: currencies come by name, the unpriced last. */
-  const cost: CompareSlots = (a, b) => {
-    const [left, right] = [whole(agents.currency, a), whole(agents.currency, b)];
-    if (left === right) return at(agents.price, a) - at(agents.price, b);
-    if (left === 0 || right === 0) return left === 0 ? 1 : -1;
-    return agents.currencies.textOf(left) < agents.currencies.textOf(right) ? -1 : 1;
-  };
+/** Figures that stand in a column. */
+function figures(agents: Agents) {
   return {
-    price,
-    cost,
-    sureness: (a: Slot, b: Slot) => ability.ppm(b) - ability.ppm(a),
-    state: (a: Slot, b: Slot) => small(agents.state, a) - small(agents.state, b),
-    id: (a: Slot, b: Slot) => at(agents.order.labels, a) - at(agents.order.labels, b),
-    picks: (a: Slot, b: Slot) => whole(agents.picks, a) - whole(agents.picks, b),
-    // Those that promise none are equal, at Infinity.
-    latency: (a: Slot, b: Slot) =>
-      at(agents.p95Ms, a) === at(agents.p95Ms, b) ? 0 : at(agents.p95Ms, a) - at(agents.p95Ms, b),
-    load: (a: Slot, b: Slot) =>
-      whole(agents.inFlight, a) +
-      whole(agents.picksSince, a) -
-      (whole(agents.inFlight, b) + whole(agents.picksSince, b)),
-    score: (a: Slot, b: Slot) => whole(agents.scorePpm, b) - whole(agents.scorePpm, a),
-    capacity: (a: Slot, b: Slot) => whole(agents.capacity, b) - whole(agents.capacity, a),
+    price: (slot) => agents.price[slot] as number,
+    state: (slot) => agents.state[slot] as number,
+    id: (slot) => agents.order.labels[slot] as number,
+    picks: (slot) => agents.picks[slot] as number,
+    load: (slot) => agents.loadOf(slot),
+    latency: (slot) => agents.p95Ms[slot] as number,
+    score: (slot) => -(agents.scorePpm[slot] as number),
+    capacity: (slot) => -(agents.capacity[slot] as number),
+  } satisfies Record<string, Part>;
+}
+
+/** Compares slots part by part. */
+export function comparison(parts: readonly Part[]): CompareSlots {
+  return (a, b) => {
+    for (let index = 0; index < parts.length; index += 1) {
+      const part = parts[index] as Part;
+      const [left, right] = [part(a), part(b)];
+      if (left !== right) return left < right ? -1 : 1;
+    }
+    return 0;
   };
 }
 
-/** The place of an agent in the order of a search, in which it stands just as `comparison` orders it. */
+/** The place of an agent in the order of a search, in which it stands just as `partsOf` orders it. */
 export function placeOf(order: Order, agents: Agents, ability: Ability, slot: Slot): Place {
   const id = agents.idOf(slot);
   const state = agents.state[slot] as number;

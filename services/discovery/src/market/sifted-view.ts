@@ -1,13 +1,13 @@
 import type { Fault, Filter } from "../filter.ts";
 import { UNPROVEN_PPM } from "../reliability.ts";
-import { smallest } from "../smallest.ts";
 import type { Ability } from "./ability.ts";
 import type { Agents } from "./agents.ts";
 import type { Condition } from "./condition.ts";
 import { Currencies } from "./currencies.ts";
-import type { CompareSlots, Slot } from "./ordered-set.ts";
-import { comparison } from "./orders.ts";
+import type { Slot } from "./ordered-set.ts";
+import { type Part, partsOf } from "./orders.ts";
 import type { Faults } from "./sift.ts";
+import { sortFirst } from "./sort-first.ts";
 import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
 
 /** How many are put in order before it is known that more are asked for. */
@@ -81,8 +81,8 @@ export class SiftedView implements WholeView {
 
   in(order: ViewOrder): Ranking {
     const agents = this.#agents;
-    const compare = comparison(order, agents, this.ability, this.#currencyNumber());
-    return new Sorting(this.#slots, compare);
+    const parts = partsOf(order, agents, this.ability, this.#currencyNumber());
+    return new Sorting(this.#slots, parts);
   }
 
   unproven(): Lots {
@@ -100,12 +100,12 @@ export class SiftedView implements WholeView {
 /** Slots that are put in order as far as somebody looks. */
 class Sorting implements Ranking {
   readonly #slots: Int32Array;
-  readonly #compare: CompareSlots;
-  #sorted: Int32Array | undefined;
+  readonly #parts: readonly Part[];
+  #sorted = 0;
 
-  constructor(slots: Int32Array, compare: CompareSlots) {
-    this.#slots = slots;
-    this.#compare = compare;
+  constructor(slots: Int32Array, parts: readonly Part[]) {
+    this.#slots = slots.slice();
+    this.#parts = parts;
   }
 
   get size(): number {
@@ -113,25 +113,23 @@ class Sorting implements Ranking {
   }
 
   at(rank: number): Slot {
-    return slotAt(this.#all(), rank);
+    this.#reach(rank + 1);
+    return slotAt(this.#slots, rank);
   }
 
   lowerBound(isBefore: (slot: Slot) => boolean): number {
-    return lowerBound(this.#all(), isBefore);
+    this.#reach(this.size);
+    return lowerBound(this.#slots, isBefore);
   }
 
   *walk(fromRank = 0): Generator<Slot, void, undefined> {
-    let rank = fromRank;
-    if (this.#sorted === undefined && rank < FIRST) {
-      const first = smallest(this.#slots, FIRST, this.#compare);
-      for (; rank < first.length; rank += 1) yield first[rank] as Slot;
-    }
-    for (; rank < this.size; rank += 1) yield this.#all()[rank] as Slot;
+    for (let rank = fromRank; rank < this.size; rank += 1) yield this.at(rank);
   }
 
-  #all(): Int32Array {
-    this.#sorted ??= this.#slots.slice().sort(this.#compare);
-    return this.#sorted;
+  #reach(count: number): void {
+    if (count <= this.#sorted || this.#sorted === this.size) return;
+    this.#sorted = count <= FIRST ? Math.min(FIRST, this.size) : this.size;
+    sortFirst(this.#slots, this.#parts, this.#sorted);
   }
 }
 

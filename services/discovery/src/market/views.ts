@@ -17,6 +17,8 @@ export interface ViewLimits {
   readonly viewsMax: number;
   /** Entries of all views, in all their orders; an entry takes about six bytes. */
   readonly entriesMax: (agents: number) => number;
+  /** An order keeps at least so many of its first agents. */
+  readonly firstMin: number;
 }
 
 const LIMITS: ViewLimits = {
@@ -24,6 +26,7 @@ const LIMITS: ViewLimits = {
   askedMax: 2_000,
   viewsMax: 2_000,
   entriesMax: (agents) => 1_000_000 + 32 * agents,
+  firstMin: 1_024,
 };
 
 /**
@@ -77,7 +80,8 @@ export class Views {
       candidates(this.#agents, this.#holders, condition.ability),
       condition,
     );
-    return this.#keep(new KeptView({ key, filter }, this.#agents, condition, eligible));
+    const named = { key, filter, firstMin: this.#limits.firstMin };
+    return this.#keep(new KeptView(named, this.#agents, condition, eligible));
   }
 
   /** A view as it is now, which was asked for a while ago. */

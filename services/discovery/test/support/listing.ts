@@ -64,6 +64,7 @@ export function openMarket(looking: Looking = "sifted", options: Partial<MarketO
       askedMax: 100,
       viewsMax: 100,
       entriesMax: () => Infinity,
+      firstMin: 2,
     },
     ...options,
   });

@@ -1,0 +1,119 @@
+import { type CompareSlots, OrderedSet, type Slot } from "./ordered-set.ts";
+import { comparison, type Part } from "./orders.ts";
+import { sortFirst } from "./sort-first.ts";
+import type { Ranking } from "./view.ts";
+
+/** This share of all agents is put in order at least. */
+const FIRST_SHARE = 1 / 32;
+
+/** An order that nobody asks for is kept a while however small it is: to make it anew costs more than its size. */
+const IDLE_MIN = 1_000;
+
+/**
+ * An order of the agents of a view, kept as far as somebody looks: the first ones stand in a set, the others anywhere
+ * behind the last of these. So a change of an agent costs one comparison, but for the few who stand in front. When the
+ * set has run out, or more is asked for, the agents are looked at anew.
+ *
+ * The order must be told of each change: `leave` before it, `enter` after it.
+ */
+export class KeptOrder implements Ranking {
+  readonly #members: OrderedSet;
+  readonly #parts: readonly Part[];
+  readonly #compare: CompareSlots;
+  readonly #firstMin: number;
+  #first: OrderedSet;
+  /** Whether all agents of the view stand in the set. */
+  #isWhole = false;
+  /** Beyond this the set is forgotten: it was not asked for that much. */
+  #firstMax = 0;
+  /** Changes since it was used last. */
+  #idle = 0;
+
+  /** At least `firstMin` are put in order. */
+  constructor(members: OrderedSet, parts: readonly Part[], firstMin: number) {
+    this.#members = members;
+    this.#parts = parts;
+    this.#compare = comparison(parts);
+    this.#firstMin = firstMin;
+    this.#first = new OrderedSet(this.#compare);
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** How many agents stand in the set. */
+  get entries(): number {
+    return this.#first.size;
+  }
+
+  /** Whether to keep it has cost what it costs to make it anew: who knows whether somebody asks again. */
+  get isIdle(): boolean {
+    return this.#idle > this.size + IDLE_MIN;
+  }
+
+  /** Says that it is used. */
+  use(): void {
+    this.#idle = 0;
+  }
+
+  at(rank: number): Slot {
+    this.#reach(rank + 1);
+    return this.#first.at(rank);
+  }
+
+  lowerBound(isBefore: (slot: Slot) => boolean): number {
+    for (;;) {
+      const rank = this.#first.lowerBound(isBefore);
+      if (rank < this.#first.size || this.#isWhole) return rank;
+      this.#reach(this.#first.size + 1);
+    }
+  }
+
+  *walk(fromRank = 0): Generator<Slot, void, undefined> {
+    let rank = fromRank;
+    while (rank < this.size) {
+      this.#reach(rank + 1);
+      for (const slot of this.#first.walk(rank)) {
+        rank += 1;
+        yield slot;
+      }
+    }
+  }
+
+  /** Says that an agent of the view is about to change, or to go. */
+  leave(slot: Slot): void {
+    this.#idle += 1;
+    if (this.#isWhole || this.#isAmongFirst(slot)) this.#first.remove(slot);
+  }
+
+  /** Says that an agent of the view has changed, or is new. */
+  enter(slot: Slot): void {
+    if (!this.#isWhole && !this.#isAmongFirst(slot)) return;
+    this.#first.insert(slot);
+    if (this.#first.size > this.#firstMax) this.#forget();
+  }
+
+  /** Whether an agent does not come after the last of the first ones. */
+  #isAmongFirst(slot: Slot): boolean {
+    const { last } = this.#first;
+    return last !== undefined && this.#compare(slot, last) <= 0;
+  }
+
+  #forget(): void {
+    this.#first = new OrderedSet(this.#compare);
+    this.#isWhole = false;
+  }
+
+  /** Puts at least so many agents in order, or all. */
+  #reach(count: number): void {
+    if (this.#isWhole || this.#first.size >= count) return;
+    const slots = this.#members.toArray();
+    // More than was asked for: who goes on looking shall not make it sort again and again.
+    const wanted = Math.max(4 * count, this.#firstMin, Math.ceil(slots.length * FIRST_SHARE));
+    this.#isWhole = wanted >= slots.length;
+    sortFirst(slots, this.#parts, wanted);
+    this.#first = OrderedSet.of(slots.subarray(0, wanted), this.#compare);
+    this.#firstMax = 2 * Math.max(wanted, this.#firstMin);
+  }
+}
