@@ -1,61 +1,204 @@
-import { type ClientHttp2Stream, connect, constants } from "node:http2";
+import { connect, type Socket } from "node:net";
 import { framed } from "@bourse/rpc/frame";
+import {
+  ACK,
+  dataFrame,
+  END_STREAM,
+  eachFrame,
+  type Frame,
+  frame,
+  grpcStatus,
+  headerBlocks,
+  headersFrame,
+  KIND,
+  preface,
+  SETTING,
+  settingsIn,
+  WINDOW_DEFAULT,
+  WINDOW_MAX,
+  windowFrame,
+} from "./wire.ts";
 
 /** Calls unary methods over gRPC. */
 export interface Caller extends Disposable {
   /**
    * The bytes of the answer; `method` is such as `bourse.ledger.v1.LedgerService/RecordTransaction`.
-   * Rejects with the status when that is not OK.
+   * Rejects with the number of the status when that is not OK.
    */
   call(method: string, request: Uint8Array): Promise<Buffer>;
+}
+
+interface Call {
+  readonly path: string;
+  readonly resolve: (answer: Buffer) => void;
+  readonly reject: (error: Error) => void;
+  readonly parts: Buffer[];
+  /** What of the request was not sent yet. */
+  rest: Buffer;
+  /** 0 before it is begun. */
+  id: number;
+  /** Bytes of the request that the server takes until it says more. */
+  window: number;
 }
 
 const PREFIX_BYTES = 5;
 
 /**
- * Opens a caller that does no more than the wire asks for: on two cores a client's own work takes
- * from what is measured.
+ * Opens a caller that writes its frames itself: a load generator shares the cores with what it
+ * measures, and a stream of node:http2 costs more than a movement costs the books.
  */
 export function openCaller(address: string, token: string): Caller {
-  const session = connect(`http://${address}`, {
-    settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
-  });
-  // It ends the calls under way, which tell of it.
-  session.on("error", () => {});
-
-  return {
-    call: (method, request) =>
-      new Promise((resolve, reject) => {
-        const stream = session.request({
-          ":method": "POST",
-          ":path": `/${method}`,
-          "content-type": "application/grpc",
-          te: "trailers",
-          authorization: `Bearer ${token}`,
-        });
-        stream.end(framed(request));
-        answerOf(stream, resolve, reject);
-      }),
-    [Symbol.dispose]: () => session.close(),
-  };
+  const [host = "", port] = address.split(":");
+  const socket = connect({ host, port: Number(port), noDelay: true });
+  return new Connection(socket, headerBlocks(address, token));
 }
 
-function answerOf(
-  stream: ClientHttp2Stream,
-  resolve: (bytes: Buffer) => void,
-  reject: (error: Error) => void,
-): void {
-  const parts: Buffer[] = [];
-  const conclude = (headers: Readonly<Record<string, unknown>>): void => {
-    const status = headers["grpc-status"];
-    if (status === "0") resolve(Buffer.concat(parts).subarray(PREFIX_BYTES));
-    else if (status !== undefined) reject(new Error(`${status} ${headers["grpc-message"]}`));
-  };
-  stream.on("data", (part: Buffer) => parts.push(part));
-  stream.on("response", conclude);
-  stream.on("trailers", conclude);
-  stream.on("error", reject);
-  stream.on("close", () => {
-    if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) reject(new Error("the call was cut"));
-  });
+class Connection implements Caller {
+  readonly #socket: Socket;
+  readonly #blockOf: (path: string) => Buffer;
+  /** Under way, by stream. */
+  readonly #calls = new Map<number, Call>();
+  /** Not sent, or not sent as a whole. */
+  readonly #waiting: Call[] = [];
+  #lastId = -1;
+  #callsMax = 100;
+  #callWindow = WINDOW_DEFAULT;
+  #window = WINDOW_DEFAULT;
+  #received = 0;
+  #rest: Buffer = Buffer.alloc(0);
+  #out: Buffer[] = [];
+  #ended: Error | undefined;
+
+  constructor(socket: Socket, blockOf: (path: string) => Buffer) {
+    this.#socket = socket;
+    this.#blockOf = blockOf;
+    this.#send(preface());
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("error", (error) => this.#end(error));
+    socket.on("close", () => this.#end(new Error("the connection was closed")));
+  }
+
+  call(method: string, request: Uint8Array): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) throw this.#ended;
+      const window = this.#callWindow;
+      const rest = framed(request);
+      this.#waiting.push({ path: `/${method}`, resolve, reject, parts: [], rest, id: 0, window });
+      this.#pump();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  /** All that is sent in one turn leaves in one write. */
+  #send(bytes: Buffer): void {
+    if (this.#out.push(bytes) > 1) return;
+    process.nextTick(() => {
+      this.#socket.write(Buffer.concat(this.#out));
+      this.#out = [];
+    });
+  }
+
+  /** Sends what the server takes now, first come first served. */
+  #pump(): void {
+    for (let call = this.#waiting[0]; call !== undefined; call = this.#waiting[0]) {
+      if (call.id === 0 && !this.#begin(call)) return;
+      while (call.rest.length > 0) {
+        const most = Math.min(this.#window, call.window);
+        if (most <= 0) return;
+        const [part, bytes] = dataFrame(call.id, call.rest, most);
+        this.#send(part);
+        this.#window -= bytes;
+        call.window -= bytes;
+        call.rest = call.rest.subarray(bytes);
+      }
+      this.#waiting.shift();
+    }
+  }
+
+  #begin(call: Call): boolean {
+    if (this.#calls.size >= this.#callsMax) return false;
+    this.#lastId += 2;
+    call.id = this.#lastId;
+    this.#calls.set(call.id, call);
+    this.#send(headersFrame(call.id, this.#blockOf(call.path)));
+    return true;
+  }
+
+  #read(chunk: Buffer): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest = eachFrame(bytes, (each) => this.#take(each));
+    this.#pump();
+  }
+
+  #take({ kind, flags, stream, payload }: Frame): void {
+    const call = this.#calls.get(stream);
+    const isLast = (flags & END_STREAM) !== 0;
+    switch (kind) {
+      case KIND.data:
+        call?.parts.push(payload);
+        this.#widen(payload.length);
+        break;
+      case KIND.headers:
+        if (isLast && call !== undefined) this.#conclude(call, grpcStatus(payload));
+        break;
+      case KIND.reset:
+        if (call !== undefined) this.#conclude(call, undefined);
+        break;
+      case KIND.settings:
+        if ((flags & ACK) === 0) this.#adopt(settingsIn(payload));
+        break;
+      case KIND.ping:
+        if ((flags & ACK) === 0) this.#send(frame(KIND.ping, ACK, 0, payload));
+        break;
+      case KIND.goAway:
+        this.#end(new Error("the server takes no more calls on this connection"));
+        break;
+      case KIND.window:
+        if (stream === 0) this.#window += payload.readUInt32BE();
+        else if (call !== undefined) call.window += payload.readUInt32BE();
+        break;
+      case KIND.continuation:
+        this.#end(new Error("headers of more than one frame are not read here"));
+    }
+  }
+
+  #conclude(call: Call, status: string | undefined): void {
+    this.#calls.delete(call.id);
+    if (status === "0") {
+      const [first = Buffer.alloc(0), ...more] = call.parts;
+      const answer = more.length === 0 ? first : Buffer.concat(call.parts);
+      call.resolve(answer.subarray(PREFIX_BYTES));
+    } else {
+      call.reject(new Error(`status ${status}`));
+    }
+  }
+
+  #adopt(settings: ReadonlyMap<number, number>): void {
+    this.#callsMax = settings.get(SETTING.callsMax) ?? this.#callsMax;
+    const window = settings.get(SETTING.window) ?? this.#callWindow;
+    for (const call of [...this.#calls.values(), ...this.#waiting]) {
+      if (call.rest.length > 0) call.window += window - this.#callWindow;
+    }
+    this.#callWindow = window;
+    this.#send(frame(KIND.settings, ACK, 0, Buffer.alloc(0)));
+  }
+
+  /** Keeps the window of the connection open. */
+  #widen(bytes: number): void {
+    this.#received += bytes;
+    if (this.#received < WINDOW_MAX / 2) return;
+    this.#send(windowFrame(0, this.#received));
+    this.#received = 0;
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error;
+    for (const call of [...this.#calls.values(), ...this.#waiting]) call.reject(error);
+    this.#calls.clear();
+    this.#waiting.length = 0;
+    this.#socket.destroy();
+  }
 }
