@@ -1,5 +1,14 @@
 import { createWaitingLine } from "./waiting-line.ts";
 
+/** What tells that somebody has lost interest: an AbortSignal, or what is cheaper to make for each call. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  /** What to reject with. */
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Gathers calls while the commits before them are under way, and commits them together. */
 export interface GroupCommit<C, A> extends AsyncDisposable {
   /**
@@ -7,7 +16,7 @@ export interface GroupCommit<C, A> extends AsyncDisposable {
    * begins is rejected and nothing was done; afterwards the signal has no effect.
    * @throws what `onFull` makes when the queue has no room for it, and Error after disposal; then nothing was done
    */
-  submit(command: C, options?: { readonly signal?: AbortSignal }): Promise<A>;
+  submit(command: C, options?: { readonly signal?: Cancellation }): Promise<A>;
   /** The weight of the commands that wait for their batch to begin. */
   readonly waiting: number;
 }
@@ -100,12 +109,13 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
     get waiting() {
       return waiting;
     },
-    async submit(command, { signal } = {}) {
-      if (closed) throw new Error("the group commit is closed");
-      signal?.throwIfAborted();
-      const weight = weigh(options, command);
-      if (waiting > 0 && waiting + weight > queueMax) throw onFull(waiting);
+    submit(command, { signal } = {}) {
+      // What is thrown in here rejects.
       return new Promise<A>((resolve, reject) => {
+        if (closed) throw new Error("the group commit is closed");
+        if (signal?.aborted) throw signal.reason;
+        const weight = weigh(options, command);
+        if (waiting > 0 && waiting + weight > queueMax) throw onFull(waiting);
         const onAbort = () => {
           line.leave(place);
           waiting -= weight;
@@ -113,7 +123,7 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
         };
         const begin = () => signal?.removeEventListener("abort", onAbort);
         const place = line.join({ command, weight, resolve, reject, begin });
-        signal?.addEventListener("abort", onAbort, { once: true });
+        signal?.addEventListener("abort", onAbort);
         waiting += weight;
         if (busy < lanes) startLane();
       });

@@ -7,6 +7,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { Route } from "./binding.ts";
+import { CallCancellation } from "./cancellation.ts";
 import { codeName } from "./code.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Desk } from "./desk.ts";
@@ -47,6 +48,8 @@ export class IncomingCall implements HandlerContext {
   readonly requestId: string;
   readonly traceId: string;
   readonly route: Route;
+  /** What `cancellationOf` gives. */
+  readonly cancellation = new CallCancellation();
   readonly #desk: Desk;
   readonly #wire: WireCall;
   readonly #startedAt = performance.now();
@@ -54,8 +57,6 @@ export class IncomingCall implements HandlerContext {
   readonly #deadline: number;
   #principal: Principal = ANONYMOUS;
   #finished = false;
-  #abortReason: unknown;
-  #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #values: ContextValues | undefined;
   #requestHeader: Headers | undefined;
@@ -72,7 +73,7 @@ export class IncomingCall implements HandlerContext {
     this.traceId = acceptTraceId(wire.header(TRACE_HEADER));
     desk.calls.add(this);
     wire.onGone(() => {
-      if (!this.#finished) this.abort(this.#cancellation());
+      if (!this.#finished) this.abort(this.#departure());
     });
     wire.onStalled(() => this.abort(stalled()));
     this.#armTimer();
@@ -118,11 +119,7 @@ export class IncomingCall implements HandlerContext {
    * when it is answered.
    */
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#finished) this.#controller.abort(this.#abortReason);
-    }
-    return this.#controller.signal;
+    return this.cancellation.signal;
   }
 
   get finished(): boolean {
@@ -179,7 +176,7 @@ export class IncomingCall implements HandlerContext {
       bytes && framed(bytes),
       trailers === undefined ? OK_TRAILERS : { ...outgoingHeaders(trailers), ...OK_TRAILERS },
     );
-    if (this.#wire.gone) this.#finish(refusalOf(this.#cancellation(), this.#desk.codes));
+    if (this.#wire.gone) this.#finish(refusalOf(this.#departure(), this.#desk.codes));
     else this.#finish(undefined);
   }
 
@@ -250,7 +247,6 @@ export class IncomingCall implements HandlerContext {
 
   #finish(refusal: Refusal | undefined, reason: unknown = COMPLETED): void {
     this.#finished = true;
-    this.#abortReason = reason;
     this.#desk.calls.delete(this);
     clearTimeout(this.#timer);
     this.#desk.onFinished({
@@ -264,11 +260,11 @@ export class IncomingCall implements HandlerContext {
       traceId: this.traceId,
       ...(refusal?.error === undefined ? undefined : { error: refusal.error }),
     });
-    this.#controller?.abort(reason);
+    this.cancellation.abort(reason);
     this.#wake?.();
   }
 
-  #cancellation(): Rejection {
+  #departure(): Rejection {
     if (this.#deadline <= Date.now()) return deadlineExceeded();
     return new Rejection("CANCELED", "the caller has cancelled the call");
   }

@@ -10,7 +10,6 @@ export interface Desk {
   readonly codes: Codes;
   readonly maxMessageBytes: number;
   readonly intake: Intake;
-  readonly stallMs: number;
   readonly onFinished: (call: FinishedCall) => void;
   /** Is given what a handler throws after its call was answered. */
   readonly onError: (error: unknown) => void;
@@ -31,8 +30,10 @@ export function createDesk(options: ServeOptions): Desk {
     domain: options.domain,
     codes: options.codes,
     maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES,
-    stallMs: options.stallMs ?? DEFAULT_STALL_MS,
-    intake: new Intake(options.maxIntakeBytes ?? DEFAULT_INTAKE_BYTES),
+    intake: new Intake({
+      maxBytes: options.maxIntakeBytes ?? DEFAULT_INTAKE_BYTES,
+      stallMs: options.stallMs ?? DEFAULT_STALL_MS,
+    }),
     onError,
     interpret: (thrown) => {
       try {

@@ -1,5 +1,6 @@
 export { backoffMs } from "./backoff.ts";
 export { type Binding, bind, type Guard } from "./binding.ts";
+export { type Cancellation, cancellationOf } from "./cancellation.ts";
 export { type Channel, client, type DialOptions, dial } from "./channel.ts";
 export { type Codes, codeName, LIBRARY_CODES } from "./code.ts";
 export { encoded, encodedAll } from "./encoded.ts";

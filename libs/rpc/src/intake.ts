@@ -1,38 +1,74 @@
 import { Rejection } from "./rejection.ts";
 
 const RETRY_MS = 200;
+/** How often, in the time that a message may take, those are looked for that take longer. */
+const LOOKS = 8;
+
+/** What all calls of a server may take of it before their requests are whole. */
+export interface IntakeLimits {
+  readonly maxBytes: number;
+  /** Milliseconds that a message may take to come in, from its first bytes on; up to an eighth more. */
+  readonly stallMs: number;
+}
 
 /**
  * The bytes of requests that have begun to come in and are not whole yet, of all calls together:
  * each may be as large as a message, and there may be thousands.
  */
 export class Intake {
-  readonly #maxBytes: number;
+  readonly #limits: IntakeLimits;
   #bytes = 0;
+  /** Those that hold something, the longest first: one timer for all, since nearly every call is one. */
+  readonly #holders = new Map<IntakeShare, number>();
+  #looking = false;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(limits: IntakeLimits) {
+    this.#limits = limits;
   }
 
-  /** The part of one call, which has nothing yet. */
-  share(): IntakeShare {
+  /** The part of one call, which has nothing yet. `onStalled` is told when it has held something for too long. */
+  share(onStalled: () => void): IntakeShare {
     let held = 0;
-    return {
+    const share: IntakeShare = {
+      onStalled,
       hold: (bytes) => {
-        if (bytes > held && this.#bytes + bytes - held > this.#maxBytes) {
+        if (bytes === held) return;
+        if (bytes > held && this.#bytes + bytes - held > this.#limits.maxBytes) {
           throw new Rejection("SERVER_BUSY", "too many requests are coming in at once", {
             retryAfterMs: RETRY_MS,
           });
         }
+        if (held === 0) this.#watch(share);
         this.#bytes += bytes - held;
         held = bytes;
+        if (held === 0) this.#holders.delete(share);
       },
     };
+    return share;
+  }
+
+  #watch(share: IntakeShare): void {
+    this.#holders.set(share, performance.now());
+    if (this.#looking) return;
+    this.#looking = true;
+    setTimeout(() => this.#look(), this.#limits.stallMs / LOOKS).unref();
+  }
+
+  #look(): void {
+    const begunBefore = performance.now() - this.#limits.stallMs;
+    for (const [share, since] of this.#holders) {
+      if (since > begunBefore) break;
+      this.#holders.delete(share);
+      share.onStalled();
+    }
+    this.#looking = this.#holders.size > 0;
+    if (this.#looking) setTimeout(() => this.#look(), this.#limits.stallMs / LOOKS).unref();
   }
 }
 
 /** What one call has of the intake. */
 export interface IntakeShare {
+  readonly onStalled: () => void;
   /** Says how much that is from now on; 0 gives all back. Throws Rejection SERVER_BUSY without room for more. */
   hold(bytes: number): void;
 }

@@ -18,8 +18,6 @@ export interface WireLimits {
   readonly maxMessageBytes: number;
   /** Of all requests that are not whole yet. */
   readonly intake: Intake;
-  /** Milliseconds that a message may take to come in, from its first bytes on. */
-  readonly stallMs: number;
 }
 
 /** A call as it is on the wire: gRPC's messages, headers and trailers over one HTTP/2 stream. */
@@ -28,16 +26,13 @@ export class WireCall {
   readonly #stream: ServerHttp2Stream;
   readonly #reader: FrameReader;
   readonly #share: IntakeShare;
-  readonly #stallMs: number;
   #stalled: (() => void) | undefined;
-  #patience: NodeJS.Timeout | undefined;
   #headersSent = false;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, limits: WireLimits) {
     this.#stream = stream;
     this.headers = headers;
-    this.#share = limits.intake.share();
-    this.#stallMs = limits.stallMs;
+    this.#share = limits.intake.share(() => this.#stalled?.());
     this.#reader = new FrameReader(
       limits.maxMessageBytes,
       this.header("grpc-encoding") ?? "identity",
@@ -72,7 +67,7 @@ export class WireCall {
   /** Tells when the stream is over, answered or not. */
   onGone(listener: () => void): void {
     this.#stream.on("close", () => {
-      this.#hold(0);
+      this.#share.hold(0);
       listener();
     });
   }
@@ -92,16 +87,16 @@ export class WireCall {
             if (only !== undefined) throw notOneMessage();
             only = message;
           }
-          this.#hold(this.#reader.keptBytes + (only?.length ?? 0));
+          this.#share.hold(this.#reader.keptBytes + (only?.length ?? 0));
         } catch (error) {
           this.#stream.off("data", take);
-          this.#hold(0);
+          this.#share.hold(0);
           reject(error);
         }
       };
       this.#stream.on("data", take);
       this.#stream.on("end", () => {
-        this.#hold(0);
+        this.#share.hold(0);
         try {
           this.#reader.end();
           if (only === undefined) reject(notOneMessage());
@@ -122,26 +117,15 @@ export class WireCall {
     // Leaving the loop early must not destroy the stream: the answer is still to be written.
     for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
       yield* this.#reader.push(chunk as Buffer);
-      this.#hold(this.#reader.keptBytes);
+      this.#share.hold(this.#reader.keptBytes);
     }
-    this.#hold(0);
+    this.#share.hold(0);
     this.#reader.end();
   }
 
   /** Tells, once, of a caller who has begun a message and does not end it. */
   onStalled(listener: () => void): void {
     this.#stalled = listener;
-  }
-
-  /** Accounts for what is kept of a message that is not whole, and waits for its end only so long. */
-  #hold(bytes: number): void {
-    this.#share.hold(bytes);
-    if (bytes === 0) {
-      clearTimeout(this.#patience);
-      this.#patience = undefined;
-    } else {
-      this.#patience ??= setTimeout(() => this.#stalled?.(), this.#stallMs);
-    }
   }
 
   get headersSent(): boolean {
