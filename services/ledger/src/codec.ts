@@ -136,7 +136,7 @@ export function decodeRole(role: PartyRole): TransactionFilter["role"] {
 
 /** A transaction as callers see it. */
 export function encodeTransaction(transaction: Transaction): TransactionMessage {
-  const { amount, dispute, settledAt } = transaction;
+  const { amount, settledAt } = transaction;
   const init: MessageInitShape<typeof TransactionSchema> = {
     transactionId: transaction.id,
     payer: transaction.payer,
@@ -146,10 +146,7 @@ export function encodeTransaction(transaction: Transaction): TransactionMessage 
     state: STATES[transaction.state],
     settledAmount: money(transaction.settled, amount.currency),
     recorder: transaction.recorder,
-    evidence: (dispute?.evidence ?? []).map(({ submittedAt, ...piece }) => ({
-      ...piece,
-      submitTime: timestampFromDate(submittedAt),
-    })),
+    evidence: encodeEvidence(transaction),
     createTime: timestampFromDate(transaction.createdAt),
     updateTime: timestampFromDate(transaction.updatedAt),
     owedAmount: money(transaction.owed, amount.currency),
@@ -160,6 +157,14 @@ export function encodeTransaction(transaction: Transaction): TransactionMessage 
   if (transaction.context !== undefined) init.context = transaction.context as never;
   if (settledAt !== undefined) init.settleTime = timestampFromDate(settledAt);
   return create(TransactionSchema, init);
+}
+
+/** What the parties of a transaction brought forward, as callers see it. */
+export function encodeEvidence({ dispute }: Transaction) {
+  return (dispute?.evidence ?? []).map(({ submittedAt, ...piece }) => ({
+    ...piece,
+    submitTime: timestampFromDate(submittedAt),
+  }));
 }
 
 /** An account as callers see it. */

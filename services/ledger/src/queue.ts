@@ -1,5 +1,5 @@
 import { isOutage } from "@bourse/postgres";
-import { createGroupCommit } from "@bourse/postgres/group-commit";
+import { type Cancellation, createGroupCommit } from "@bourse/postgres/group-commit";
 import type { Answer, Happening } from "./books.ts";
 import type { Command } from "./command.ts";
 import { refuse } from "./refusal.ts";
@@ -14,7 +14,7 @@ export interface Queue extends AsyncDisposable {
    */
   submit(
     commands: readonly Command[],
-    options?: { readonly signal?: AbortSignal },
+    options?: { readonly signal?: Cancellation },
   ): Promise<readonly Answer[]>;
   /** How many wait for their batch. */
   readonly waiting: number;

@@ -1,5 +1,12 @@
-import type { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import {
+  CancelTransactionResponseSchema,
+  type LedgerService,
+  RecordTransactionResponseSchema,
+  SettleTransactionResponseSchema,
+} from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { cancellationOf, encoded } from "@bourse/rpc";
 import { encodePageToken, pageSize } from "@bourse/rpc/page";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Account } from "./account.ts";
 import { callerOf, refusalOf, transactionOf } from "./answer.ts";
@@ -25,6 +32,7 @@ import type { StatementStore } from "./statement.ts";
 import { statements } from "./statement-service.ts";
 import type { LedgerStore } from "./store.ts";
 import { maySee, notFound } from "./transaction.ts";
+import { encodeOnlyTransaction } from "./transaction-bytes.ts";
 import type { Windows } from "./windows.ts";
 import type { Rail } from "./x402/rail.ts";
 import { settlements } from "./x402/settlement-service.ts";
@@ -66,51 +74,48 @@ export function ledgerService(options: LedgerOptions): ServiceImpl<typeof Ledger
 
 function escrow(options: LedgerOptions) {
   const { submit, windows } = options;
-  async function transact(command: Command, { signal }: HandlerContext) {
-    const [answer] = await submit([command], { signal });
-    return { transaction: encodeTransaction(transactionOf(answer)) };
+  /** Answers with a response that has only the transaction. */
+  async function transact<O extends DescMessage>(output: O, command: Command, ctx: HandlerContext) {
+    const [answer] = await submit([command], { signal: cancellationOf(ctx) });
+    return encoded(output, encodeOnlyTransaction(transactionOf(answer)));
   }
 
   async function resolveGroup(deed: "settle" | "cancel", groupId: string, ctx: HandlerContext) {
     const id = decodeId(groupId);
     const command = { kind: "group", deed, id, caller: callerOf(ctx) } as const;
-    const [answer] = await submit([command], ctx);
+    const [answer] = await submit([command], { signal: cancellationOf(ctx) });
     if (answer?.kind !== "group") throw refusalOf(answer);
     return { transactions: answer.answers.map((each) => encodeTransaction(transactionOf(each))) };
   }
 
   return {
     recordTransaction: (request, ctx) => {
-      rejectFaults(termsFaults("", request, callerOf(ctx)));
-      return transact(
-        { kind: "record", terms: decodeTerms(request, callerOf(ctx), "", windows) },
-        ctx,
-      );
+      const caller = callerOf(ctx);
+      rejectFaults(termsFaults("", request, caller));
+      const terms = decodeTerms(request, caller, "", windows);
+      return transact(RecordTransactionResponseSchema, { kind: "record", terms }, ctx);
     },
 
-    settleTransaction: ({ transactionId, amount }, ctx) =>
-      transact(
-        {
-          kind: "settle",
-          id: decodeId(transactionId),
-          amount: amount === undefined ? undefined : decodeMoney(amount),
-          caller: callerOf(ctx),
-        },
-        ctx,
-      ),
+    settleTransaction: ({ transactionId, amount: money }, ctx) => {
+      const amount = money && decodeMoney(money);
+      const which = { id: decodeId(transactionId), caller: callerOf(ctx) };
+      return transact(SettleTransactionResponseSchema, { kind: "settle", ...which, amount }, ctx);
+    },
 
     settleGroup: ({ groupId }, ctx) => resolveGroup("settle", groupId, ctx),
 
     cancelGroup: ({ groupId }, ctx) => resolveGroup("cancel", groupId, ctx),
 
-    cancelTransaction: ({ transactionId }, ctx) =>
-      transact({ kind: "cancel", id: decodeId(transactionId), caller: callerOf(ctx) }, ctx),
+    cancelTransaction: ({ transactionId }, ctx) => {
+      const which = { id: decodeId(transactionId), caller: callerOf(ctx) };
+      return transact(CancelTransactionResponseSchema, { kind: "cancel", ...which }, ctx);
+    },
   } satisfies Partial<ServiceImpl<typeof LedgerService>>;
 }
 
 function transfers({ submit }: LedgerOptions) {
-  async function move(command: Command, { signal }: HandlerContext) {
-    const [answer] = await submit([command], { signal });
+  async function move(command: Command, ctx: HandlerContext) {
+    const [answer] = await submit([command], { signal: cancellationOf(ctx) });
     return { account: encodeAccount(accountOf(answer)) };
   }
 
