@@ -50,16 +50,35 @@ function handled(call: IncomingCall, request: unknown): unknown {
 }
 
 /**
- * Writes what the handler yields, no faster than the caller reads; leaving the loop runs the
- * handler's `finally`.
+ * Writes what the handler yields, no faster than the caller reads. A call that ends before that
+ * lets go of the handler's iterator at once, which runs its `finally`; one that is no generator need
+ * not look at the signal to be told.
  */
 async function pump(desk: Desk, call: IncomingCall, output: unknown): Promise<void> {
-  for await (const message of output as AsyncIterable<unknown>) {
-    if (call.finished) break;
-    if (!send(desk, call, message)) await call.writable();
-    if (call.finished) break;
+  const messages = (output as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  const release = (): void => void letGo(messages).catch((thrown: unknown) => call.fail(thrown));
+  if (call.finished) return release();
+  call.cancellation.addEventListener("abort", release);
+  for (;;) {
+    let next: IteratorResult<unknown>;
+    try {
+      next = await messages.next();
+    } catch (thrown) {
+      // What has failed holds nothing any more.
+      call.cancellation.removeEventListener("abort", release);
+      throw thrown;
+    }
+    if (next.done === true) break;
+    if (call.finished) return;
+    if (!send(desk, call, next.value)) await call.writable();
+    if (call.finished) return;
   }
+  call.cancellation.removeEventListener("abort", release);
   call.succeed();
+}
+
+async function letGo(messages: AsyncIterator<unknown>): Promise<void> {
+  await messages.return?.();
 }
 
 /**

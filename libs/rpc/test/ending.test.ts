@@ -132,6 +132,41 @@ describe("a caller who leaves", () => {
     expect(book.finished).toMatchObject([{ code: "canceled", kind: "server_streaming" }]);
   });
 
+  test.each(["leaves", "is told to end by its deadline"])(
+    "and %s makes the server let go of what it is handed messages by, at once",
+    async (how) => {
+      const released = vi.fn(async () => ({ done: true as const, value: undefined }));
+      const asked = Promise.withResolvers<void>();
+      let given = 0;
+      const endless = {
+        async next() {
+          given += 1;
+          if (given === 1) return { done: false as const, value: { count: 1 } };
+          asked.resolve();
+          return new Promise<never>(() => {});
+        },
+        return: released,
+      };
+      await using book = await openNotebook({
+        list: () => ({ [Symbol.asyncIterator]: () => endless }),
+      });
+      const leaving = new AbortController();
+      const options = how === "leaves" ? { signal: leaving.signal } : { timeoutMs: 300 };
+
+      const failure = failureOf(
+        (async () => {
+          for await (const _ of book.notes.list({}, options));
+        })(),
+      );
+      await asked.promise;
+      if (how === "leaves") leaving.abort();
+      await failure;
+
+      await vi.waitFor(() => expect(released).toHaveBeenCalledTimes(1));
+      expect(book.finished).toHaveLength(1);
+    },
+  );
+
   test("by aborting the signal given to streamed gets CANCELED", async () => {
     await using book = await openNotebook({
       async *list(_, { signal }) {
@@ -193,6 +228,33 @@ describe("a caller who leaves", () => {
 
     expect(error.code).toBe(Code.Canceled);
     await vi.waitFor(() => expect(book.finished).toMatchObject([{ code: "canceled" }]));
+  });
+
+  test("does not hide a bug in letting go", async () => {
+    const asked = Promise.withResolvers<void>();
+    await using book = await openNotebook({
+      list: () => ({
+        [Symbol.asyncIterator]: () => ({
+          next() {
+            asked.resolve();
+            return new Promise<never>(() => {});
+          },
+          return: () => Promise.reject(new Error("stuck")),
+        }),
+      }),
+    });
+    const leaving = new AbortController();
+
+    const failure = failureOf(
+      (async () => {
+        for await (const _ of book.notes.list({}, { signal: leaving.signal }));
+      })(),
+    );
+    await asked.promise;
+    leaving.abort();
+    await failure;
+
+    await vi.waitFor(() => expect(book.lateErrors).toMatchObject([{ message: "stuck" }]));
   });
 
   test("does not hide a bug that his leaving uncovers", async () => {
