@@ -2,7 +2,10 @@ import type { DescMethod } from "@bufbuild/protobuf";
 
 /** One finished call, as logs and metrics want it. */
 export interface FinishedCall {
-  /** `bourse.ledger.v1.LedgerService/GetBalances` */
+  /**
+   * `bourse.ledger.v1.LedgerService/GetBalances`; of a method that the server does not have, with the
+   * code "unimplemented", what the caller wrote, as far as 200 characters.
+   */
   readonly method: string;
   readonly kind: DescMethod["methodKind"];
   /** "ok", "not_found", ... */

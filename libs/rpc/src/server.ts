@@ -7,16 +7,18 @@ import {
 import type { Socket } from "node:net";
 import { type Binding, type Guard, type Route, routesOf } from "./binding.ts";
 import { IncomingCall } from "./call.ts";
-import type { Codes } from "./code.ts";
+import { type Codes, codeName } from "./code.ts";
 import { createDesk, type Desk } from "./desk.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { answer } from "./handlers.ts";
 import { createHealth } from "./health.ts";
 import { type Listener, listenOn } from "./listener.ts";
+import { ANONYMOUS, formatPrincipal } from "./principal.ts";
 import { createReflection } from "./reflection.ts";
 import { refusalOf, statusTrailers } from "./refusal.ts";
 import { Rejection } from "./rejection.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
+import { acceptRequestId, acceptTraceId, REQUEST_ID_HEADER, TRACE_HEADER } from "./trace.ts";
 import { WireCall } from "./wire-call.ts";
 
 /** How to serve. */
@@ -142,11 +144,31 @@ function take(
   if (!wire.isGrpc) {
     wire.refuseAsHttp();
   } else if (route === undefined) {
-    const unknown = new Rejection("UNIMPLEMENTED", `${wire.path} is no method of this server`);
-    wire.refuse(statusTrailers(refusalOf(unknown, desk.codes), desk.domain, ""));
+    refuseUnknown(desk, wire);
   } else {
     void answer(desk, new IncomingCall(desk, route, wire), wire);
   }
+}
+
+/** So much of a name that a caller invented is told. */
+const UNKNOWN_NAME_MAX = 200;
+
+function refuseUnknown(desk: Desk, wire: WireCall): void {
+  const startedAt = performance.now();
+  const unknown = new Rejection("UNIMPLEMENTED", `${wire.path} is no method of this server`);
+  const refusal = refusalOf(unknown, desk.codes);
+  const requestId = acceptRequestId(wire.header(REQUEST_ID_HEADER));
+  wire.refuse(statusTrailers(refusal, desk.domain, requestId));
+  desk.onFinished({
+    method: wire.path.slice(1, 1 + UNKNOWN_NAME_MAX),
+    kind: "unary",
+    code: codeName(refusal.code),
+    reason: refusal.reason,
+    durationMs: performance.now() - startedAt,
+    principal: formatPrincipal(ANONYMOUS),
+    requestId,
+    traceId: acceptTraceId(wire.header(TRACE_HEADER)),
+  });
 }
 
 interface Running {

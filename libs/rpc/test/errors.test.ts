@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { faultsOf, metadataOf, Rejection, reasonOf, retryAfterOf } from "../src/index.ts";
 import { failureOf } from "./failure-of.ts";
 import { openNotebook } from "./notebook.ts";
+import { connectRaw } from "./raw-caller.ts";
 
 const BUSY = new Rejection("NOTE_BUSY", "the note is being written", {
   metadata: { note: "n1" },
@@ -268,13 +269,27 @@ describe("a method that is not there", () => {
     expect(reasonOf(error)).toBe("UNIMPLEMENTED");
   });
 
-  test("is UNIMPLEMENTED when the server does not know the service", async () => {
+  test("is UNIMPLEMENTED when the server does not know the service, and is reported", async () => {
     await using book = await openNotebook({}, { bindings: [] });
 
     const error = await failureOf(book.notes.read({}));
 
     expect(error.code).toBe(Code.Unimplemented);
     expect(reasonOf(error)).toBe("UNIMPLEMENTED");
+    expect(book.finished).toMatchObject([
+      { method: "notes.v1.NoteService/Read", code: "unimplemented", reason: "UNIMPLEMENTED" },
+    ]);
+    expect(book.finished[0]?.requestId).toBe(metadataOf(error)["request_id"]);
+  });
+
+  test("is reported by no more of its name than fits", async () => {
+    await using book = await openNotebook();
+    await using caller = connectRaw(book.server.address);
+
+    const heard = await caller.call(`made.up/${"x".repeat(5_000)}`);
+
+    expect(heard["grpc-status"]).toBe("12");
+    expect(book.finished).toMatchObject([{ method: `made.up/${"x".repeat(192)}` }]);
   });
 });
 
