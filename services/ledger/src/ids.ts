@@ -1,4 +1,4 @@
-import { randomFillSync } from "node:crypto";
+import { randomBytes, randomFillSync } from "node:crypto";
 
 /** Of the counter, which stands in two parts of three digits each. */
 const DIGITS = Array.from({ length: 0x1000 }, (_, value) => value.toString(16).padStart(3, "0"));
@@ -44,4 +44,9 @@ export function createIds(now: () => number = Date.now): () => string {
     else if (counter === COUNTER_END) begin(last + 1);
     return `${time}${DIGITS[counter >> 12]}-8${DIGITS[counter & 0xfff]}-${draw(12)}`;
   };
+}
+
+/** A name that is drawn at random, so that it tells nothing of whom it stands for. */
+export function newPseudonym(): string {
+  return `p-${randomBytes(16).toString("hex")}`;
 }

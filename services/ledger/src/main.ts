@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { createPool, keepPartitions, keepTidy, migrate } from "@bourse/postgres";
 import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
@@ -7,9 +6,9 @@ import { readConfig, run } from "@bourse/service";
 import { limitsOf, variables, windowsOf } from "./config.ts";
 import { startDueLoop } from "./due-loop.ts";
 import { ledgerEvents, tellAll } from "./events.ts";
-import { createIds } from "./ids.ts";
+import { createIds, newPseudonym } from "./ids.ts";
 import { lineageService } from "./lineage-service.ts";
-import { ledgerMetrics } from "./metrics.ts";
+import { countRoads, ledgerMetrics } from "./metrics.ts";
 import { openRecord } from "./open-record.ts";
 import { openStatements } from "./open-statements.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
@@ -36,8 +35,8 @@ await run({
     defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
     const onFault = warn("movements of the months to come have no partition yet");
     defer(await keepPartitions({ pool, table: "movements", now, onFault }));
-    const newPseudonym = () => `p-${randomBytes(16).toString("hex")}`;
-    const outside = { pool, writers, now, newId: createIds(), newPseudonym };
+    const onRoad = countRoads(metrics);
+    const outside = { pool, writers, now, newId: createIds(), newPseudonym, onRoad };
     const store = createLedgerStore(outside);
     const statements = openStatements(context, config, schema);
     const { count, countBatch: onBatch } = ledgerMetrics(metrics, store, () => queue.waiting);

@@ -1,11 +1,19 @@
 import type { Metrics } from "@bourse/telemetry";
 import type { Happening } from "./books.ts";
-import type { LedgerStore } from "./store.ts";
+import type { LedgerStore, Road } from "./store.ts";
 
 /** What the ledger measures. */
 export interface LedgerMetrics {
   count(happening: Happening): void;
   countBatch(size: number): void;
+}
+
+/** Counts how batches are decided; `read` ones are what was done before and is told again. */
+export function countRoads(metrics: Metrics): (road: Road) => void {
+  const batches = metrics.counter("ledger_batches_total", "Batches by how they were decided", [
+    "road",
+  ]);
+  return (road) => batches.inc({ road });
 }
 
 /** Declares the metrics of the ledger; `waiting` tells how many commands wait for their batch. */

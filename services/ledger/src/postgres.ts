@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { createPool, type Pool, withTransaction } from "@bourse/postgres";
+import { createPool, type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import type { Command } from "./command.ts";
 import { DebtsUnread } from "./debt.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
-import { commitIn, lostRace } from "./postgres/batch.ts";
+import { commitIn, type LockedCommit, lostRace } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
 import type { Debtors } from "./postgres/debts.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
@@ -12,11 +13,13 @@ import { walkHistory } from "./postgres/history.ts";
 import { writeBatch } from "./postgres/journal.ts";
 import { queryEvents } from "./postgres/lineage.ts";
 import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
+import { answerUnchanging } from "./postgres/repeats.ts";
 import { tallyEvents } from "./postgres/report.ts";
 import { snapshots } from "./postgres/snapshot.ts";
 import { findTransaction, findTransactions } from "./postgres/transactions.ts";
 import { verifyAll } from "./postgres/verify.ts";
-import type { LedgerStore, LineageStore } from "./store.ts";
+import { createRepeaters, partsOf, tellerOf } from "./repeaters.ts";
+import type { LedgerStore, LineageStore, QueryOptions, Road } from "./store.ts";
 
 /** What the stores need from outside. */
 export interface StoreOptions {
@@ -28,6 +31,8 @@ export interface StoreOptions {
   readonly newId: () => string;
   /** Random, new each time, and telling nothing of the subject. */
   readonly newPseudonym: () => string;
+  /** Is told how each batch was decided. */
+  readonly onRoad?: (road: Road) => void;
 }
 
 const RACES_MAX = 10;
@@ -64,8 +69,15 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   const { pool } = options;
   const snapshot = snapshots(pool);
   const stamp = () => ({ ...stampOf(options), newStamp });
-  const fromMemory = createMemoryCommit({ pool: options.writers ?? pool, stamp });
-  const write: LedgerStore["write"] = (work, query) =>
+  const repeaters = createRepeaters(() => performance.now());
+  const { onRoad = () => {} } = options;
+  const fromMemory = createMemoryCommit({
+    ...{ pool: options.writers ?? pool, stamp, repeaters, onRoad },
+  });
+  const write = <T>(
+    work: (tx: Tx, commit: (commands: readonly Command[]) => Promise<LockedCommit>) => Promise<T>,
+    query: QueryOptions,
+  ) =>
     withRaces((debtors) =>
       withTransaction(
         pool,
@@ -75,8 +87,19 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
     );
   return {
     write,
-    commit: async (commands) =>
-      (await fromMemory(commands)) ?? (await write((_tx, commit) => commit(commands), {})),
+    async commit(commands) {
+      const committed = await fromMemory.commit(commands);
+      if (committed !== undefined) return committed;
+      return fromMemory.underLock(() => write((_tx, commit) => commit(commands), {}));
+    },
+    looksRepeated: fromMemory.looksRepeated,
+    async answerUnchanging(parcels) {
+      onRoad("read");
+      const answers = await snapshot({}, (tx) => answerUnchanging(tx, parcels, stamp()));
+      const repeats = parcels.filter((_, nth) => answers[nth] !== undefined).flat();
+      repeaters.note(repeats.flatMap(partsOf).map(tellerOf));
+      return answers;
+    },
     findTransaction: (id, query) =>
       snapshot(query, async (tx) => {
         const transaction = await findTransaction(tx, id);

@@ -22,10 +22,11 @@ export interface Queue extends AsyncDisposable {
 
 /**
  * Puts the books behind a queue: commands that come while a batch is being committed make the next
- * batch.
+ * batch. What looks as if it had been done before is read in batches of its own, and goes on to the
+ * others when it is new after all.
  */
 export function createQueue(options: {
-  readonly store: Pick<LedgerStore, "commit">;
+  readonly store: Pick<LedgerStore, "commit" | "looksRepeated" | "answerUnchanging">;
   readonly batchMax: number;
   readonly queueMax: number;
   /** How many batches may be under way at once, so that one is decided while another is written. */
@@ -34,10 +35,21 @@ export function createQueue(options: {
   readonly tell: (happenings: readonly Happening[]) => void;
   readonly onBatch?: (size: number) => void;
 }): Queue {
-  const { store, tell, ...limits } = options;
-  return createGroupCommit<readonly Command[], readonly Answer[]>({
+  const { store, tell, onBatch, ...limits } = options;
+  const rules = {
     ...limits,
-    weigh: (commands) => Math.max(1, countOf(commands)),
+    weigh: (commands: readonly Command[]) => Math.max(1, countOf(commands)),
+    // Without a database each of them would only wait for the same time-out again.
+    divisible: (error: unknown) => !isOutage(error),
+    onFull: (waiting: number) =>
+      refuse("LEDGER_BUSY", "the ledger has too much to do", {
+        metadata: { waiting: String(waiting) },
+        retryAfterMs: 200,
+      }),
+  };
+  const line = createGroupCommit<readonly Command[], readonly Answer[]>({
+    ...rules,
+    ...(onBatch && { onBatch }),
     async commit(parcels) {
       const { answers, happenings } = await store.commit(parcels.flat());
       tell(happenings);
@@ -47,14 +59,26 @@ export function createQueue(options: {
         return answers.slice(begin - length, begin);
       });
     },
-    // Without a database each of them would only wait for the same time-out again.
-    divisible: (error) => !isOutage(error),
-    onFull: (waiting) =>
-      refuse("LEDGER_BUSY", "the ledger has too much to do", {
-        metadata: { waiting: String(waiting) },
-        retryAfterMs: 200,
-      }),
   });
+  const repeats = createGroupCommit<readonly Command[], readonly Answer[] | undefined>({
+    ...rules,
+    lanes: 1,
+    commit: (parcels) => store.answerUnchanging(parcels),
+  });
+  return {
+    get waiting() {
+      return line.waiting + repeats.waiting;
+    },
+    submit(commands, options) {
+      if (!store.looksRepeated(commands)) return line.submit(commands, options);
+      const answered = repeats.submit(commands, options);
+      return answered.then((answers) => answers ?? line.submit(commands, options));
+    },
+    async [Symbol.asyncDispose]() {
+      await repeats[Symbol.asyncDispose]();
+      await line[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** How many deeds these commands are. */

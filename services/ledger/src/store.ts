@@ -82,6 +82,12 @@ export interface TransactionPage {
   readonly next: TransactionCursor | undefined;
 }
 
+/**
+ * How a batch was decided: from memory, under lock, or only read since it changed nothing. A stale one was decided from
+ * memory, did nothing, and is decided again under lock.
+ */
+export type Road = "memory" | "stale" | "lock" | "read";
+
 /** How a query is run: aborting cancels it. */
 export interface QueryOptions {
   readonly signal?: AbortSignal;
@@ -94,6 +100,14 @@ export interface LedgerStore {
    * that is durable. Any number of processes may commit at once.
    */
   commit(commands: readonly Command[]): Promise<Commit>;
+  /**
+   * Whether commands may be no new ones: `answerUnchanging` first then keeps them from slowing those of others.
+   */
+  looksRepeated(commands: readonly Command[]): boolean;
+  /** Answers each of these parcels that changes nothing, at one instant; undefined for the others. */
+  answerUnchanging(
+    parcels: readonly (readonly Command[])[],
+  ): Promise<readonly (readonly Answer[] | undefined)[]>;
   /**
    * The same within a unit of work, all of whose writes in `tx` become durable together or not at
    * all.

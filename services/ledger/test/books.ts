@@ -1,9 +1,10 @@
-import { randomBytes, randomUUIDv7 } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import { type TestDatabase, testDatabase } from "@bourse/postgres/testing";
 import { type Account, balance, type Money } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
 import type { Caller } from "../src/caller.ts";
 import type { Command, DisputeCommand, RecordCommand, TransferCommand } from "../src/command.ts";
+import { newPseudonym } from "../src/ids.ts";
 import { createLogStore } from "../src/postgres/log-store.ts";
 import { createLedgerStore, createLineageStore, type StoreOptions } from "../src/postgres.ts";
 import { WINDOWS } from "../src/windows.ts";
@@ -18,13 +19,13 @@ export function openDatabase(): Promise<TestDatabase> {
 }
 
 /** Both stores on a database. */
-export function openStores(database: TestDatabase, now: () => Date = () => new Date()) {
-  const options: StoreOptions = {
-    pool: database.pool,
-    now,
-    newId: () => randomUUIDv7(),
-    newPseudonym: () => `p-${randomBytes(16).toString("hex")}`,
-  };
+export function openStores(
+  database: Pick<TestDatabase, "pool">,
+  now: () => Date = () => new Date(),
+  others: Partial<StoreOptions> = {},
+) {
+  const newId = () => randomUUIDv7();
+  const options: StoreOptions = { pool: database.pool, now, newId, newPseudonym, ...others };
   return {
     ledger: createLedgerStore(options),
     lineage: createLineageStore(options),

@@ -2,11 +2,12 @@ import { randomUUIDv7 } from "node:crypto";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Command } from "../src/command.ts";
-import { createMemoryCommit } from "../src/postgres/from-memory.ts";
-import type { LedgerStore } from "../src/store.ts";
+import { createQueue } from "../src/queue.ts";
+import type { LedgerStore, Road } from "../src/store.ts";
 import {
   AUCTION,
   depositOf,
+  eur,
   openDatabase,
   openStores,
   outcomeOf,
@@ -22,17 +23,16 @@ beforeAll(async () => {
 });
 afterAll(() => database?.[Symbol.asyncDispose]());
 
-/** What one process commits from memory; "under lock" when it leaves that to the other road. */
+/** A process: the outcome of what it decides from memory, else how it was decided. */
 function aProcess() {
-  const stamps = { now: new Date(), newId: randomUUIDv7 };
-  let last = BigInt(Date.now()) * 1_000_000n;
-  const commit = createMemoryCommit({
-    pool: database.pool,
-    stamp: () => ({ ...stamps, newStamp: () => ++last }),
-  });
+  let last: Road | undefined;
+  const onRoad = (road: Road) => {
+    last = road;
+  };
+  const { ledger } = openStores(database, undefined, { onRoad });
   return async (...commands: readonly Command[]) => {
-    const committed = await commit(commands);
-    return committed === undefined ? "under lock" : outcomeOf(committed.answers.at(-1));
+    const { answers } = await ledger.commit(commands);
+    return last === "lock" ? "under lock" : outcomeOf(answers.at(-1));
   };
 }
 
@@ -53,7 +53,6 @@ describe("what is more than a payment is decided under lock, and keeps no other 
     const deliver: Command = { ...told, latencyMs: undefined };
     expect(await process(hold)).toBe("PENDING");
     expect(await process(deliver)).toBe("under lock");
-    await store.commit([deliver]);
 
     expect(await process(settleOf(id))).toBe("under lock");
     expect(await process(recordOf({ payer }))).toBe("PENDING");
@@ -69,6 +68,38 @@ describe("what is more than a payment is decided under lock, and keeps no other 
     expect(await process(recordOf({ payer }), settle)).toBe("under lock");
     expect(await process(recordOf({ payer }))).toBe("PENDING");
   });
+});
+
+test("what was decided under lock is remembered as that left it", async () => {
+  const process = aProcess();
+  const payer = await aPayer();
+  const limit: Command = { kind: "limit", owner: payer, limit: eur(5_000) };
+  const hold = recordOf({ payer });
+  expect(await process(recordOf({ payer }))).toBe("PENDING");
+  expect(await process(limit, hold)).toBe("under lock");
+
+  expect(await process(recordOf({ payer, amount: eur(5_000) }))).toBe("PENDING");
+  expect(await process(settleOf(hold.terms.id))).toBe("SETTLED");
+});
+
+test("under load, batches that cannot be decided from memory keep no others from it", async () => {
+  const roads: Road[] = [];
+  const onRoad = (road: Road) => void roads.push(road);
+  const { ledger } = openStores(database, undefined, { onRoad });
+  const limits = { batchMax: 10, queueMax: 1_000, lanes: 2 };
+  await using queue = createQueue({ store: ledger, tell: () => {}, ...limits });
+  const payer = await aPayer();
+  const pay = () => queue.submit([recordOf({ payer, amount: eur(1) })]);
+  const limit = (micros: number): Command => ({ kind: "limit", owner: payer, limit: eur(micros) });
+
+  for (let nth = 1; nth <= 5; nth++) {
+    const payments = Array.from({ length: 50 }, pay);
+    await Promise.all([...payments, queue.submit([limit(nth)])]);
+  }
+
+  expect(roads).toContain("lock");
+  expect(roads).not.toContain("stale");
+  expect(roads.filter((road) => road === "memory").length).toBeGreaterThan(10);
 });
 
 describe("a deposit that was made before has its first answer", () => {

@@ -17,6 +17,7 @@ import { type Debtors, findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { saveHolds } from "./holds.ts";
 import { writeBatch } from "./journal.ts";
+import type { StampedAccount } from "./memory.ts";
 import { findGroups, lockTransactions, saveTransactions, toTransactions } from "./transactions.ts";
 import { findTransfers, insertTransfers } from "./transfers.ts";
 
@@ -25,6 +26,14 @@ export interface BatchStamp extends Stamp {
   readonly newPseudonym: () => string;
   /** Draws the stamp of changed accounts: 64 random bits. */
   readonly newStamp: () => bigint;
+}
+
+/** A batch that was decided under lock, and what it wrote, for those who remember the books. */
+export interface LockedCommit extends Commit {
+  readonly written: {
+    readonly accounts: readonly StampedAccount[];
+    readonly transactions: readonly Transaction[];
+  };
 }
 
 /** An account was renamed before it was locked: the batch has to be decided anew. */
@@ -72,12 +81,13 @@ export async function commitIn(
   commands: readonly Command[],
   stamp: BatchStamp,
   debtors: Debtors,
-): Promise<Commit> {
+): Promise<LockedCommit> {
   const subjects = subjectsOf(commands);
   const books = await lockBooks(tx, subjects, debtors, stamp.now);
   const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
-  await write(tx, books, draft, stamp);
+  const mark = stamp.newStamp();
+  await write(tx, books, draft, { ...stamp, mark });
   await dropUnused(tx, books, draft);
   const { happenings, movements, burnt } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
@@ -85,7 +95,12 @@ export async function commitIn(
     await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
     await rejectUsed(tx, books, draft);
   }
-  return { answers, happenings };
+  const accounts = [...draft.changed.accounts.values()];
+  const written = {
+    accounts: accounts.map((account) => ({ account, stamp: mark })),
+    transactions: [...draft.changed.transactions.values()],
+  };
+  return { answers, happenings, written };
 }
 
 /**
@@ -169,12 +184,12 @@ async function write(
   tx: Tx,
   books: LockedBooks,
   { changed, account }: Draft,
-  { now, newStamp }: BatchStamp,
+  { now, mark }: Stamp & { readonly mark: bigint },
 ): Promise<void> {
   const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
   const before = new Map(books.transactions.map((row) => [row.id, row]));
   const saved = [...changed.transactions.values()];
-  await updateAccounts(tx, [...changed.accounts.values()], newStamp());
+  await updateAccounts(tx, [...changed.accounts.values()], mark);
   await saveTransactions(
     tx,
     {

@@ -1,21 +1,19 @@
-import {
-  isOutage,
-  type Pool,
-  type PoolClient,
-  sqlState,
-  type Tx,
-  violated,
-} from "@bourse/postgres";
+import { isOutage, type Pool, sqlState, violated } from "@bourse/postgres";
 import { accountKey } from "../account.ts";
 import { type Answer, type Draft, draftOn, MissingRow, type Stamp } from "../books.ts";
 import { type Command, play, subjectsOf } from "../command.ts";
 import { DebtsUnread } from "../debt.ts";
+import { createGate } from "../gate.ts";
 import { eventOf } from "../lineage.ts";
-import type { Commit } from "../store.ts";
-import { partyNames, type Transaction } from "../transaction.ts";
+import { partsOf, type Repeaters, tellerOf } from "../repeaters.ts";
+import type { Commit, Road } from "../store.ts";
+import { partyNames, type Transaction, type TransactionState } from "../transaction.ts";
 import { findStamped } from "./accounts.ts";
+import type { LockedCommit } from "./batch.ts";
+import { createLine } from "./line.ts";
 import { createMemory, type Memory } from "./memory.ts";
 import { type PaymentBatch, parametersOf, writePayments } from "./payment-batch.ts";
+import { findRepeats } from "./repeats.ts";
 import { findTransactions } from "./transactions.ts";
 
 /** How long batches are decided under lock after one that was decided from memory was stale. */
@@ -33,37 +31,97 @@ const REST_MS = 200;
 export function createMemoryCommit(options: {
   readonly pool: Pool;
   readonly stamp: () => Stamp & { readonly newStamp: () => bigint };
-}): (commands: readonly Command[]) => Promise<Commit | undefined> {
-  const { pool, stamp } = options;
+  /** Is told who names what has ended, or records what is used. */
+  readonly repeaters: Repeaters;
+  readonly onRoad: (road: Road) => void;
+}): MemoryCommit {
+  const { pool, stamp, repeaters, onRoad } = options;
   const memory = createMemory();
   const line = createLine(pool);
+  // Each would find stale what the other is about to change, and a busy process never get back to its memory.
+  const gate = createGate<"memory" | "lock">();
   let restUntil = 0;
+  let failures = 0;
 
-  return async (commands) => {
-    if (!commands.every(isPayment)) {
-      // Else it would be remembered as it was before, and the next payment of it would be stale.
-      memory.forget(subjectsOf(commands).transactions);
-      return undefined;
+  async function noteRepeats(commands: readonly Command[]): Promise<boolean> {
+    const repeats = await findRepeats(pool, commands);
+    repeaters.note(repeats.map(tellerOf));
+    return repeats.length > 0;
+  }
+
+  async function commit(commands: readonly Command[]): Promise<Commit | undefined> {
+    if (!commands.every(isPayment) || performance.now() < restUntil) return undefined;
+    await gate.enter("memory");
+    try {
+      return await attempt(commands);
+    } finally {
+      gate.leave();
     }
-    if (performance.now() < restUntil) return undefined;
+  }
+
+  async function attempt(commands: readonly Command[]): Promise<Commit | undefined> {
     let decided = decide(memory, commands, stamp());
     if (lacks(commands, decided)) {
-      if (!(await recall(pool, memory, commands))) return undefined;
+      if (!(await recall(pool, memory, commands, repeaters))) return undefined;
       decided = decide(memory, commands, stamp());
     }
-    if (!isSound(decided)) return undefined;
+    if (!isSound(decided)) {
+      // Refused, or done before.
+      if (decided.draft.changed.movements.length === 0) await noteRepeats(commands);
+      return undefined;
+    }
     const parameters = parametersOf(decided);
+    const failuresBefore = failures;
     decided.stage();
     try {
       await line.send((tx) => writePayments(tx, parameters));
     } catch (error) {
-      memory.clear();
+      // Else it was decided on a batch that has failed since: forgotten with that, and no contention.
+      const isFirst = failures === failuresBefore;
+      if (isFirst) memory.clear();
+      failures += 1;
       if (!isStale(error)) throw error;
-      if (isContended(error)) restUntil = performance.now() + REST_MS;
+      onRoad("stale");
+      const isRepeated = await noteRepeats(commands);
+      if (isFirst && !isRepeated) restUntil = performance.now() + REST_MS;
       return undefined;
     }
+    onRoad("memory");
     return { answers: decided.answers, happenings: decided.draft.changed.happenings };
+  }
+
+  return {
+    commit,
+    async underLock(work) {
+      await gate.enter("lock");
+      try {
+        const { written, ...committed } = await work();
+        onRoad("lock");
+        memory.put(written.accounts, written.transactions.filter(isPlain));
+        memory.forget(written.transactions.filter((row) => !isPlain(row)).map(({ id }) => id));
+        return committed;
+      } finally {
+        gate.leave();
+      }
+    },
+    looksRepeated(commands) {
+      if (repeaters.isEmpty || !commands.every(isPayment)) return false;
+      return commands.flatMap(partsOf).some((part) => {
+        if ("id" in part && memory.knowsTransaction(part.id)) return false;
+        return repeaters.has(tellerOf(part));
+      });
+    },
   };
+}
+
+/** Commits payments from memory, and keeps memory in step with what is committed otherwise. */
+export interface MemoryCommit {
+  /** Undefined, and nothing was done, when the commands are to be decided under lock. */
+  commit(commands: readonly Command[]): Promise<Commit | undefined>;
+  /** Runs what decides under lock while nothing is decided from memory, and remembers what that wrote. */
+  underLock(work: () => Promise<LockedCommit>): Promise<Commit>;
+  /** Whether these are payments that somebody may repeat who lately did, and that memory does not know. */
+  looksRepeated(commands: readonly Command[]): boolean;
 }
 
 function isPayment(command: Command): boolean {
@@ -78,16 +136,16 @@ function isStale(error: unknown): boolean {
   return ["40001", "40P01"].includes(state) || violated(error) !== undefined;
 }
 
-/** Whether others work on the same rows, which they will go on to do; an id told again is no sign. */
-function isContended(error: unknown): boolean {
-  return violated(error) === undefined;
-}
-
 /**
  * Reads what commands are about and memory lacks. Answers with whether all of it can be remembered: what was
  * delivered, disputed or ended cannot, and is decided under lock.
  */
-async function recall(pool: Pool, memory: Memory, commands: readonly Command[]): Promise<boolean> {
+async function recall(
+  pool: Pool,
+  memory: Memory,
+  commands: readonly Command[],
+  repeaters: Repeaters,
+): Promise<boolean> {
   const { transactions, recorded, accounts } = subjectsOf(commands);
   const unknown = new Set(transactions.filter((id) => !memory.knowsTransaction(id)));
   const found = await findTransactions(pool, [...unknown], "without disputes");
@@ -95,8 +153,13 @@ async function recall(pool: Pool, memory: Memory, commands: readonly Command[]):
   const missing = [...accounts, ...parties].filter((name) => !memory.knows(name));
   const names = new Map(missing.map((name) => [accountKey(name), name]));
   memory.learn(await findStamped(pool, [...names.values()]), found.filter(isPlain));
+  const ended = new Set(found.filter(({ state }) => ENDED.has(state)).map(({ id }) => id));
+  const repeats = commands.flatMap(partsOf).filter((part) => "id" in part && ended.has(part.id));
+  repeaters.note(repeats.map(tellerOf));
   return found.every((each) => isPlain(each) && each.state === "PENDING");
 }
+
+const ENDED: ReadonlySet<TransactionState> = new Set(["SETTLED", "CANCELLED"]);
 
 /** Whether a transaction is a payment that nobody has delivered for or disputed. */
 function isPlain({ state, delivered, dispute, endRule, owed }: Transaction): boolean {
@@ -160,51 +223,4 @@ function isSound(decided: Decided): decided is Decided & { readonly answers: rea
   if (answers === undefined || looked.unknown.length > 0 || movements.length === 0) return false;
   if (happenings.some((happening) => eventOf(happening, now) !== undefined)) return false;
   return [...transactions.values()].every(isPlain);
-}
-
-/** Sends statements one behind the other over one connection, for as long as there are any. */
-function createLine(pool: Pool) {
-  let lent: Lent | undefined;
-  return {
-    async send<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-      lent ??= { client: connect(pool), users: 0, broken: undefined };
-      const mine = lent;
-      mine.users += 1;
-      try {
-        return await work(await mine.client);
-      } catch (error) {
-        if (isOutage(error)) mine.broken = error as Error;
-        throw error;
-      } finally {
-        mine.users -= 1;
-        if (mine === lent && (mine.users === 0 || mine.broken !== undefined)) lent = undefined;
-        if (mine.users === 0) await giveBack(mine);
-      }
-    },
-  };
-}
-
-interface Lent {
-  readonly client: Promise<PoolClient>;
-  users: number;
-  broken: Error | undefined;
-}
-
-async function connect(pool: Pool): Promise<PoolClient> {
-  const client = await pool.connect();
-  // A connection that is lost emits this too, beside failing its statements.
-  client.on("error", ignore);
-  return client;
-}
-
-function ignore(): void {}
-
-async function giveBack({ client, broken }: Lent): Promise<void> {
-  try {
-    const lent = await client;
-    lent.off("error", ignore);
-    lent.release(broken);
-  } catch {
-    // There was no connection: whoever asked for it was told.
-  }
 }

@@ -63,6 +63,8 @@ export interface Memory {
   knowsTransaction(id: string): boolean;
   /** Takes in what was read and is not known yet. */
   learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
+  /** Takes in what was written otherwise, in the place of what was known. */
+  put(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
   /** Drops transactions that are changed elsewhere. */
   forget(transactionIds: readonly string[]): void;
   clear(): void;
@@ -110,6 +112,14 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
       for (const transaction of pending) {
         if (!transactions.has(transaction.id)) keepTransaction(transaction);
       }
+    },
+    put(written, changed) {
+      for (const stamped of written) {
+        const known = byId.get(stamped.account.id);
+        if (known === undefined) learnAccount(stamped);
+        else Object.assign(known, stamped);
+      }
+      for (const transaction of changed) keepTransaction(transaction);
     },
     forget(transactionIds) {
       for (const id of transactionIds) transactions.delete(id);

@@ -1,0 +1,76 @@
+import type { Tx } from "@bourse/postgres";
+import { accountKey } from "../account.ts";
+import { type Answer, draftOn, MissingRow, openDraft, type Stamp, transferKey } from "../books.ts";
+import { type Command, play, subjectsOf } from "../command.ts";
+import { DebtsUnread } from "../debt.ts";
+import { partsOf } from "../repeaters.ts";
+import { findStamped } from "./accounts.ts";
+import { findBurnt } from "./burnt.ts";
+import { findTransactions } from "./transactions.ts";
+import { findTransfers } from "./transfers.ts";
+
+/** Those of these commands whose own id was used before, whatever came of it. */
+export async function findRepeats(
+  tx: Tx,
+  commands: readonly Command[],
+): Promise<readonly Command[]> {
+  const parts = commands.flatMap(partsOf);
+  const { recorded, transfers } = subjectsOf(parts);
+  const ids = recorded.map(({ id }) => id);
+  const used = new Set<string>();
+  for (const { id } of await findTransactions(tx, ids, "without disputes")) used.add(id);
+  for (const { id } of await findBurnt(tx, ids)) used.add(id);
+  for (const { kind, id } of await findTransfers(tx, transfers)) used.add(transferKey(kind, id));
+  return parts.filter((part) => {
+    if (part.kind === "record") return used.has(part.terms.id);
+    return part.kind === "transfer" && used.has(transferKey(part.transfer, part.id));
+  });
+}
+
+/**
+ * Answers payments that are decided without changing anything, as those are that were done before. Nothing
+ * is locked: what they are answered was so at the instant of the snapshot that `tx` reads. The others have
+ * undefined in their place.
+ */
+export async function answerUnchanging(
+  tx: Tx,
+  parcels: readonly (readonly Command[])[],
+  stamp: Stamp,
+): Promise<readonly (readonly Answer[] | undefined)[]> {
+  const { transactions, recorded, transfers, accounts } = subjectsOf(parcels.flat());
+  const ids = recorded.map(({ id }) => id);
+  const names = new Map(accounts.map((name) => [accountKey(name), name]));
+  const books = openDraft({
+    accounts: (await findStamped(tx, [...names.values()])).map(({ account }) => account),
+    transactions: await findTransactions(
+      tx,
+      [...new Set([...transactions, ...ids])],
+      "with disputes",
+    ),
+    burnt: await findBurnt(tx, ids),
+    transfers: await findTransfers(tx, transfers),
+  });
+  return parcels.map((commands) => {
+    const draft = draftOn(books);
+    try {
+      const answers = play(draft, commands, stamp);
+      return isUntouched(draft.changed) ? answers : undefined;
+    } catch (error) {
+      // What is decided on more than was read here is no repetition.
+      if (error instanceof MissingRow || error instanceof DebtsUnread) return undefined;
+      throw error;
+    }
+  });
+}
+
+function isUntouched({
+  accounts,
+  transactions,
+  ...added
+}: ReturnType<typeof draftOn>["changed"]): boolean {
+  const { movements, burnt, transfers, happenings } = added;
+  const sizes = [accounts.size, transactions.size];
+  return [...sizes, ...[movements, burnt, transfers, happenings].map((rows) => rows.length)].every(
+    (size) => size === 0,
+  );
+}
