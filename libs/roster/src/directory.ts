@@ -1,16 +1,33 @@
 import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { fromBinary } from "@bufbuild/protobuf";
-import { LAPSED_SUFFIX, lapsed, lapseMs } from "./lease.ts";
+import { briefOf } from "./brief.ts";
+import { LAPSED_SUFFIX, lapsed } from "./lease.ts";
+import { apart } from "./wire.ts";
 
-/** An agent as it comes: its message in binary form, and what that says. */
-export interface Told {
-  readonly message: Uint8Array;
-  readonly agent: Agent;
+/** An agent as it comes: its message in binary form, a byte a character; decoded when it is looked at. */
+export class Told {
+  readonly message: string;
+  readonly brief;
+  #agent: Agent | undefined;
+
+  constructor(message: string) {
+    this.message = message;
+    this.brief = briefOf(message);
+  }
+
+  get agent(): Agent {
+    this.#agent ??= decode(this.message);
+    return this.#agent;
+  }
 }
+
+/** Under which capabilities an agent is found; false: nobody is. */
+export type Listed = false | ((agent: Agent) => readonly string[]);
 
 /** Where an agent is kept, and its message as it was kept before. */
 export interface Replaced {
   readonly slot: number;
+  readonly agentId: string;
   /** A byte per character; undefined for a newcomer. */
   readonly before: string | undefined;
 }
@@ -44,10 +61,7 @@ const RECENT_MAX = 500;
  * bytes; an agent is decoded when it is read. `listed` says under which capabilities an agent is found; who is found
  * under any is kept decoded. `now` decides, when an agent is read, whether its lease has lapsed.
  */
-export function createDirectory(
-  now: () => Date,
-  listed: (agent: Agent) => readonly string[] = capabilitiesOf,
-): Directory {
+export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf): Directory {
   const slots = new Map<string, number>();
   const messages: string[] = [];
   const lapses: number[] = [];
@@ -85,16 +99,20 @@ export function createDirectory(
     const entry = kept.get(slot);
     if (entry === undefined) return;
     kept.delete(slot);
-    for (const capability of listed(entry.agent)) {
+    for (const capability of capabilitiesIn(entry)) {
       const holders = index.get(capability);
       holders?.delete(slot);
       if (holders?.size === 0) index.delete(capability);
     }
   }
 
-  function list(slot: number, agent: Agent): void {
-    const capabilities = listed(agent);
-    if (capabilities.length > 0) kept.set(slot, { agent, lapsed: undefined });
+  function capabilitiesIn(read: { readonly agent: Agent }): readonly string[] {
+    return listed === false ? [] : listed(read.agent);
+  }
+
+  function list(slot: number, told: Told): void {
+    const capabilities = capabilitiesIn(told);
+    if (capabilities.length > 0) kept.set(slot, { agent: told.agent, lapsed: undefined });
     for (const capability of capabilities) {
       const holders = index.get(capability);
       if (holders === undefined) index.set(capability, new Set([slot]));
@@ -118,16 +136,18 @@ export function createDirectory(
       return (lapses[slot] ?? Infinity) > now().getTime() ? message : message + LAPSED_SUFFIX;
     },
     withCapability: (capability) => currentOf(index.get(normal(capability)) ?? []),
-    put({ message, agent }) {
-      const known = slots.get(agent.agentId);
+    put(told) {
+      const { lapseMs } = told.brief;
+      const known = slots.get(told.brief.agentId);
+      const agentId = known === undefined ? apart(told.brief.agentId) : told.brief.agentId;
       const slot = known ?? free.pop() ?? messages.length;
       const before = known === undefined ? undefined : messages[known];
-      if (known === undefined) slots.set(agent.agentId, slot);
+      if (known === undefined) slots.set(agentId, slot);
       else forget(known);
-      messages[slot] = textOf(message);
-      lapses[slot] = lapseMs(agent);
-      list(slot, agent);
-      return { slot, before };
+      messages[slot] = told.message;
+      lapses[slot] = lapseMs;
+      list(slot, told);
+      return { slot, agentId, before };
     },
     drop(agentId) {
       const slot = slots.get(agentId);
@@ -137,7 +157,7 @@ export function createDirectory(
       slots.delete(agentId);
       messages[slot] = "";
       free.push(slot);
-      return { slot, before };
+      return { slot, agentId, before };
     },
   };
 }
@@ -145,10 +165,6 @@ export function createDirectory(
 /** Reads a message that is kept as a text. */
 export function decode(message: string): Agent {
   return fromBinary(AgentSchema, Buffer.from(message, "latin1"));
-}
-
-function textOf({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }
 
 function capabilitiesOf(agent: Agent): readonly string[] {

@@ -1,6 +1,5 @@
-import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { fromBinary } from "@bufbuild/protobuf";
-import { type Directory, decode } from "./directory.ts";
+import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { type Directory, decode, Told } from "./directory.ts";
 import type { Follower } from "./follow.ts";
 import type { Watched } from "./watched.ts";
 
@@ -10,6 +9,10 @@ export type AgentChange =
       readonly kind: "changed";
       /** Its slot, as long as it is registered. */
       readonly slot: number;
+      readonly agentId: string;
+      /** Its message in binary form; a byte per character. */
+      readonly message: string;
+      /** What that says, decoded when it is looked at. */
       readonly agent: Agent;
       /** As it was known before, decoded when it is looked at; absent for a newcomer. */
       readonly before?: Agent;
@@ -75,28 +78,31 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
     });
   }
 
-  function put(message: Uint8Array, agent: Agent): void {
-    const { slot, before } = directory.put({ message, agent });
-    if (before === undefined) tell({ kind: "changed", slot, agent });
-    else {
-      tell({
-        kind: "changed",
-        slot,
-        agent,
-        get before() {
-          return decode(before);
-        },
-      });
-    }
+  function put(told: Told): void {
+    const { slot, agentId, before } = directory.put(told);
+    if (listeners.size === 0) return;
+    const { message } = told;
+    const change = {
+      kind: "changed" as const,
+      slot,
+      agentId,
+      message,
+      get agent() {
+        return told.agent;
+      },
+    };
+    if (before === undefined) tell(change);
+    else tell(Object.defineProperty(change, "before", { get: () => decode(before) }));
   }
 
   function hear({ event }: Watched): void {
     state.lastHeardMs = now().getTime();
     if (event.case === "agent") {
-      const agent = fromBinary(AgentSchema, event.value);
-      unheard?.delete(agent.agentId);
-      if (agent.unregisterTime === undefined) put(event.value, agent);
-      else drop(agent.agentId);
+      const told = new Told(textOf(event.value));
+      const { agentId, isGone } = told.brief;
+      unheard?.delete(agentId);
+      if (isGone) drop(agentId);
+      else put(told);
     } else if (event.case === "synced") {
       for (const agentId of unheard ?? []) drop(agentId);
       unheard = undefined;
@@ -126,4 +132,8 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
       return () => void listeners.delete(listener);
     },
   };
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }

@@ -1,6 +1,6 @@
 import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type { Transport } from "@connectrpc/connect";
-import { createDirectory } from "./directory.ts";
+import { createDirectory, type Listed } from "./directory.ts";
 import { follow } from "./follow.ts";
 import { type AgentChange, createReplica } from "./replica.ts";
 import { watch } from "./watched.ts";
@@ -15,8 +15,9 @@ export interface RosterOptions {
   /**
    * Under which capabilities `withCapability` finds an agent; default: those that it has. Whoever is found under any is
    * kept decoded, for 3 to 5 KB each, so list no more than you go through. It must answer the same for the same agent.
+   * With `false` nobody is found, and no agent is decoded as it comes.
    */
-  readonly listed?: (agent: Agent) => readonly string[];
+  readonly listed?: Listed;
   readonly onChange?: (change: AgentChange) => void;
   /** Is told why a stream was lost and what a listener threw; the roster goes on by itself. */
   readonly onError?: (error: unknown) => void;

@@ -6,7 +6,7 @@ import {
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createDirectory } from "../src/directory.ts";
+import { createDirectory, Told } from "../src/directory.ts";
 import { anAgent } from "./support/agent.ts";
 
 const ids = fc.constantFrom("ada", "bob", "cyd");
@@ -17,7 +17,7 @@ const step = fc.oneof(
 );
 
 function told(agent: Agent) {
-  return { agent, message: toBinary(AgentSchema, agent) };
+  return new Told(Buffer.from(toBinary(AgentSchema, agent)).toString("latin1"));
 }
 
 describe("a directory", () => {

@@ -8,17 +8,13 @@ import {
   type SlotRequest,
   type SlowStart as SlowStartMessage,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { type Agent, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import {
-  type Breaker,
-  BreakerState as RegistryBreakerState,
-} from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
+import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Strategy } from "./choice.ts";
 import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
-import { type Listing, NO_BREAKERS, type Price, type State } from "./listing.ts";
+import type { Price, State } from "./listing.ts";
 import type { Order } from "./order.ts";
 import type { Selection } from "./selection.ts";
 import type { SlowStart } from "./slow-start.ts";
@@ -62,8 +58,8 @@ export function strategyOf(strategy: SelectionStrategy): Strategy {
 }
 
 /** A state; one that this release does not know takes no work. */
-function stateOf(state: AvailabilityState | undefined): State {
-  return STATES[state ?? AvailabilityState.OFFLINE] ?? "OFFLINE";
+export function stateOf(state: number): State {
+  return STATES[state] ?? "OFFLINE";
 }
 
 /** Reads what a selection asks for; ONLINE agents unless its filter names states. */
@@ -116,58 +112,9 @@ export function filterOf(
   };
 }
 
-/** What discovery looks at in an agent of the registry. */
-export function listingOf(agent: Agent): Listing {
-  const { profile, availability, reputation } = agent;
-  const price = profile?.pricing?.costPerTask;
-  const p95 = profile?.sla?.p95Latency;
-  const reported = availability?.inFlightTime ?? availability?.updateTime;
-  const leaseEnd = availability?.leaseExpireTime;
-  return {
-    agentId: agent.agentId,
-    capabilities: profile?.capabilities ?? [],
-    price: price === undefined ? undefined : priceOf(price),
-    state: stateOf(availability?.state),
-    leaseEndMs: leaseEnd === undefined ? Infinity : timestampMs(leaseEnd),
-    inFlight: availability?.inFlight ?? 0,
-    reportedMs: reported === undefined ? -Infinity : timestampMs(reported),
-    capacityPerHour: profile?.capacityPerHour ?? DEFAULT_CAPACITY_PER_HOUR,
-    p95LatencyMs: p95 === undefined ? undefined : durationMs(p95),
-    scorePpm: ppm(reputation?.score ?? 0),
-    reliabilityPpm: new Map(
-      reputation?.reliabilities.map(({ capability, lowerBound }) => [capability, ppm(lowerBound)]),
-    ),
-    labels: profile?.metadata ?? {},
-    breakers: agent.breakers.length === 0 ? NO_BREAKERS : breakersOf(agent.breakers),
-    createdMs: agent.createTime === undefined ? -Infinity : timestampMs(agent.createTime),
-    words: wordsOf(textsOf(profile)),
-    endpointScheme: schemeOf(profile?.endpoint?.uri ?? ""),
-  };
-}
-
-function breakersOf(breakers: readonly Breaker[]): Listing["breakers"] {
-  return new Map(
-    breakers.map(({ capability, state }) => {
-      return [capability, state === RegistryBreakerState.HALF_OPEN ? "HALF_OPEN" : "OPEN"];
-    }),
-  );
-}
-
-const DEFAULT_CAPACITY_PER_HOUR = 30;
-
 /** How long a place is asked for, in milliseconds; a valid request says so. */
 export function timeoutMsOf({ timeout }: SlotRequest): number {
   return timeout === undefined ? 0 : durationMs(timeout);
-}
-
-function schemeOf(uri: string): string | undefined {
-  return /^([a-z][a-z0-9.+-]*):/i.exec(uri)?.[1]?.toLowerCase();
-}
-
-/** What an agent is found by; of long texts only the beginning may count, so what matters most comes first. */
-function textsOf(profile: Agent["profile"]): readonly string[] {
-  if (profile === undefined) return [];
-  return [profile.displayName, ...profile.capabilities, profile.description];
 }
 
 /** What is looked at in an agent, but who it is. */

@@ -43,6 +43,10 @@ export type BreakerState = "OPEN" | "HALF_OPEN";
 /** The breakers of nearly all agents. */
 export const NO_BREAKERS: ReadonlyMap<string, BreakerState> = new Map();
 
+/** Of an agent that has none, as many have. */
+export const NO_RECORDS: ReadonlyMap<string, number> = new Map();
+export const NO_LABELS: Readonly<Record<string, string>> = {};
+
 /** The states, the most available first. */
 export const STATES = ["ONLINE", "BUSY", "MAINTENANCE", "OFFLINE"] as const;
 

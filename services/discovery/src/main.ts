@@ -30,15 +30,15 @@ await runWorkers(config.BOURSE_WORKERS, {
       createRoster({
         channel,
         now,
-        listed: () => [],
+        listed: false,
         onError: (error) => tell("roster_lost", { agents: roster.size, reason: String(error) }),
       }),
     );
     const market = marketOf(roster, { now });
-    // Else what comes due while nobody asks would all fall on the next one who does.
-    defer(setInterval(() => market.advance(now().getTime()), ADVANCE_MS));
     await Promise.race([roster.ready, once(signal, "abort")]);
     signal.throwIfAborted();
+    // Else what comes due while nobody asks would all fall on the next one who does.
+    defer(setInterval(() => market.advance(now().getTime()), ADVANCE_MS));
     tell("roster_ready", { agents: roster.size, ms: now().getTime() - startedMs });
 
     const impl = discoveryService({

@@ -59,8 +59,8 @@ export function poolOf(market: Market, pooling: Pooling): Pool {
   };
 }
 
-function slotsOf({ agents }: Market, ids: ReadonlySet<string>): Slot[] {
-  return Array.from(ids, (id) => agents.slotOf(id)).filter((slot) => slot !== undefined);
+function slotsOf(market: Market, ids: ReadonlySet<string>): Slot[] {
+  return Array.from(ids, (id) => market.slotOf(id)).filter((slot) => slot !== undefined);
 }
 
 const ANY = ["BUSY", "MAINTENANCE", "OFFLINE", "ONLINE"] as const;

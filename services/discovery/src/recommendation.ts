@@ -51,7 +51,7 @@ export async function recommend<T>(
     view = market.renew(view);
     // Others may have gone or changed while the turn was taken.
     for (const id of ids) {
-      const slot = market.agents.slotOf(id);
+      const slot = market.slotOf(id);
       if (slot !== undefined && view.has(slot)) named.set(id, read(slot));
     }
     equals = equalsAfter(market, view, equals);

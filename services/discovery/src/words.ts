@@ -30,13 +30,19 @@ function addAny(text: string, words: number[]): void {
 }
 
 function addPlain(text: string, words: number[]): void {
-  const lower = text.toLowerCase();
-  let start = 0;
-  for (let at = 0; at <= lower.length; at += 1) {
-    if (isLetterOrDigit(lower.charCodeAt(at))) continue;
+  let hash = HASH_FIRST;
+  let length = 0;
+  for (let at = 0; at <= text.length; at += 1) {
+    const code = lowered(text.charCodeAt(at));
+    if (isLetterOrDigit(code)) {
+      length += 1;
+      if (length <= WORD_LENGTH_MAX) hash = hashed(hash, code);
+      continue;
+    }
     if (words.length === WORDS_MAX) return;
-    if (at > start) add(hashOf(lower.slice(start, Math.min(at, start + WORD_LENGTH_MAX))), words);
-    start = at + 1;
+    if (length > 0) add(mixed(hash), words);
+    hash = HASH_FIRST;
+    length = 0;
   }
 }
 
@@ -49,17 +55,29 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-/** Of ASCII, in lower case; behind the end of a text is neither. */
+/** Of ASCII; behind the end of a text it is NaN. */
+function lowered(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code;
+}
+
 function isLetterOrDigit(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 48 && code <= 57);
 }
 
 /** FNV-1a over UTF-16 code units, as a signed number of 32 bits, mixed so that similar words lie far apart. */
 function hashOf(word: string): number {
-  let hash = 0x81_1c_9d_c5;
-  for (let index = 0; index < word.length; index += 1) {
-    hash = Math.imul(hash ^ word.charCodeAt(index), 0x01_00_01_93);
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85_eb_ca_6b);
-  return hash ^ (hash >>> 13);
+  let hash = HASH_FIRST;
+  for (let index = 0; index < word.length; index += 1) hash = hashed(hash, word.charCodeAt(index));
+  return mixed(hash);
+}
+
+const HASH_FIRST = 0x81_1c_9d_c5;
+
+function hashed(hash: number, code: number): number {
+  return Math.imul(hash ^ code, 0x01_00_01_93);
+}
+
+function mixed(hash: number): number {
+  const spread = Math.imul(hash ^ (hash >>> 16), 0x85_eb_ca_6b);
+  return spread ^ (spread >>> 13);
 }

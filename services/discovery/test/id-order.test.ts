@@ -5,12 +5,18 @@ import { IdOrder } from "../src/market/id-order.ts";
 function orderOf(ids: readonly string[]): IdOrder {
   const order = new IdOrder();
   order.grow(ids.length);
-  for (const [slot, id] of ids.entries()) order.insert(slot, id);
+  order.ids.push(...ids);
+  for (const slot of ids.keys()) order.insert(slot);
   return order;
 }
 
 function idsOf(order: IdOrder): string[] {
   return Array.from(order.all.walk(), (slot) => order.idOf(slot));
+}
+
+function isAscending(order: IdOrder): boolean {
+  const labels = Array.from(order.all.walk(), (slot) => order.labels[slot] as number);
+  return labels.every((label, rank) => rank === 0 || label > (labels[rank - 1] as number));
 }
 
 const shortId = fc.string({
@@ -34,6 +40,22 @@ describe("the order of ids", () => {
     );
   });
 
+  test("is that of the texts when many come at once, and what was sorted by labels stays sorted", () => {
+    fc.assert(
+      fc.property(someIds, someIds, (ids, more) => {
+        const order = orderOf(ids);
+        const newcomers = more.filter((id) => !ids.includes(id));
+        order.grow(ids.length + newcomers.length);
+        order.ids.push(...newcomers);
+
+        order.insertAll(newcomers.map((_, index) => ids.length + index));
+
+        expect(idsOf(order)).toEqual([...ids, ...newcomers].sort());
+        expect(isAscending(order)).toBe(true);
+      }),
+    );
+  });
+
   test.each([
     { rule: "in order", place: (index: number) => `m${10_000 + index}` },
     { rule: "in reverse", place: (index: number) => `m${90_000 - index}` },
@@ -45,9 +67,6 @@ describe("the order of ids", () => {
     const order = orderOf(ids);
 
     expect(idsOf(order)).toEqual([...ids].sort());
-    const labels = Array.from(order.all.walk(), (slot) => order.labels[slot] as number);
-    expect(labels.every((label, rank) => rank === 0 || label > (labels[rank - 1] as number))).toBe(
-      true,
-    );
+    expect(isAscending(order)).toBe(true);
   });
 });

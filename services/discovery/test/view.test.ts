@@ -65,7 +65,7 @@ function live(
     else {
       const agentId = [...present.keys()][step.index % present.size];
       if (agentId === undefined) continue;
-      if (step.kind === "pick") desk.market.picked(desk.market.agents.slotOf(agentId) as Slot);
+      if (step.kind === "pick") desk.market.picked(desk.market.slotOf(agentId) as Slot);
       else {
         desk.remove(agentId);
         present.delete(agentId);
@@ -89,7 +89,7 @@ describe("a view that is kept", () => {
     fc.assert(
       fc.property(someFilters, someSteps, fc.nat(3), someSteps, (some, begin, depth, steps) => {
         const filters = [aFilter(), ...some];
-        const kept = openMarket("kept");
+        const kept = openMarket("kept", { manyMin: 3 });
         const fresh = openMarket("sifted");
         const present = live(kept, begin);
         live(fresh, begin);
@@ -155,7 +155,7 @@ describe("a view that is kept", () => {
           expect(view.rankAfter(id)).toBe(ids.filter((other) => other <= id).length);
         }
         for (const { agentId } of listings) {
-          const slot = desk.market.agents.slotOf(agentId) as Slot;
+          const slot = desk.market.slotOf(agentId) as Slot;
           const rank = ids.indexOf(agentId);
           expect(view.rankOf(slot)).toBe(rank === -1 ? undefined : rank);
           expect(view.has(slot)).toBe(rank !== -1);
@@ -174,7 +174,7 @@ describe("a view that is kept", () => {
         const all = desk.market.view(filter);
         const excluded = listings.filter((_, index) => index % 6 <= some);
         const gone = new Set(excluded.map(({ agentId }) => agentId));
-        const slots = [...gone].map((id) => desk.market.agents.slotOf(id) as Slot);
+        const slots = [...gone].map((id) => desk.market.slotOf(id) as Slot);
 
         const view = without(all, slots);
 

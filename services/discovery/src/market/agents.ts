@@ -21,8 +21,8 @@ export const ASPECT = {
   ALL: 2_047,
 } as const;
 
-/** What names of an agent stand in. */
-const NAMED = ASPECT.ABILITY | ASPECT.PRICE | ASPECT.LABELS | ASPECT.BREAKERS;
+/** What names of an agent stand in, beside its currency. */
+const NAMED = ASPECT.ABILITY | ASPECT.LABELS;
 
 /** A change of an agent that is not written yet. */
 export interface Change {
@@ -96,7 +96,7 @@ export class Agents {
     return this.order.idOf(slot);
   }
 
-  /** The slot of a registered agent. */
+  /** The slot of an agent that has its place among the ids. */
   slotOf(agentId: string): Slot | undefined {
     const { all } = this.order;
     const rank = all.lowerBound((slot) => this.idOf(slot) < agentId);
@@ -127,7 +127,10 @@ export class Agents {
     return numbers;
   }
 
-  /** What an agent, whose state is `state` now, changes for those who look at it; nothing is written until `put`. */
+  /**
+   * What an agent, whose state is `state` now, changes for those who look at it; nothing is written until `put`. A
+   * newcomer has no place among the ids until `order` is told of it.
+   */
   prepare(slot: Slot, listing: Listing, state: number): Change {
     if (slot >= this.#room) this.#grow(slot + 1);
     const isNew = !this.has(slot);
@@ -137,9 +140,9 @@ export class Agents {
       aspects,
       put: () => {
         // Most changes change no name.
-        const isNamed = (aspects & NAMED) !== 0 || known === undefined;
-        const entry = isNamed ? this.#entryOf(listing, state, true) : known;
-        if (isNew) this.order.insert(slot, listing.agentId);
+        const isNamed = (aspects & NAMED) !== 0 || known?.currency !== this.currency[slot];
+        const entry = isNamed || known === undefined ? this.#entryOf(listing, state, true) : known;
+        if (isNew) this.order.ids[slot] = listing.agentId;
         else if (isNamed) this.#release(slot);
         this.#put(slot, listing, entry);
       },

@@ -12,6 +12,7 @@ interface Holding {
 export class Holdings {
   readonly #agents: Agents;
   readonly #byCapability = new Map<number, Holding>();
+  readonly #byId = (a: Slot, b: Slot): number => this.#label(a) - this.#label(b);
 
   constructor(agents: Agents) {
     this.#agents = agents;
@@ -36,12 +37,30 @@ export class Holdings {
     for (const capability of this.#agents.capabilitiesOf(slot)) {
       let holding = this.#byCapability.get(capability);
       if (holding === undefined) {
-        const byId = (a: Slot, b: Slot) => this.#label(a) - this.#label(b);
-        holding = { set: new OrderedSet(byId), online: 0 };
+        holding = { set: new OrderedSet(this.#byId), online: 0 };
         this.#byCapability.set(capability, holding);
       }
       holding.set.insert(slot);
       holding.online += online;
+    }
+  }
+
+  /** Finds out anew who has what. */
+  renew(): void {
+    const { capabilities, order, state } = this.#agents;
+    const held: Slot[][] = Array.from({ length: capabilities.end }, () => []);
+    const online = new Int32Array(capabilities.end);
+    for (const slot of order.all.walk()) {
+      for (const capability of this.#agents.capabilitiesOf(slot)) {
+        (held[capability] as Slot[]).push(slot);
+        if (state[slot] === STATE_RANK.ONLINE) online[capability] = (online[capability] ?? 0) + 1;
+      }
+    }
+    this.#byCapability.clear();
+    for (const [capability, slots] of held.entries()) {
+      if (slots.length === 0) continue;
+      const set = OrderedSet.of(Int32Array.from(slots), this.#byId);
+      this.#byCapability.set(capability, { set, online: online[capability] ?? 0 });
     }
   }
 

@@ -15,6 +15,8 @@ export interface MarketOptions {
   /** How long a pick counts. */
   readonly recentMs?: number;
   readonly limits?: ViewLimits;
+  /** From how many changes at one moment on views may be made anew instead; default: 1,000. */
+  readonly manyMin?: number;
 }
 
 const RECENT_MS = 60_000;
@@ -32,17 +34,27 @@ export class Market {
   readonly #leases = new Leases();
   readonly #picks: Picks;
   readonly #now: () => Date;
+  readonly #manyMin: number;
+  /** Agents that are written and that nobody sees yet: see `#settle`. */
+  #newcomers: Slot[] = [];
   /** The latest end of a lease that was taken for past. */
   #lapsedMs = -Infinity;
 
-  constructor({ now, recentMs = RECENT_MS, limits }: MarketOptions) {
+  constructor({ now, recentMs = RECENT_MS, limits, manyMin = MANY_MIN }: MarketOptions) {
     this.#now = now;
+    this.#manyMin = manyMin;
     this.#picks = new Picks(recentMs);
     this.views = new Views(this.agents, this.#holdings, limits);
   }
 
   get size(): number {
-    return this.agents.size;
+    return this.agents.size + this.#newcomers.length;
+  }
+
+  /** The slot of a registered agent. */
+  slotOf(agentId: string): Slot | undefined {
+    this.#settle();
+    return this.agents.slotOf(agentId);
   }
 
   /** Enters an agent under a slot that no other has, or replaces what is known of it. */
@@ -52,11 +64,11 @@ export class Market {
     if (lapses) this.#lapsedMs = Math.max(this.#lapsedMs, listing.leaseEndMs);
     const state = lapses ? STATE_RANK.OFFLINE : STATE_RANK[listing.state];
     const isNew = !this.agents.has(slot);
+    if (!isNew) this.#settle();
     const { aspects, put } = this.agents.prepare(slot, listing, state);
     if (isNew) {
       put();
-      this.#holdings.enter(slot);
-      this.views.enter(slot);
+      this.#newcomers.push(slot);
     } else this.#change(slot, aspects, () => this.#putAgain(slot, put));
     if (listing.leaseEndMs < Infinity && !lapses) this.#leases.set(slot, listing.leaseEndMs);
   }
@@ -64,6 +76,7 @@ export class Market {
   /** Takes an agent out. */
   remove(slot: Slot): void {
     if (!this.agents.has(slot)) return;
+    this.#settle();
     this.views.leave(slot);
     this.#holdings.leave(slot);
     this.agents.remove(slot);
@@ -74,6 +87,7 @@ export class Market {
 
   /** Who passes a filter now. */
   view(filter: Filter): WholeView {
+    this.#settle();
     const nowMs = this.#now().getTime();
     this.advance(nowMs);
     return this.views.of(filter, nowMs);
@@ -81,6 +95,7 @@ export class Market {
 
   /** A view as it is now, which was asked for before an `await`. */
   renew(view: WholeView): WholeView {
+    this.#settle();
     this.advance(this.#now().getTime());
     return this.views.renew(view);
   }
@@ -94,7 +109,7 @@ export class Market {
     let able = view.size;
     for (const count of faults.values()) able += count;
     for (const agentId of excluded) {
-      const slot = this.agents.slotOf(agentId);
+      const slot = this.slotOf(agentId);
       if (slot === undefined || !view.ability.has(slot)) continue;
       const fault = view.faultOf(slot);
       if (fault !== undefined) faults.set(fault, (faults.get(fault) ?? 0) - 1);
@@ -109,6 +124,7 @@ export class Market {
 
   /** Each capability that somebody has, with how many do and how many of them are ONLINE. */
   capabilities(): Iterable<{ capability: string; agents: number; online: number }> {
+    this.#settle();
     this.advance(this.#now().getTime());
     return this.#holdings.counts();
   }
@@ -125,7 +141,8 @@ export class Market {
   advance(nowMs: number): void {
     if (nowMs < this.#lapsedMs) this.#restore(nowMs);
     const due = this.#leases.due(nowMs, (slot) => this.#endOf(slot));
-    if (due.length > MANY_MIN && due.length > this.size * MANY_SHARE) this.views.clear();
+    if (due.length > 0) this.#settle();
+    if (this.#isMany(due.length)) this.views.clear();
     for (const slot of due) {
       this.#lapsedMs = Math.max(this.#lapsedMs, this.#endOf(slot));
       this.#setState(slot, STATE_RANK.OFFLINE);
@@ -136,6 +153,29 @@ export class Market {
       const isSince = pick.atMs > (this.agents.reportedMs[pick.slot] as number) ? -1 : 0;
       this.#countPick(pick.slot, -1, isSince);
     }
+  }
+
+  /** Gives newcomers their places once somebody looks: all that came together, as those of a snapshot do, at once. */
+  #settle(): void {
+    const newcomers = this.#newcomers;
+    if (newcomers.length === 0) return;
+    this.#newcomers = [];
+    const { order } = this.agents;
+    if (this.#isMany(newcomers.length)) {
+      order.insertAll(newcomers);
+      this.#holdings.renew();
+      this.views.clear();
+      return;
+    }
+    for (const slot of newcomers) {
+      order.insert(slot);
+      this.#holdings.enter(slot);
+      this.views.enter(slot);
+    }
+  }
+
+  #isMany(count: number): boolean {
+    return count > this.#manyMin && count > this.agents.size * MANY_SHARE;
   }
 
   #change(slot: Slot, aspects: number, write: () => void): void {
@@ -173,6 +213,7 @@ export class Market {
 
   /** The clock was set back: leases that had lapsed hold again. */
   #restore(nowMs: number): void {
+    this.#settle();
     this.#lapsedMs = -Infinity;
     for (const slot of this.agents.order.all.toArray()) {
       const endMs = this.#endOf(slot);

@@ -1,3 +1,5 @@
+import { apart } from "@bourse/roster/wire";
+
 /** Numbers for texts that occur often. A text has its number as long as somebody holds it; 0 is never given. */
 export class Names {
   readonly #numbers = new Map<string, number>();
@@ -38,8 +40,9 @@ export class Names {
     const number = known ?? this.#free.pop() ?? this.#texts.length;
     if (known === undefined) {
       this.#ranks = undefined;
-      this.#numbers.set(text, number);
-      this.#texts[number] = text;
+      const own = apart(text);
+      this.#numbers.set(own, number);
+      this.#texts[number] = own;
       this.#holds[number] = 0;
     }
     this.#holds[number] = (this.#holds[number] ?? 0) + 1;

@@ -138,6 +138,7 @@ export class Views {
 
   /** Drops all views: made anew they cost less than to be told of very many changes. */
   clear(): void {
+    this.#changes += 1;
     for (const view of this.#views.values()) this.#drop(view);
   }
 

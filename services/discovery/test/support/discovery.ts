@@ -27,7 +27,7 @@ export async function openDiscovery(
   facts: { rotation?: Rotation; now?: () => Date; random?: () => number } = {},
 ) {
   const now = facts.now ?? (() => NOON);
-  const roster = createRoster({ channel: registry.channel, now, listed: () => [] });
+  const roster = createRoster({ channel: registry.channel, now, listed: false });
   const market = marketOf(roster, { now });
   await roster.ready;
   const metrics = createMetrics({ service: "discovery" });
