@@ -12,6 +12,14 @@ export function textArray(texts: readonly string[]): string | readonly string[] 
 const NAMED = /(?<!\\)(?:\\\\)*\\[^"\\]/;
 
 /** An array of numbers, or of texts that need no quotes, as a parameter; undefined is null. */
-export function plainArray(values: readonly (number | bigint | undefined)[]): string {
+export function plainArray(values: readonly (number | bigint | string | undefined)[]): string {
   return `{${values.map((value) => value ?? "NULL").join(",")}}`;
+}
+
+/** A `bytea[]` as a parameter. */
+export function byteaArray(values: readonly Uint8Array[]): string {
+  const hex = values.map(({ buffer, byteOffset, length }) =>
+    Buffer.from(buffer, byteOffset, length).toString("hex"),
+  );
+  return `{${hex.map((digits) => `"\\\\x${digits}"`).join(",")}}`;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createWaitingLine } from "./waiting-line.ts";
 
 /** What tells that somebody has lost interest: an AbortSignal, or what is cheaper to make for each call. */
@@ -34,6 +35,11 @@ export interface GroupCommitOptions<C, A> {
    * order of submission, but may end in any: `commit` decides what order their effects have.
    */
   readonly lanes?: number;
+  /**
+   * Least milliseconds from the beginning of a lane's batch of several commands to that of its next batch; 0. Under
+   * load it makes batches larger and what they have in common rarer; who comes alone does not wait.
+   */
+  readonly paceMs?: number;
   /** What a command counts towards `batchMax` and `queueMax`: a whole number from 1, asked once; 1. */
   readonly weigh?: (command: C) => number;
   /** Makes the error for a command without room, from the weight that waits. */
@@ -54,7 +60,7 @@ interface Entry<C, A> {
 
 /** Starts with an empty queue; disposal lets what waits be committed first. */
 export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): GroupCommit<C, A> {
-  const { batchMax, queueMax, lanes = 1, onBatch, onFull } = options;
+  const { batchMax, queueMax, lanes = 1, paceMs = 0, onBatch, onFull } = options;
   const line = createWaitingLine<Entry<C, A>>();
   const working = new Set<Promise<void>>();
   let busy = 0;
@@ -73,6 +79,7 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
       // One turn of the event loop, so that calls which arrive together go together: also those of
       // callers who have just been answered.
       await new Promise(setImmediate);
+      const startMs = performance.now();
       const batch = take();
       if (batch.length === 0) break;
       const weight = weightOf(batch);
@@ -80,6 +87,8 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
       await run(batch, options);
       underway -= weight;
       tell(onBatch, weight);
+      const restMs = batch.length > 1 && !closed ? paceMs - (performance.now() - startMs) : 0;
+      if (restMs > 0) await delay(restMs);
     }
     // In the same breath as the last look, or whoever comes in between would wait for nobody.
     busy -= 1;

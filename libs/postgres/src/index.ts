@@ -1,5 +1,5 @@
 export type { Pool, PoolClient } from "pg";
-export { plainArray, textArray } from "./array.ts";
+export { byteaArray, plainArray, textArray } from "./array.ts";
 export { forgetRequestsOf } from "./forget-subject.ts";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
 export { isOutage, isUnstorable } from "./outage.ts";
@@ -14,7 +14,17 @@ export {
 export { ensurePartitions, keepPartitions, type PartitionOptions } from "./partitions.ts";
 export { createPool } from "./pool.ts";
 export { type OutboxDepth, type Relay, type RelayOptions, startRelay } from "./relay.ts";
-export { forgetRequests, type MutationRequest, once, RequestIdReused } from "./requests.ts";
+export {
+  forgetRequests,
+  type MutationRequest,
+  once,
+  type Remembered,
+  RequestIdReused,
+  recall,
+  remember,
+  repeatedAnswer,
+  requestKey,
+} from "./requests.ts";
 export { keepTidy } from "./tidy.ts";
 export { type TransactionOptions, type Tx, withTransaction } from "./transaction.ts";
 export { sqlState, violated } from "./violation.ts";

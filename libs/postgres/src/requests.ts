@@ -1,5 +1,6 @@
 import { Rejection } from "@bourse/rpc/rejection";
 import type { Pool } from "pg";
+import { byteaArray, textArray } from "./array.ts";
 import type { Tx } from "./transaction.ts";
 
 /** How a caller names one mutation, so that sending it twice does it once. */
@@ -22,9 +23,14 @@ export class RequestIdReused extends Rejection {
   }
 }
 
-interface RequestRow {
+/** What stands under a request id. */
+export interface Remembered {
   readonly method: string;
   readonly fingerprint: Uint8Array;
+  readonly answer: Uint8Array;
+}
+
+interface RequestRow extends Omit<Remembered, "answer"> {
   readonly answer: Uint8Array | null;
 }
 
@@ -69,15 +75,87 @@ async function storedAnswer(tx: Tx, request: MutationRequest): Promise<Uint8Arra
   );
   const [row] = rows;
   if (row === undefined) return undefined;
-  if (row.method !== request.method || Buffer.compare(row.fingerprint, request.fingerprint) !== 0) {
-    throw new RequestIdReused(request, row.method);
-  }
-  if (row.answer === null) {
+  const { answer } = row;
+  if (answer === null) {
     throw new Error(
       `request ${request.id} has no answer: once was called twice in one transaction`,
     );
   }
-  return new Uint8Array(row.answer);
+  return repeatedAnswer(request, { ...row, answer: new Uint8Array(answer) });
+}
+
+/**
+ * What a repetition is answered.
+ * @throws RequestIdReused when what stands under its id is another method or other content
+ */
+export function repeatedAnswer(request: MutationRequest, first: Remembered): Uint8Array {
+  const { method, fingerprint, answer } = first;
+  if (method !== request.method || Buffer.compare(fingerprint, request.fingerprint) !== 0) {
+    throw new RequestIdReused(request, method);
+  }
+  return answer;
+}
+
+/** The same for all that share one memory: who asks, under which id. */
+export function requestKey({ principal, id }: Pick<MutationRequest, "principal" | "id">): string {
+  return JSON.stringify([principal, id]);
+}
+
+/**
+ * What stands under the ids of many requests, by `requestKey`, for who does many in one transaction: `once` would take
+ * two statements for each. Call it when all that they change is locked, so that of two who do the same the second finds
+ * what the first has answered; then `remember` what was done anew.
+ */
+export async function recall(
+  tx: Tx,
+  requests: readonly MutationRequest[],
+): Promise<ReadonlyMap<string, Remembered>> {
+  if (requests.length === 0) return new Map();
+  const { rows } = await tx.query<Remembered & { readonly principal: string; readonly id: string }>(
+    {
+      name: "requests-recall",
+      text: `select principal, id, method, fingerprint, answer
+        from unnest($1::text[], $2::text[]) as asked (principal, id) join requests using (principal, id)
+        where answer is not null`,
+      values: [
+        textArray(requests.map(({ principal }) => principal)),
+        textArray(requests.map(({ id }) => id)),
+      ],
+    },
+  );
+  return new Map(
+    rows.map((row) => [requestKey(row), { ...row, answer: new Uint8Array(row.answer) }]),
+  );
+}
+
+/**
+ * Remembers what requests were answered; their ids are none of "". Violates `requests_pkey` when another transaction
+ * has used one of the ids meanwhile: begin again, and `recall` knows it.
+ */
+export async function remember(
+  tx: Tx,
+  answered: readonly {
+    readonly request: MutationRequest;
+    readonly answer: Uint8Array;
+  }[],
+): Promise<void> {
+  if (answered.length === 0) return;
+  const requests = answered.map(({ request }) => request);
+  await tx.query({
+    name: "requests-remember",
+    text: `insert into requests (principal, id, method, fingerprint, answer)
+      select principal, id, method, fingerprint, answer
+      from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+        as told (principal, id, method, fingerprint, answer)
+      order by principal, id`,
+    values: [
+      textArray(requests.map(({ principal }) => principal)),
+      textArray(requests.map(({ id }) => id)),
+      textArray(requests.map(({ method }) => method)),
+      byteaArray(requests.map(({ fingerprint }) => fingerprint)),
+      byteaArray(answered.map(({ answer }) => answer)),
+    ],
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { plainArray, textArray } from "../src/index.ts";
+import { byteaArray, plainArray, textArray } from "../src/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing.ts";
 
 let database: TestDatabase;
@@ -48,4 +48,15 @@ test("an array of texts arrives as it was, whatever stands in them", async () =>
 test("an array of numbers arrives as it was, and undefined as null", async () => {
   expect(await read(plainArray([1, undefined, -3]), "integer")).toEqual([1, null, -3]);
   expect(await read(plainArray([]), "integer")).toEqual([]);
+});
+
+test("an array of bytes arrives as it was", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.uint8Array()), async (list) => {
+      const arrived = (await read(byteaArray(list), "bytea")) as Buffer[];
+
+      expect(arrived.map((bytes) => [...bytes])).toEqual(list.map((bytes) => [...bytes]));
+    }),
+    { numRuns: 20 },
+  );
 });

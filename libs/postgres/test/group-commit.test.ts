@@ -111,6 +111,24 @@ describe("a group commit", () => {
     await group[Symbol.asyncDispose]();
   });
 
+  test("gathers for a while after a batch of several, and not after one alone", async () => {
+    const begunMs: number[] = [];
+    const { group, batches } = aGroup({
+      open: true,
+      paceMs: 300,
+      onBatch: () => begunMs.push(performance.now()),
+    });
+
+    await group.submit("a");
+    await Promise.all([group.submit("b"), group.submit("c")]);
+    await Promise.all([group.submit("d"), group.submit("e")]);
+
+    expect(batches).toEqual([["a"], ["b", "c"], ["d", "e"]]);
+    const [first = 0, second = 0, third = 0] = begunMs;
+    expect(third - second).toBeGreaterThan(250);
+    expect(second - first).toBeLessThan(250);
+  });
+
   test("commits what waits when it is closed, and takes nothing after", async () => {
     const { group } = aGroup({ open: true });
     const waiting = group.submit("a");

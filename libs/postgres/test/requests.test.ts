@@ -4,6 +4,10 @@ import {
   keepTidy,
   once,
   type Pool,
+  recall,
+  remember,
+  repeatedAnswer,
+  requestKey,
   type Tx,
   withTransaction,
 } from "../src/index.ts";
@@ -203,6 +207,35 @@ describe("keepTidy", () => {
     await pay("second");
     await age("r1", 8);
     expect(await remembered()).toEqual(["r1"]);
+  });
+});
+
+describe("many requests at once", () => {
+  test("are remembered for those who ask one by one, and recalled by them", async () => {
+    const [one, other] = [aRequest({ id: "r1" }), aRequest({ id: "r2", principal: "agent:bob" })];
+    await remember(pool, [
+      { request: one, answer: bytes("first") },
+      { request: other, answer: bytes("") },
+    ]);
+
+    const known = await recall(pool, [one, other, aRequest({ id: "r3" }), aRequest({ id: "r2" })]);
+
+    expect([...known.keys()].sort()).toEqual([one, other].map(requestKey).sort());
+    expect(await pay("second")).toEqual(bytes("first"));
+    const [first] = [known.get(requestKey(one))];
+    expect(first && repeatedAnswer(one, first)).toEqual(bytes("first"));
+    const reused = aRequest({ id: "r1", content: "6 to bob" });
+    expect(() => first && repeatedAnswer(reused, first)).toThrow("was used before");
+  });
+
+  test("are not remembered when one of them was answered meanwhile", async () => {
+    await pay("first");
+    const answered = ["r0", "r1"].map((id) => ({ request: aRequest({ id }), answer: bytes(id) }));
+
+    const late = remember(pool, answered);
+
+    await expect(late).rejects.toMatchObject({ constraint: "requests_pkey" });
+    expect((await recall(pool, [aRequest({ id: "r0" })])).size).toBe(0);
   });
 });
 

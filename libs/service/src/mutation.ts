@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { once, type Tx } from "@bourse/postgres";
+import { type MutationRequest, once, type Tx } from "@bourse/postgres";
 import { formatPrincipal, principalKey } from "@bourse/rpc";
 import {
   create,
@@ -26,7 +26,7 @@ export async function answerOnce<I extends DescMessage, O extends DescMessage>(
   request: Named<I>,
   work: () => Promise<MessageInitShape<O>>,
 ): Promise<MessageShape<O>> {
-  const content = () => toBinary(schemas.input, { ...request, requestId: "" });
+  const content = () => contentOf(schemas.input, request);
   const answer = await answerOnceEncoded(tx, ctx, { id: request.requestId, content }, async () =>
     toBinary(schemas.output, create(schemas.output, await work())),
   );
@@ -43,16 +43,25 @@ export async function answerOnceEncoded(
   request: { readonly id: string; readonly content: () => Uint8Array },
   work: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
-  const { id } = request;
-  if (id === "") return work();
-  return once(
-    tx,
-    {
-      principal: formatPrincipal(ctx.values.get(principalKey)),
-      id,
-      method: `${ctx.service.typeName}/${ctx.method.name}`,
-      fingerprint: createHash("sha256").update(request.content()).digest(),
-    },
-    work,
-  );
+  const named = mutationRequest(ctx, request);
+  return named === undefined ? work() : once(tx, named, work);
+}
+
+/** How a caller named a mutation; undefined when it asks for no memory. `content` as for answerOnceEncoded. */
+export function mutationRequest(
+  ctx: Pick<HandlerContext, "values" | "service" | "method">,
+  { id, content }: { readonly id: string; readonly content: () => Uint8Array },
+): MutationRequest | undefined {
+  if (id === "") return undefined;
+  return {
+    principal: formatPrincipal(ctx.values.get(principalKey)),
+    id,
+    method: `${ctx.service.typeName}/${ctx.method.name}`,
+    fingerprint: createHash("sha256").update(content()).digest(),
+  };
+}
+
+/** What a request asks for, whatever its id. */
+export function contentOf<I extends DescMessage>(schema: I, request: Named<I>): Uint8Array {
+  return toBinary(schema, { ...request, requestId: "" });
 }

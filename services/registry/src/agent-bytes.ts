@@ -45,6 +45,16 @@ export function agentEventBytes(agent: Uint8Array, resumeToken: Uint8Array): Uin
   return withFields(NOTHING, fields);
 }
 
+/** The binary form of an answer that holds an agent, and nothing else. */
+export function agentAnswerBytes(
+  schema: { readonly field: { readonly agent: { readonly number: number } } },
+  agent: Agent,
+  presence: Presence | undefined,
+  now: Date,
+): Uint8Array {
+  return withFields(NOTHING, [[schema.field.agent.number, agentBytes(agent, presence, now, [])]]);
+}
+
 type Field = readonly [number: number, bytes: Uint8Array];
 
 const NOTHING = new Uint8Array();

@@ -8,6 +8,7 @@ import { readRegistryConfig } from "./config.ts";
 import { tellLog } from "./events.ts";
 import { createRegistryMetrics } from "./metrics.ts";
 import { createPostgresStore } from "./postgres.ts";
+import { queueMutations } from "./queue.ts";
 import { keepRanked } from "./ranker.ts";
 import { codes } from "./rejections.ts";
 import { relayOutbox } from "./relay.ts";
@@ -16,7 +17,7 @@ import { openShared } from "./shared-state.ts";
 
 const config = readRegistryConfig(process.env);
 const schema = "registry";
-const pool = createPool(config.DATABASE_URL, { schema, max: config.DATABASE_POOL });
+const pool = createPool(config.DATABASE_URL, { schema, max: config.DATABASE_POOL, pipeline: true });
 // Watchers must not queue behind writers.
 const feedPool = createPool(config.DATABASE_URL, { schema, max: 4 });
 
@@ -40,6 +41,7 @@ await run({
     const relay = relayOutbox(context, config, { pool, availability, breakers, tell });
     const service = registryService({
       store,
+      mutations: defer(queueMutations({ store, now })),
       availability,
       breakers,
       feed,

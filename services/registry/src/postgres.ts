@@ -19,6 +19,7 @@ import {
   selectPendingErasure,
   selectRemovals,
 } from "./postgres/erasure.ts";
+import { commitMutations } from "./postgres/mutation.ts";
 import {
   insertAdjustment,
   insertOutcome,
@@ -28,8 +29,7 @@ import {
   selectPair,
   selectProviders,
 } from "./postgres/outcome.ts";
-import { selectStale, selectStandings, writeStandings } from "./postgres/standing.ts";
-import { standingsOf } from "./standing.ts";
+import { rankAgents, selectStale, selectStandings } from "./postgres/standing.ts";
 import type { RegistryStore, RegistryUnit } from "./store.ts";
 
 const DECLARATIONS_AT_ONCE = 500;
@@ -41,7 +41,8 @@ const DECLARATIONS_AT_ONCE = 500;
 export function createPostgresStore(pool: Pool, feedPool = pool): RegistryStore {
   return {
     write: (work, { signal }) => withTransaction(pool, (tx) => work(unitOf(tx)), { signal }),
-    readAgents: (agentIds) => selectAgents(pool, agentIds, { lock: false }),
+    commit: (mutations, options) => commitMutations(pool, mutations, options),
+    readAgents: (agentIds) => selectAgents(pool, agentIds),
     readDeclaration: gather((agentIds) => selectDeclarations(pool, agentIds), DECLARATIONS_AT_ONCE),
     readOffers: (agentIds) => selectOffers(pool, agentIds),
     readProviders: (requesterId, agentIds) => selectProviders(pool, requesterId, agentIds),
@@ -65,20 +66,12 @@ export function createPostgresStore(pool: Pool, feedPool = pool): RegistryStore 
 function unitOf(tx: Tx): RegistryUnit {
   return {
     tx,
-    lockAgents: (agentIds) => selectAgents(tx, agentIds, { lock: true }),
+    lockAgents: (agentIds) => selectAgents(tx, agentIds, "lock"),
     insertAgents: (agents) => insertAgents(tx, agents),
     replaceAgents: (agents) => replaceAgents(tx, agents),
     updateAgent: (agent) => updateAgent(tx, agent),
     readPair: (outcome) => selectPair(tx, outcome),
-    async rankAgents(agents, now) {
-      if (agents.length === 0) return;
-      const standings = agents.flatMap((agent) => standingsOf(agent, now));
-      await writeStandings(
-        tx,
-        agents.map((agent) => agent.id),
-        standings,
-      );
-    },
+    rankAgents: (agents, now) => rankAgents(tx, agents, now),
     insertOutcome: (outcome, kept) => insertOutcome(tx, outcome, kept),
     insertAdjustment: (adjustment) => insertAdjustment(tx, adjustment),
     readErased: (agentIds) => selectErased(tx, agentIds),

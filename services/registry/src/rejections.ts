@@ -22,6 +22,7 @@ export const codes = {
   INVALID_PROFILE: Code.InvalidArgument,
   INVALID_RESUME_TOKEN: Code.InvalidArgument,
   OUTCOME_ID_REUSED: Code.AlreadyExists,
+  REGISTRY_BUSY: Code.ResourceExhausted,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   SLOT_NOT_FOUND: Code.NotFound,
   TOO_MANY_SLOTS: Code.ResourceExhausted,

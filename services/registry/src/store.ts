@@ -4,6 +4,7 @@ import type { PairEvidence, Reputation } from "@bourse/scoring";
 import type { Agent, Profile } from "./agent.ts";
 import type { Declaration, State } from "./availability.ts";
 import type { Erasure, ErasureOrder, Removals } from "./erasure.ts";
+import type { Ended, Mutation } from "./mutation.ts";
 import type { Outcome } from "./outcome.ts";
 import type { View } from "./standing.ts";
 
@@ -14,6 +15,8 @@ export interface RegistryStore {
     work: (unit: RegistryUnit) => Promise<T>,
     options: { readonly signal: AbortSignal },
   ): Promise<T>;
+  /** Settles mutations in one transaction, which they share. */
+  commit(mutations: readonly Mutation[], options: CommitOptions): Promise<readonly Ended[]>;
   /** Agents by id, tombstones included; those that never were are left out. */
   readAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
   /** What a heartbeat has to know. */
@@ -61,6 +64,14 @@ export interface RegistryStore {
   summarize(): Promise<Census>;
 }
 
+/** How mutations are settled. */
+export interface CommitOptions {
+  /** Asked once the agents are locked. */
+  readonly now: () => Date;
+  /** Whether to wait for agents that another transaction has locked; else mutations of them end "held". */
+  readonly isPatient: boolean;
+}
+
 /** One transaction. */
 export interface RegistryUnit {
   /** For the memory of requests. */
@@ -69,7 +80,7 @@ export interface RegistryUnit {
   lockAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
   /** Inserts agents in the order of their ids; answers with those that were not there. */
   insertAgents(agents: readonly Agent<Profile>[]): Promise<ReadonlySet<string>>;
-  /** Replaces agents whole. */
+  /** Writes agents but for their reputation. */
   replaceAgents(agents: readonly Agent<Profile>[]): Promise<void>;
   /** Writes all of an agent but its profile. */
   updateAgent(agent: Agent): Promise<void>;

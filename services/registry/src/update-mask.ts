@@ -3,7 +3,7 @@ import {
   AgentProfileSchema,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { Rejection } from "@bourse/rpc/rejection";
-import { clone, create, type DescField, type DescMessage } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import type { Reason } from "./reasons.ts";
 
@@ -35,18 +35,20 @@ export function readMask(paths: readonly string[]): readonly FieldPath[] {
   return read.flatMap(({ fields }) => (fields === undefined ? [] : [fields]));
 }
 
-/** The current profile with the named fields replaced by those of the update, or cleared where it has none. */
+/**
+ * The current profile, which is the caller's to give away, with the named fields replaced by those of the update, or
+ * cleared where it has none.
+ */
 export function merge(
   current: AgentProfile,
   update: AgentProfile | undefined,
   mask: readonly FieldPath[],
 ): AgentProfile {
-  const merged = clone(AgentProfileSchema, current);
-  const source = clone(AgentProfileSchema, update ?? create(AgentProfileSchema));
-  for (const path of mask) {
-    replace(reflect(AgentProfileSchema, merged), reflect(AgentProfileSchema, source), path);
-  }
-  return merged;
+  const target = reflect(AgentProfileSchema, current);
+  // What both hold then is the same, so a later path changes nothing of the update.
+  const source = reflect(AgentProfileSchema, update ?? create(AgentProfileSchema));
+  for (const path of mask) replace(target, source, path);
+  return current;
 }
 
 function replace(

@@ -22,6 +22,7 @@ import { createMemoryAvailability } from "../src/memory.ts";
 import { createMemoryBreakers } from "../src/memory-breakers.ts";
 import { createRegistryMetrics } from "../src/metrics.ts";
 import { createPostgresStore } from "../src/postgres.ts";
+import { queueMutations } from "../src/queue.ts";
 import { createRedisAvailability } from "../src/redis/availability.ts";
 import { createRedisBreakers } from "../src/redis/breakers.ts";
 import { connectRedis } from "../src/redis/connection.ts";
@@ -95,14 +96,16 @@ export async function openRegistry(options: {
   const { now = () => new Date() } = options;
   const keys = await generateKeys(await mkdtemp(join(tmpdir(), "registry-keys-")));
   const signer = await createSigner({ keyFile: keys.keyFile });
-  const pool = createPool(options.url, { schema: "registry", max: 25 });
+  const pool = createPool(options.url, { schema: "registry", max: 25, pipeline: true });
   const availability = options.availability ?? createMemoryAvailability({ now });
   const breakers = options.breakers ?? createMemoryBreakers({ now });
   const feed = createFeed({ pool, channel: "registry_agents", pollMs: 200 });
   const store = createPostgresStore(pool);
+  const mutations = queueMutations({ store, now });
   const metrics = createMetrics({ service: "registry" });
   const service = registryService({
     store,
+    mutations,
     availability,
     breakers,
     feed,
@@ -138,6 +141,7 @@ export async function openRegistry(options: {
     async [Symbol.asyncDispose]() {
       for (const channel of channels) channel.close();
       await server.drain();
+      await mutations[Symbol.asyncDispose]();
       await feed[Symbol.asyncDispose]();
       await availability[Symbol.asyncDispose]();
       await breakers[Symbol.asyncDispose]();

@@ -145,19 +145,15 @@ describe("an update", () => {
       fc.property(profile, profile, paths, (before, update, mask) => {
         const current = create(AgentProfileSchema, before as Init);
         const source = create(AgentProfileSchema, update as Init);
-        const kept = [
-          clone(AgentProfileSchema, current),
-          clone(AgentProfileSchema, source),
-        ] as const;
+        const kept = clone(AgentProfileSchema, source);
 
-        const after = merge(current, source, readMask(mask));
+        const after = merge(clone(AgentProfileSchema, current), source, readMask(mask));
 
         for (const [path, name] of Object.entries(names)) {
           const from = mask.includes(path as keyof typeof names) ? source : current;
           expect(after[name]).toEqual(from[name]);
         }
-        expect(equals(AgentProfileSchema, current, kept[0])).toBe(true);
-        expect(equals(AgentProfileSchema, source, kept[1])).toBe(true);
+        expect(equals(AgentProfileSchema, source, kept)).toBe(true);
       }),
     );
   });

@@ -1,8 +1,9 @@
 import { plainArray, type Tx, textArray } from "@bourse/postgres";
 import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
 import { initialReputation, type Reputation } from "@bourse/scoring";
-import type { Agent, Profile } from "../agent.ts";
+import type { Agent, Profile, StoredProfile } from "../agent.ts";
 import type { Declaration, State } from "../availability.ts";
+import { isWhole } from "../mutation.ts";
 import { type ReputationJson, reputationFromJson, reputationToJson } from "../reputation-json.ts";
 import type { AgentFilter } from "../store.ts";
 
@@ -23,23 +24,31 @@ interface AgentRow {
 const COLUMNS = `id, profile, max_concurrent, declared_state, declared_at, lease_ms, reputation,
   version, created_at, updated_at, unregistered_at`;
 
-/** What comes with a registration. */
-const TOLD =
-  "profile, max_concurrent, declared_state, declared_at, lease_ms, capabilities, metadata";
+/** What is told of an agent as a whole. */
+const TOLD = `profile, max_concurrent, declared_state, declared_at, lease_ms, capabilities, metadata,
+  version, updated_at, unregistered_at`;
 
 /**
  * Profiles travel as one value that is cut here: as elements of an array they would be written in hexadecimal and read
- * again. Names of capabilities hold no blank, so a list of them travels as one text.
+ * again. Names of capabilities hold no blank, so a list of them travels as one text. What belongs to a profile that
+ * stays is null.
  */
 const NEW = `(
     select id, substr($2::bytea, first, last - first + 1) as profile, max_concurrent,
-      declared_state, declared_at, lease_ms, string_to_array(names, ' ') as capabilities, metadata
+      declared_state, declared_at, lease_ms,
+      case when first is not null then string_to_array(names, ' ') end as capabilities,
+      case when first is not null then metadata end as metadata,
+      version, updated_at, unregistered_at
     from unnest($1::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[],
-      $7::timestamptz[], $8::bigint[], $9::text[], $10::jsonb[])
+      $7::timestamptz[], $8::bigint[], $9::text[], $10::jsonb[], $11::bigint[],
+      $12::timestamptz[], $13::timestamptz[])
       as told (id, first, last, max_concurrent, declared_state, declared_at, lease_ms, names,
-        metadata)
+        metadata, version, updated_at, unregistered_at)
   ) as new`;
-const REPLACED = TOLD.replaceAll(/\w+/g, "new.$&");
+const REPLACED = TOLD.replaceAll(/\w+/g, "new.$&").replaceAll(
+  /new\.(profile|capabilities|metadata)/g,
+  "coalesce(new.$1, agents.$1)",
+);
 
 function toAgent(row: AgentRow): Agent {
   return {
@@ -56,20 +65,41 @@ function toAgent(row: AgentRow): Agent {
   };
 }
 
-/** Agents by id; with `lock` nobody else changes them until the transaction ends. */
+/** How agents are read: locked in one order, so that two batches wait for each other and never for ever. */
+const READ = {
+  read: "",
+  lock: "order by id for update",
+  "lock-free": "order by id for update skip locked",
+} as const;
+
+/**
+ * Agents by id. With `lock` nobody else changes them until the transaction ends; with `lock-free` those that somebody
+ * else has locked are left out.
+ */
 export async function selectAgents(
   tx: Tx,
   agentIds: readonly string[],
-  options: { readonly lock: boolean },
+  how: keyof typeof READ = "read",
 ): Promise<ReadonlyMap<string, Agent>> {
-  // Locked in one order, so that two batches wait for each other and never for ever.
   const { rows } = await tx.query<AgentRow>({
-    name: options.lock ? "agents-lock" : "agents-read",
-    text: `select ${COLUMNS} from agents where id = any($1::text[])
-      ${options.lock ? "order by id for update" : ""}`,
-    values: [agentIds],
+    name: `agents-${how}`,
+    text: `select ${COLUMNS} from agents where id = any($1::text[]) ${READ[how]}`,
+    values: [textArray(agentIds)],
   });
   return new Map(rows.map((row) => [row.id, toAgent(row)]));
+}
+
+/** Those of the ids that there are agents of, tombstones included. */
+export async function selectKnown(
+  tx: Tx,
+  agentIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: "agents-known",
+    text: "select id from agents where id = any($1::text[])",
+    values: [textArray(agentIds)],
+  });
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** What a heartbeat has to know of an agent. */
@@ -168,8 +198,8 @@ export async function insertAgents(
 ): Promise<ReadonlySet<string>> {
   const { rows } = await tx.query<{ id: string }>({
     name: "agents-insert",
-    text: `insert into agents (id, ${TOLD}, version, created_at, updated_at)
-      select id, ${TOLD}, 1, $11, $11
+    text: `insert into agents (id, ${TOLD}, created_at)
+      select id, ${TOLD}, updated_at
       from ${NEW}
       order by id
       on conflict on constraint agents_pkey do nothing
@@ -179,14 +209,17 @@ export async function insertAgents(
   return new Set(rows.map((row) => row.id));
 }
 
-/** Writes known agents, all locked and changed at one time, but for their reputation, which stays. */
-export async function replaceAgents(tx: Tx, agents: readonly Agent<Profile>[]): Promise<void> {
+/**
+ * Writes known agents, all locked, but for their reputation, which stays. A profile that is not whole stays as it was.
+ */
+export async function replaceAgents(
+  tx: Tx,
+  agents: readonly Agent<StoredProfile | Profile>[],
+): Promise<void> {
   await tx.query({
     name: "agents-replace",
     text: `update agents
-      set (${TOLD}) = row(${REPLACED}),
-        version = version + 1, updated_at = $11, unregistered_at = null,
-        changed_in = pg_current_xact_id()
+      set (${TOLD}) = row(${REPLACED}), changed_in = pg_current_xact_id()
       from ${NEW}
       where agents.id = new.id`,
     values: valuesOf(agents),
@@ -214,26 +247,36 @@ export async function updateAgent(tx: Tx, agent: Agent): Promise<void> {
   });
 }
 
-function valuesOf(agents: readonly Agent<Profile>[]): unknown[] {
-  const profiles = agents.map((agent) => agent.profile);
+function valuesOf(agents: readonly Agent<StoredProfile | Profile>[]): unknown[] {
+  const whole = agents.map(({ profile }) => (isWhole(profile) ? profile : undefined));
   let last = 0;
-  const ends = profiles.map((profile) => {
-    last += profile.encoded.length;
-    return last;
+  const ends = whole.map((profile) => {
+    last += profile?.encoded.length ?? 0;
+    return profile && last;
+  });
+  const begins = whole.map((profile, nth) => {
+    return profile && (ends[nth] ?? 0) - profile.encoded.length + 1;
   });
   return [
     textArray(agents.map((agent) => agent.id)),
-    Buffer.concat(profiles.map((profile) => profile.encoded)),
-    plainArray(ends.map((end, nth) => end - (profiles[nth]?.encoded.length ?? 0) + 1)),
+    Buffer.concat(whole.flatMap((profile) => (profile === undefined ? [] : [profile.encoded]))),
+    plainArray(begins),
     plainArray(ends),
-    plainArray(profiles.map((profile) => profile.maxConcurrent)),
-    textArray(agents.map((agent) => agent.declaredState)),
-    textArray(agents.map((agent) => agent.declaredAt.toISOString())),
+    plainArray(agents.map(({ profile }) => profile.maxConcurrent)),
+    plainArray(agents.map((agent) => agent.declaredState)),
+    timesArray(agents.map((agent) => agent.declaredAt)),
     plainArray(agents.map((agent) => agent.leaseMs)),
-    textArray(profiles.map((profile) => profile.capabilities.join(" "))),
-    textArray(profiles.map((profile) => JSON.stringify(profile.metadata))),
-    agents[0]?.updatedAt,
+    textArray(whole.map((profile) => profile?.capabilities.join(" ") ?? "")),
+    textArray(whole.map((profile) => JSON.stringify(profile?.metadata ?? null))),
+    plainArray(agents.map((agent) => agent.version)),
+    timesArray(agents.map((agent) => agent.updatedAt)),
+    timesArray(agents.map((agent) => agent.unregisteredAt)),
   ];
+}
+
+/** Times as ISO writes them need no quotes. */
+function timesArray(times: readonly (Date | undefined)[]): string {
+  return plainArray(times.map((time) => time?.toISOString()));
 }
 
 /** Null until the first outcome or adjustment, which most agents of a large market have not had. */

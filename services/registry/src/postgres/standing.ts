@@ -1,7 +1,8 @@
 import type { Pool, Tx } from "@bourse/postgres";
 import { initialReputation } from "@bourse/scoring";
+import type { Agent } from "../agent.ts";
 import { type ReputationJson, reputationFromJson } from "../reputation-json.ts";
-import type { Standing, View } from "../standing.ts";
+import { type Standing, standingsOf, type View } from "../standing.ts";
 import type { Place, Ranked } from "../store.ts";
 
 /** What each view is ranked by. */
@@ -12,8 +13,19 @@ const KEYS = {
   MULTIPLIER: "multiplier_ppm",
 } as const satisfies Record<View, string>;
 
-/** Writes the places of agents, which have these and no others. */
-export async function writeStandings(
+/** Writes the places of agents as they are at `now`. */
+export async function rankAgents(tx: Tx, agents: readonly Agent[], now: Date): Promise<void> {
+  if (agents.length === 0) return;
+  const standings = agents.flatMap((agent) => standingsOf(agent, now));
+  await writeStandings(
+    tx,
+    agents.map((agent) => agent.id),
+    standings,
+  );
+}
+
+/** Agents have these places and no others. */
+async function writeStandings(
   tx: Tx,
   agentIds: readonly string[],
   standings: readonly Standing[],

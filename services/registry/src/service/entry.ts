@@ -20,6 +20,9 @@ export interface Registered {
   readonly arrival: Arrival;
 }
 
+/** The same, whatever is known of its profile. */
+type Announced = Pick<Registered, "arrival"> & { readonly agent: Agent };
+
 /** The field that names the agent, for one registration and for many. */
 export function fieldOf(registrations: readonly Registration[]): (index: number) => string {
   return (index) => (registrations.length === 1 ? "agent_id" : `requests[${index}].agent_id`);
@@ -31,10 +34,18 @@ export function planned(
   known: ReadonlyMap<string, Agent>,
   at: Date,
 ): Registered[] {
-  return registrations.map((registration) => {
-    const before = known.get(registration.agentId);
-    return { agent: register(before, registration, at), arrival: arrivalOf(before) };
-  });
+  return registrations.map((registration) =>
+    enteredBy(registration, known.get(registration.agentId), at),
+  );
+}
+
+/** The agent as it would be registered. */
+export function enteredBy(
+  registration: Registration,
+  before: Agent | undefined,
+  at: Date,
+): Registered {
+  return { agent: register(before, registration, at), arrival: arrivalOf(before) };
 }
 
 /** Writes the agents; one that another transaction inserts meanwhile is looked at again, as one that was there. */
@@ -87,7 +98,7 @@ export function eventsOf(
 }
 
 /** Begins the leases and tells everybody, after the commit. */
-export async function announce(parts: Parts, registered: readonly Registered[]): Promise<void> {
+export async function announce(parts: Parts, registered: readonly Announced[]): Promise<void> {
   const [first] = registered;
   if (first === undefined) return;
   // First, so that watchers who are woken do not find an agent whose lease has not begun.
@@ -104,7 +115,7 @@ export async function announce(parts: Parts, registered: readonly Registered[]):
   }
 }
 
-async function beatFor(parts: Parts, registered: readonly Registered[]): Promise<void> {
+async function beatFor(parts: Parts, registered: readonly Announced[]): Promise<void> {
   const beats = registered.flatMap(({ agent, arrival }) => {
     const { id: agentId, leaseMs, updatedAt: now } = agent;
     if (leaseMs === undefined && arrival === "new") return [];

@@ -3,6 +3,7 @@ import type {
   KeepAliveRequest,
   RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { type Cancellation, cancellationOf } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
@@ -22,7 +23,7 @@ type Beating = Pick<ServiceImpl<typeof RegistryService>, "heartbeat" | "keepAliv
 
 /** Heartbeat and KeepAlive: the database is written only when what is declared changes. */
 export function beating(parts: Parts): Beating {
-  const { store, availability, now } = parts;
+  const { store, mutations, availability, now } = parts;
 
   /** What an agent declared; `last` when the database is away. */
   async function declarationFor(agentId: string, last?: Declaration): Promise<Declaration> {
@@ -39,34 +40,37 @@ export function beating(parts: Parts): Beating {
   async function declare(
     agentId: string,
     asked: Asked,
-    at: Date,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<Declaration> {
-    const { after, changed } = await store.write(
-      async (unit) => {
-        const before = (await unit.lockAgents([agentId])).get(agentId);
-        if (before === undefined || before.unregisteredAt !== undefined) throw notFound(agentId);
-        const declared = declaredAfter(before, asked);
-        if (isDeclared(before, declared)) return { after: before, changed: false };
-        const version = before.version + 1n;
-        const next = { ...before, ...declared, declaredAt: at, updatedAt: at, version };
-        await unit.updateAgent(next);
-        return { after: next, changed: true };
+    const { before, after } = await mutations.submit(
+      {
+        agentId,
+        request: undefined,
+        decide({ agent, at }) {
+          if (agent === undefined || agent.unregisteredAt !== undefined) throw notFound(agentId);
+          const declared = declaredAfter(agent, asked);
+          if (isDeclared(agent, declared)) return { answer: NOTHING };
+          const version = agent.version + 1n;
+          const after = { ...agent, ...declared, declaredAt: at, updatedAt: at, version };
+          return { answer: NOTHING, after };
+        },
       },
       { signal },
     );
-    if (changed) {
+    if (after !== undefined) {
       const { declaredState: state, leaseMs } = after;
       parts.committed();
       parts.tell("agent_declared", { agent_id: agentId, state, lease_ms: leaseMs });
     }
-    return declarationOf(after);
+    const declared = after ?? before;
+    if (declared === undefined) throw notFound(agentId);
+    return declarationOf(declared);
   }
 
   async function beat(
     request: HeartbeatRequest | KeepAliveRequest,
     stored: Declaration,
-    signal: AbortSignal,
+    signal: Cancellation,
   ): Promise<Answer> {
     const { agentId } = request;
     const lease = decodeMs(request.lease);
@@ -83,7 +87,7 @@ export function beating(parts: Parts): Beating {
     const presence = await availability.beat({ agentId, now: at, reported, leaseExpireAt });
     const declaration = isDeclared(stored, declared)
       ? stored
-      : await declare(agentId, asked, at, signal);
+      : await declare(agentId, asked, signal);
     return { declaration, presence, at };
   }
 
@@ -97,7 +101,7 @@ export function beating(parts: Parts): Beating {
   return {
     async heartbeat(request, ctx) {
       const stored = await declarationFor(request.agentId);
-      const answer = await beat(request, stored, ctx.signal);
+      const answer = await beat(request, stored, cancellationOf(ctx));
       const nextMs = nextMsOf(answer);
       return {
         availability: encodeAvailability(answer.declaration, answer.presence, answer.at),
@@ -112,7 +116,7 @@ export function beating(parts: Parts): Beating {
         agentId ??= request.agentId;
         if (request.agentId !== agentId) throw agentChanged(agentId, request.agentId);
         const stored = await declarationFor(agentId, last);
-        const answer = await beat(request, stored, ctx.signal).catch((error: unknown) => {
+        const answer = await beat(request, stored, cancellationOf(ctx)).catch((error: unknown) => {
           if (!isAway(error)) throw error;
           return unwritten(request.agentId, stored);
         });
@@ -126,6 +130,9 @@ export function beating(parts: Parts): Beating {
     },
   };
 }
+
+/** A declaration has no answer of its own. */
+const NOTHING = new Uint8Array();
 
 /** What became of a sign of life. */
 interface Answer {

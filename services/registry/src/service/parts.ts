@@ -3,11 +3,13 @@ import type { AvailabilityStore } from "../availability-store.ts";
 import type { BreakerStore } from "../breaker-store.ts";
 import type { Tell } from "../events.ts";
 import type { RegistryMetrics } from "../metrics.ts";
+import type { Mutations } from "../queue.ts";
 import type { RegistryStore } from "../store.ts";
 
 /** What the handlers work with. */
 export interface Parts {
   readonly store: RegistryStore;
+  readonly mutations: Mutations;
   readonly availability: AvailabilityStore;
   readonly breakers: BreakerStore;
   readonly feed: Feed;

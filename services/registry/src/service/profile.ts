@@ -6,10 +6,13 @@ import {
   UpdateAgentRequestSchema,
   UpdateAgentResponseSchema,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { answerOnce } from "@bourse/service/mutation";
+import { cancellationOf, encoded } from "@bourse/rpc";
+import { contentOf, mutationRequest } from "@bourse/service/mutation";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { type Agent, checkEtag, notFound, type Profile } from "../agent.ts";
+import { agentAnswerBytes } from "../agent-bytes.ts";
 import { encodeAgent } from "../codec.ts";
+import { gather } from "../gather.ts";
 import { lineageOf } from "../lineage.ts";
 import { checkProfile, fromProfile, isSameProfile, toProfile } from "../profile.ts";
 import { merge, readMask } from "../update-mask.ts";
@@ -17,73 +20,83 @@ import type { Parts } from "./parts.ts";
 
 type Updating = Pick<ServiceImpl<typeof RegistryService>, "updateAgent" | "unregisterAgent">;
 
+const PRESENCES_AT_ONCE = 500;
+
 /** UpdateAgent and UnregisterAgent. */
 export function updating(parts: Parts): Updating {
-  const { store, availability, now, newId } = parts;
+  const { store, mutations, availability, now, newId } = parts;
+  const readPresence = gather(availability.read, PRESENCES_AT_ONCE);
 
   return {
     async updateAgent(request, ctx) {
       const { agentId } = request;
-      const presence = (await availability.read([agentId])).get(agentId);
+      // Before there is a transaction to hold up.
+      const presence = await readPresence(agentId);
       if (request.validateOnly) {
         const at = now();
         const before = present((await store.readAgents([agentId])).get(agentId), agentId);
         return { agent: encodeAgent(updated(before, request, at) ?? before, presence, at) };
       }
-      const schemas = { input: UpdateAgentRequestSchema, output: UpdateAgentResponseSchema };
-      let changed = false;
-      const response = await store.write(
-        (unit) =>
-          answerOnce(unit.tx, ctx, schemas, request, async () => {
-            const at = now();
-            const before = present((await unit.lockAgents([agentId])).get(agentId), agentId);
+      const fields = request.updateMask?.paths ?? [];
+      const content = () => contentOf(UpdateAgentRequestSchema, request);
+      const { answer, after } = await mutations.submit(
+        {
+          agentId,
+          request: mutationRequest(ctx, { id: request.requestId, content }),
+          decide({ agent, at }) {
+            const before = present(agent, agentId);
             const after = updated(before, request, at);
-            changed = after !== undefined;
-            if (after === undefined) return { agent: encodeAgent(before, presence, at) };
-            await unit.replaceAgents([after]);
-            const fields = request.updateMask?.paths ?? [];
-            await unit.enqueue([lineageOf("agent_updated", after, at, newId(), { fields })], at);
-            return { agent: encodeAgent(after, presence, at) };
-          }),
-        ctx,
+            const answer = agentAnswerBytes(
+              UpdateAgentResponseSchema,
+              after ?? before,
+              presence,
+              at,
+            );
+            if (after === undefined) return { answer };
+            return {
+              answer,
+              after,
+              event: lineageOf("agent_updated", after, at, newId(), { fields }),
+            };
+          },
+        },
+        { signal: cancellationOf(ctx) },
       );
-      if (changed) {
+      if (after !== undefined) {
         parts.committed();
-        const fields = request.updateMask?.paths.join(",") ?? "";
-        parts.tell("agent_updated", { agent_id: agentId, fields });
+        parts.tell("agent_updated", { agent_id: agentId, fields: fields.join(",") });
       }
-      return response;
+      return encoded(UpdateAgentResponseSchema, answer);
     },
 
     async unregisterAgent(request, ctx) {
       const { agentId } = request;
-      const schemas = {
-        input: UnregisterAgentRequestSchema,
-        output: UnregisterAgentResponseSchema,
-      };
-      let changed = false;
-      const response = await store.write(
-        (unit) =>
-          answerOnce(unit.tx, ctx, schemas, request, async () => {
-            const at = now();
-            const before = present((await unit.lockAgents([agentId])).get(agentId), agentId);
+      const content = () => contentOf(UnregisterAgentRequestSchema, request);
+      const { answer, after } = await mutations.submit(
+        {
+          agentId,
+          request: mutationRequest(ctx, { id: request.requestId, content }),
+          decide({ agent, at }) {
+            const before = present(agent, agentId);
             checkEtag(before, request.etag);
             const version = before.version + 1n;
             const after = { ...before, version, updatedAt: at, unregisteredAt: at };
-            await unit.updateAgent(after);
-            await unit.rankAgents([after], at);
-            await unit.enqueue([lineageOf("agent_unregistered", after, at, newId(), {})], at);
-            changed = true;
-            return { agent: encodeAgent(after, undefined, at) };
-          }),
-        ctx,
+            return {
+              answer: agentAnswerBytes(UnregisterAgentResponseSchema, after, undefined, at),
+              after,
+              isRankedAnew: true,
+              event: lineageOf("agent_unregistered", after, at, newId(), {}),
+            };
+          },
+        },
+        { signal: cancellationOf(ctx) },
       );
-      if (changed) {
+      if (after !== undefined) {
         parts.committed();
         parts.tell("agent_unregistered", { agent_id: agentId });
         await availability.forget(agentId);
       }
-      return response;
+      return encoded(UnregisterAgentResponseSchema, answer);
     },
   };
 }

@@ -5,18 +5,24 @@ import {
   RegisterAgentResponseSchema,
   type RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { encoded } from "@bourse/rpc";
-import { answerOnce, answerOnceEncoded } from "@bourse/service/mutation";
+import { cancellationOf, encoded } from "@bourse/rpc";
+import {
+  answerOnceEncoded,
+  contentOf as contentOfRequest,
+  mutationRequest,
+} from "@bourse/service/mutation";
 import { refusePersonalData } from "@bourse/service/personal-data";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { type Registration, refuseDuplicates, refuseTaken } from "../agent.ts";
+import { arrivalOf, type Registration, refuseDuplicates, refuseTaken } from "../agent.ts";
+import { agentAnswerBytes } from "../agent-bytes.ts";
 import type { Presence } from "../availability.ts";
 import { decodeRegistration, encodeAgent, encodeWithoutProfile } from "../codec.ts";
 import { refuseErased } from "../erasure.ts";
 import type { RegistryUnit } from "../store.ts";
 import {
   announce,
+  enteredBy,
   eventsOf,
   fieldOf,
   planned,
@@ -33,7 +39,7 @@ type Registering = Pick<
 
 /** RegisterAgent and BatchRegisterAgents: the same rules for one and for many. */
 export function registering(parts: Parts): Registering {
-  const { store, availability, now } = parts;
+  const { store, mutations, availability, now, newId } = parts;
 
   async function dryRun(registrations: readonly Registration[], at: Date): Promise<Registered[]> {
     const ids = registrations.map(({ agentId }) => agentId);
@@ -54,28 +60,39 @@ export function registering(parts: Parts): Registering {
   return {
     async registerAgent(request, ctx) {
       refusePersonalData({ "profile.capabilities": request.profile?.capabilities });
-      const registrations = [decodeRegistration(request)];
-      const presences = await readPresences(registrations);
-      const answer = ([one]: readonly Registered[], at: Date) => {
-        return { agent: one && encodeAgent(one.agent, presenceAfter(one, presences, at), at) };
-      };
+      const registration = decodeRegistration(request);
+      const presences = await readPresences([registration]);
       if (request.validateOnly) {
         const at = now();
-        return answer(await dryRun(registrations, at), at);
+        const [one] = await dryRun([registration], at);
+        return { agent: one && encodeAgent(one.agent, presenceAfter(one, presences, at), at) };
       }
-      const schemas = { input: RegisterAgentRequestSchema, output: RegisterAgentResponseSchema };
-      let done: readonly Registered[] = [];
-      const response = await store.write(
-        (unit) =>
-          answerOnce(unit.tx, ctx, schemas, request, async () => {
-            const at = now();
-            done = await enter(parts, unit, registrations, at);
-            return answer(done, at);
-          }),
-        ctx,
+      const { agentId } = registration;
+      const content = () => contentOfRequest(RegisterAgentRequestSchema, request);
+      const { answer, before, after } = await mutations.submit(
+        {
+          agentId,
+          request: mutationRequest(ctx, { id: request.requestId, content }),
+          decide({ agent, isErased, at }) {
+            if (isErased) refuseErased([agentId], new Set([agentId]), fieldOf([registration]));
+            const known = new Map(agent === undefined ? [] : [[agentId, agent]]);
+            refuseTaken([registration], known);
+            const one = enteredBy(registration, agent, at);
+            const heard = presenceAfter(one, presences, at);
+            const [event] = eventsOf([one], at, newId);
+            return {
+              answer: agentAnswerBytes(RegisterAgentResponseSchema, one.agent, heard, at),
+              after: one.agent,
+              isRankedAnew: one.arrival === "returned",
+              ...(event !== undefined && { event }),
+            };
+          },
+        },
+        { signal: cancellationOf(ctx) },
       );
-      await announce(parts, done);
-      return response;
+      if (after !== undefined)
+        await announce(parts, [{ agent: after, arrival: arrivalOf(before) }]);
+      return encoded(RegisterAgentResponseSchema, answer);
     },
 
     async batchRegisterAgents(request, ctx) {

@@ -1784,7 +1784,9 @@ export const WatchAgentsResponseSchema: GenMessage<WatchAgentsResponse> = /*@__P
  * Every method may also refuse with INVALID_REQUEST (all bad fields at once), UNAUTHENTICATED,
  * PERMISSION_DENIED, and every mutation with REQUEST_ID_REUSED; those come before the reasons that
  * a method names. While the service starts, or has lost its database, it is STARTING or
- * DATABASE_UNAVAILABLE (both UNAVAILABLE: try again).
+ * DATABASE_UNAVAILABLE (both UNAVAILABLE: try again). RegisterAgent, UpdateAgent, UnregisterAgent and
+ * heartbeats that declare something are REGISTRY_BUSY when too many of them wait (come back after
+ * RetryInfo; nothing has changed).
  *
  * @generated from service bourse.registry.v1.RegistryService
  */
