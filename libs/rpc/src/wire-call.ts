@@ -114,10 +114,29 @@ export class WireCall {
    * @throws Rejection as FrameReader and Intake do
    */
   async *messages(): AsyncGenerator<Buffer, void, undefined> {
-    // Leaving the loop early must not destroy the stream: the answer is still to be written.
-    for await (const chunk of this.#stream.iterator({ destroyOnReturn: false })) {
-      yield* this.#reader.push(chunk as Buffer);
-      this.#share.hold(this.#reader.keptBytes);
+    // By hand: for as long as a stream waits for its caller, Node's own iterator holds 3 KB.
+    const stream = this.#stream;
+    let wake = ignore;
+    const woken = (): void => wake();
+    for (const event of ENOUGH_TO_LOOK) stream.on(event, woken);
+    try {
+      for (;;) {
+        const chunk = stream.read() as Buffer | null;
+        if (chunk !== null) {
+          for (const message of this.#reader.push(chunk)) yield message;
+          this.#share.hold(this.#reader.keptBytes);
+        } else if (stream.readableEnded) {
+          break;
+        } else if (stream.destroyed) {
+          throw new Error("the stream is over before its end");
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      for (const event of ENOUGH_TO_LOOK) stream.off(event, woken);
     }
     this.#share.hold(0);
     this.#reader.end();
@@ -192,6 +211,9 @@ export class WireCall {
     });
   }
 }
+
+/** After any of these there may be something to read, or nothing to wait for. */
+const ENOUGH_TO_LOOK = ["readable", "end", "close"] as const;
 
 function ignore(): void {}
 
