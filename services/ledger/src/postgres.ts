@@ -53,6 +53,7 @@ const BY_KEY = {
   enable_seqscan: "off",
   enable_hashjoin: "off",
   enable_mergejoin: "off",
+  enable_bitmapscan: "off",
   // What is off is priced so high that it would be compiled first.
   jit: "off",
   // No two rows of a batch have the same key.

@@ -168,6 +168,11 @@ describe("verification", () => {
       ["DISPUTE_NOT_FROZEN"],
     ],
     [
+      "a dispute whose transaction was dropped",
+      `delete from transactions where id = '${FROZEN}'`,
+      ["DISPUTE_NOT_FROZEN", "TRANSACTION_HOLD_MISMATCH", "TRANSACTION_PARTY_MISMATCH"],
+    ],
+    [
       "a hold at somebody who is no party",
       `insert into accounts (owner, currency, debits_held, created_at)
          values ('carl', 'EUR', 100, now());
@@ -200,6 +205,12 @@ describe("verification", () => {
       "a withdrawal that is said to be done and never was",
       `insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
        values ('WITHDRAWAL', 'w-1', ${accountOf("ann")}, 5, '', false, now())`,
+      ["TRANSFER_MISMATCH"],
+    ],
+    [
+      "a withdrawal from an account that is not there",
+      `insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
+       values ('WITHDRAWAL', 'w-1', 999, 5, '', false, now())`,
       ["TRANSFER_MISMATCH"],
     ],
     [

@@ -90,18 +90,20 @@ const CHECKS: Readonly<Record<string, string>> = {
     where debit.currency is distinct from credit.currency or debit.id is null`,
 
   // What a dispute has frozen and what is owed to it make up what is in dispute; and a transaction
-  // is DISPUTED for as long as its dispute has no ruling.
+  // is DISPUTED for as long as its dispute has no ruling. Each dispute is of a transaction.
   DISPUTE_NOT_FROZEN: `
-    select t.id::text as subject,
+    select coalesce(t.id, c.transaction_id)::text as subject,
       case when c.due_at is null then 'no open dispute' else 'DISPUTED ' || c.amount end as expected,
-      t.state || ' ' || coalesce(h.amount, 0) + coalesce(o.amount, 0) as found
+      coalesce(t.state::text, 'no transaction') || ' ' || coalesce(h.amount, 0) + coalesce(o.amount, 0)
+        as found
     from transactions t
-    left join disputes c on c.transaction_id = t.id
+    full join disputes c on c.transaction_id = t.id
     left join holds h on h.transaction_id = t.id
     left join debts o on o.transaction_id = t.id
-    where (t.state = 'DISPUTED' or c.due_at is not null)
-      and (t.state <> 'DISPUTED' or c.due_at is null
-        or coalesce(h.amount, 0) + coalesce(o.amount, 0) <> c.amount)`,
+    where t.id is null
+      or (t.state = 'DISPUTED' or c.due_at is not null)
+        and (t.state <> 'DISPUTED' or c.due_at is null
+          or coalesce(h.amount, 0) + coalesce(o.amount, 0) <> c.amount)`,
 
   // What a transaction says was paid is what its movements paid from the payer to the provider,
   // less what a ruling has the provider give back; what is owed to a dispute is not given back yet.
@@ -137,7 +139,7 @@ const CHECKS: Readonly<Record<string, string>> = {
       select t.*, a.currency, source.id as source,
         t.kind = 'WITHDRAWAL' or t.amount < 0 as outward
       from transfers t
-      join accounts a on a.id = t.account
+      left join accounts a on a.id = t.account
       left join accounts source on source.currency = a.currency
         and source.owner = case t.kind when 'CREDIT' then '@issuer' else '@world' end
       where not t.burnt

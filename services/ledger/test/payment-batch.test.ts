@@ -1,0 +1,51 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { TestDatabase } from "@bourse/postgres/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createLedgerStore, createWriters } from "../src/postgres.ts";
+import { depositOf, eur, openDatabase, recordOf, settleOf } from "./books.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await openDatabase();
+});
+afterAll(() => database?.[Symbol.asyncDispose]());
+
+test("a batch reads the rows it changes, however few there were when Postgres last counted them", async () => {
+  await using writers = disposable(createWriters(database.url, "ledger"));
+  const outside = { now: () => new Date(), newId: randomUUIDv7, newPseudonym: randomUUIDv7 };
+  const store = createLedgerStore({ pool: database.pool, writers: writers.pool, ...outside });
+  const holds = (count: number) =>
+    Array.from({ length: count }, () => recordOf({ amount: eur(1) }));
+  const settle = async (records: ReturnType<typeof holds>) =>
+    store.commit(records.map(({ terms }) => settleOf(terms.id)));
+  await store.commit([depositOf({ owner: "ann", amount: eur(1_000_000) })]);
+  // So often that Postgres makes a plan for good.
+  for (let nth = 0; nth < 10; nth += 1) {
+    const records = holds(20);
+    await store.commit(records);
+    await settle(records);
+  }
+  await database.pool.query("vacuum analyze accounts, holds, transactions");
+  const records = holds(1_000);
+  await store.commit(records);
+  const before = await rowsRead();
+
+  await settle(records.slice(0, 20));
+
+  // Each transaction and each hold, both accounts, and what the indexes hold of older versions of these.
+  expect((await rowsRead()) - before).toBeLessThan(300);
+
+  async function rowsRead(): Promise<number> {
+    await writers.pool.query("select pg_stat_force_next_flush()");
+    const { rows } = await database.pool.query<{ read: string }>(
+      `select sum(idx_tup_read)::bigint + (select sum(seq_tup_read)::bigint from pg_stat_user_tables)
+         as read
+       from pg_stat_user_indexes where relname in ('accounts', 'holds', 'transactions')`,
+    );
+    return Number(rows[0]?.read);
+  }
+});
+
+function disposable(pool: ReturnType<typeof createWriters>) {
+  return { pool, [Symbol.asyncDispose]: () => pool.end() };
+}
