@@ -54,7 +54,7 @@ async function onRemote(remote: Remote, request: Request): Promise<unknown> {
   if (request.ask === "closed" || request.ask === "open") {
     const { parcel } = request;
     const one = parcel === undefined;
-    return load(one ? remote.record(request) : remote.recordMany(request, parcel), request);
+    return load(one ? remote.lifecycle(request) : remote.lifecycleMany(request, parcel), request);
   }
   throw new Error(`a ledger behind gRPC does not ${request.ask}`);
 }

@@ -1,9 +1,11 @@
 import { randomUUIDv7 } from "node:crypto";
 import {
+  type BatchEntrySchema,
   BatchRecordTransactionsRequestSchema,
   BatchRecordTransactionsResponseSchema,
   LedgerService,
   RecordTransactionRequestSchema,
+  SettleTransactionRequestSchema,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import {
   create,
@@ -18,32 +20,51 @@ import { CURRENCY, drawTrade, type Parties } from "./parties.ts";
 
 /** A ledger that is called over gRPC. */
 export interface Remote extends Disposable {
-  /** Records one transaction, which holds its amount: one movement. */
-  readonly record: (parties: Parties) => Deed;
-  /** Records `parcel` transactions in one call. */
-  readonly recordMany: (parties: Parties, parcel: number) => Deed;
+  /** Holds a trade in one call and settles it in another: one movement each. */
+  readonly lifecycle: (parties: Parties) => Deed;
+  /** Holds `parcel` trades in one call and settles them in another. */
+  readonly lifecycleMany: (parties: Parties, parcel: number) => Deed;
 }
 
+type Entry = MessageInitShape<typeof BatchEntrySchema>;
+
 const RECORD = `${LedgerService.typeName}/RecordTransaction`;
-const RECORD_MANY = `${LedgerService.typeName}/BatchRecordTransactions`;
+const SETTLE = `${LedgerService.typeName}/SettleTransaction`;
+const BATCH = `${LedgerService.typeName}/BatchRecordTransactions`;
 
 /** Calls the ledger at `address`, as whom the token names. */
 export function openRemote(address: string, token: string): Remote {
   const caller = openCaller(address, token);
+  const callMany = async (entries: Entry[]): Promise<void> => {
+    const request = encode(BatchRecordTransactionsRequestSchema, { entries });
+    const { results } = fromBinary(
+      BatchRecordTransactionsResponseSchema,
+      await caller.call(BATCH, request),
+    );
+    const refusal = results.find((result) => result.refusal !== undefined)?.refusal;
+    if (refusal !== undefined) throw new Error(refusal.message);
+  };
   return {
-    record: (parties) => async (timed) => {
-      const request = encode(RecordTransactionRequestSchema, drawRequest(parties));
-      await timed(1, () => caller.call(RECORD, request));
+    lifecycle: (parties) => async (timed) => {
+      const trade = drawRequest(parties);
+      const { transactionId } = trade;
+      const record = encode(RecordTransactionRequestSchema, trade);
+      await timed(1, () => caller.call(RECORD, record));
+      const settle = encode(SettleTransactionRequestSchema, { transactionId });
+      await timed(1, () => caller.call(SETTLE, settle));
     },
-    recordMany: (parties, parcel) => async (timed) => {
-      const entries = Array.from({ length: parcel }, () => ({
-        deed: { case: "record" as const, value: drawRequest(parties) },
-      }));
-      const request = encode(BatchRecordTransactionsRequestSchema, { entries });
-      const answer = await timed(parcel, () => caller.call(RECORD_MANY, request));
-      const { results } = fromBinary(BatchRecordTransactionsResponseSchema, answer);
-      const refusal = results.find((result) => result.refusal !== undefined)?.refusal;
-      if (refusal !== undefined) throw new Error(refusal.message);
+    lifecycleMany: (parties, parcel) => async (timed) => {
+      const trades = Array.from({ length: parcel }, () => drawRequest(parties));
+      await timed(parcel, () =>
+        callMany(trades.map((value) => ({ deed: { case: "record", value } }))),
+      );
+      await timed(parcel, () =>
+        callMany(
+          trades.map(({ transactionId }) => ({
+            deed: { case: "settle", value: { transactionId } },
+          })),
+        ),
+      );
     },
     [Symbol.dispose]: () => caller[Symbol.dispose](),
   };
