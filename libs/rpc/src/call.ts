@@ -1,12 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import {
-  Code,
-  type ContextValues,
-  createContextValues,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { Code, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Route } from "./binding.ts";
+import { CallValues } from "./call-values.ts";
 import { CallCancellation } from "./cancellation.ts";
 import { codeName } from "./code.ts";
 import { deadlineOf } from "./deadline.ts";
@@ -14,17 +10,15 @@ import type { Desk } from "./desk.ts";
 import { deadlineExceeded, malformedTimeout, stalled } from "./endings.ts";
 import { framed, framedAll } from "./frame.ts";
 import { incomingHeaders, outgoingHeaders, readHeaders } from "./metadata.ts";
-import { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
+import { ANONYMOUS, formatPrincipal, type Principal } from "./principal.ts";
 import { type Refusal, refusalOf, statusTrailers } from "./refusal.ts";
 import { Rejection } from "./rejection.ts";
 import {
   acceptRequestId,
   acceptTraceId,
   REQUEST_ID_HEADER,
-  requestIdKey,
   shave,
   TRACE_HEADER,
-  traceIdKey,
   traceParent,
 } from "./trace.ts";
 import { decode } from "./validation.ts";
@@ -50,12 +44,13 @@ export class IncomingCall implements HandlerContext {
   readonly route: Route;
   /** What `cancellationOf` gives. */
   readonly cancellation = new CallCancellation();
+  /** Of nobody before the call is admitted. */
+  principal: Principal = ANONYMOUS;
   readonly #desk: Desk;
   readonly #wire: WireCall;
   readonly #startedAt = performance.now();
   /** Milliseconds since the epoch, Infinity for none. */
   readonly #deadline: number;
-  #principal: Principal = ANONYMOUS;
   #finished = false;
   #timer: NodeJS.Timeout | undefined;
   #values: ContextValues | undefined;
@@ -107,10 +102,7 @@ export class IncomingCall implements HandlerContext {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues()
-      .set(principalKey, this.#principal)
-      .set(requestIdKey, this.requestId)
-      .set(traceIdKey, this.traceId);
+    this.#values ??= new CallValues(this);
     return this.#values;
   }
 
@@ -145,7 +137,7 @@ export class IncomingCall implements HandlerContext {
   }
 
   #admitted(principal: Principal): void {
-    this.#principal = principal;
+    this.principal = principal;
   }
 
   /**
@@ -155,7 +147,7 @@ export class IncomingCall implements HandlerContext {
   read(bytes: Uint8Array): Message {
     const { guard, method, input } = this.route;
     const message = decode(input, bytes);
-    guard?.authorize(method, this.#principal, message);
+    guard?.authorize(method, this.principal, message);
     return message;
   }
 
@@ -255,7 +247,7 @@ export class IncomingCall implements HandlerContext {
       code: codeName(refusal?.code ?? 0),
       reason: refusal?.reason ?? "",
       durationMs: performance.now() - this.#startedAt,
-      principal: formatPrincipal(this.#principal),
+      principal: formatPrincipal(this.principal),
       requestId: this.requestId,
       traceId: this.traceId,
       ...(refusal?.error === undefined ? undefined : { error: refusal.error }),

@@ -6,33 +6,55 @@ import { EncodedMessage, EncodedMessages } from "./encoded.ts";
 import { tooLarge } from "./validation.ts";
 import type { WireCall } from "./wire-call.ts";
 
-/** Answers a call by its handler; never rejects. */
-export async function answer(desk: Desk, call: IncomingCall, wire: WireCall): Promise<void> {
+/** Answers a call by its handler; never throws. */
+export function answer(desk: Desk, call: IncomingCall, wire: WireCall): void {
   try {
     const admission = call.admit();
-    if (admission !== undefined) await admission;
-    if (call.finished) return;
-    switch (call.route.kind) {
-      case "unary":
-        return await unary(desk, call, wire);
-      case "client_streaming":
-        return await clientStreaming(desk, call, wire);
-      case "server_streaming":
-        return await serverStreaming(desk, call, wire);
-      case "bidi_streaming":
-        return await pump(desk, call, handled(call, received(call, wire)));
-    }
+    if (admission === undefined) admitted(desk, call, wire);
+    else admission.then(() => admitted(desk, call, wire)).catch((thrown) => call.fail(thrown));
   } catch (thrown) {
     call.fail(thrown);
   }
 }
 
-async function unary(desk: Desk, call: IncomingCall, wire: WireCall): Promise<void> {
-  const bytes = await wire.onlyMessage();
-  // The rest of a request may come right after its deadline.
+function admitted(desk: Desk, call: IncomingCall, wire: WireCall): void {
   if (call.finished) return;
-  const response = handled(call, call.read(bytes));
-  call.succeed(encode(desk, call, response instanceof Promise ? await response : response));
+  if (call.route.kind === "unary") unary(desk, call, wire);
+  else streaming(desk, call, wire).catch((thrown) => call.fail(thrown));
+}
+
+/** By callbacks: the promises of a function that waits cost more here than all that it does. */
+function unary(desk: Desk, call: IncomingCall, wire: WireCall): void {
+  const fail = (thrown: unknown): void => call.fail(thrown);
+  const succeed = (response: unknown): void => {
+    try {
+      call.succeed(encode(desk, call, response));
+    } catch (thrown) {
+      fail(thrown);
+    }
+  };
+  wire.onlyMessage((bytes) => {
+    // The rest of a request may come right after its deadline.
+    if (call.finished) return;
+    try {
+      const response = handled(call, call.read(bytes));
+      if (response instanceof Promise) response.then(succeed, fail);
+      else succeed(response);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }, fail);
+}
+
+async function streaming(desk: Desk, call: IncomingCall, wire: WireCall): Promise<void> {
+  switch (call.route.kind) {
+    case "client_streaming":
+      return clientStreaming(desk, call, wire);
+    case "server_streaming":
+      return serverStreaming(desk, call, wire);
+    default:
+      return pump(desk, call, handled(call, received(call, wire)));
+  }
 }
 
 async function clientStreaming(desk: Desk, call: IncomingCall, wire: WireCall): Promise<void> {
@@ -40,7 +62,7 @@ async function clientStreaming(desk: Desk, call: IncomingCall, wire: WireCall): 
 }
 
 async function serverStreaming(desk: Desk, call: IncomingCall, wire: WireCall): Promise<void> {
-  const bytes = await wire.onlyMessage();
+  const bytes = await new Promise<Buffer>((take, fail) => wire.onlyMessage(take, fail));
   if (call.finished) return;
   await pump(desk, call, handled(call, call.read(bytes)));
 }

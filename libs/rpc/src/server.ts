@@ -146,7 +146,7 @@ function take(
   } else if (route === undefined) {
     refuseUnknown(desk, wire);
   } else {
-    void answer(desk, new IncomingCall(desk, route, wire), wire);
+    answer(desk, new IncomingCall(desk, route, wire), wire);
   }
 }
 

@@ -73,38 +73,37 @@ export class WireCall {
   }
 
   /**
-   * The only message of a request, when the caller has said all. Never settles for a caller who
-   * leaves.
-   *
-   * @throws Rejection as FrameReader and Intake do, and INVALID_REQUEST unless there is exactly one
+   * Tells the only message of a request, when the caller has said all, or why there is none: a Rejection
+   * as FrameReader and Intake throw them, INVALID_REQUEST unless there is exactly one. Never tells
+   * anything of a caller who leaves.
    */
-  onlyMessage(): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      let only: Buffer | undefined;
-      const take = (chunk: Buffer): void => {
-        try {
-          for (const message of this.#reader.push(chunk)) {
-            if (only !== undefined) throw notOneMessage();
-            only = message;
-          }
-          this.#share.hold(this.#reader.keptBytes + (only?.length ?? 0));
-        } catch (error) {
-          this.#stream.off("data", take);
-          this.#share.hold(0);
-          reject(error);
+  onlyMessage(resolve: (message: Buffer) => void, reject: (error: unknown) => void): void {
+    let only: Buffer | undefined;
+    const take = (chunk: Buffer): void => {
+      try {
+        for (const message of this.#reader.push(chunk)) {
+          if (only !== undefined) throw notOneMessage();
+          only = message;
         }
-      };
-      this.#stream.on("data", take);
-      this.#stream.on("end", () => {
+        this.#share.hold(this.#reader.keptBytes + (only?.length ?? 0));
+      } catch (error) {
+        this.#stream.off("data", take);
         this.#share.hold(0);
-        try {
-          this.#reader.end();
-          if (only === undefined) reject(notOneMessage());
-          else resolve(only);
-        } catch (error) {
-          reject(error);
-        }
-      });
+        reject(error);
+      }
+    };
+    this.#stream.on("data", take);
+    this.#stream.on("end", () => {
+      this.#share.hold(0);
+      // A stream that was reset ends too.
+      if (this.gone) return;
+      try {
+        this.#reader.end();
+        if (only === undefined) throw notOneMessage();
+      } catch (error) {
+        return reject(error);
+      }
+      resolve(only);
     });
   }
 
