@@ -31,6 +31,8 @@ export interface Books {
   burnt(id: string): Terms | undefined;
   /** The ids of the transactions that were recorded as one group, in the order of their ids. */
   group(id: string): readonly string[];
+  /** Who recorded transactions of a group, as far as it is known; by the rules it is one. */
+  groupRecorders(id: string): ReadonlySet<string>;
   transfer(kind: TransferKind, id: string): Transfer | undefined;
   debts(account: bigint): Debts;
 }
@@ -139,6 +141,8 @@ export function openDraft(rows: {
   readonly transactions: readonly Transaction[];
   readonly burnt: readonly Terms[];
   readonly transfers: readonly Transfer[];
+  /** Of groups that are recorded into. */
+  readonly recorders?: ReadonlyMap<string, ReadonlySet<string>>;
   /** Of accounts whose debts were read. */
   readonly debts?: ReadonlyMap<bigint, Debts>;
 }): Draft {
@@ -156,6 +160,7 @@ export function openDraft(rows: {
     transaction: (id) => transactions.get(id),
     burnt: (id) => burnt.get(id),
     group: (id) => groups.get(id) ?? [],
+    groupRecorders: (id) => rows.recorders?.get(id) ?? NOBODY,
     transfer: (kind, id) => transfers.get(transferKey(kind, id)),
     debts: (id) => rows.debts?.get(id) ?? { ids: [], through: owing.has(id) ? "" : undefined },
   });
@@ -176,6 +181,7 @@ export interface Sheet extends Pick<Books, "account" | "accountById"> {
 export function draftOn(books: Books, sheet: Sheet = sheetOn(books)): Draft {
   const transactions = new Map<string, Transaction>();
   const groups = new Map<string, string[]>();
+  const recorders = new Map<string, Set<string>>();
   const burnt = new Map<string, Terms>();
   const transfers = new Map<string, Transfer>();
   const movements: Movement[] = [];
@@ -201,6 +207,7 @@ export function draftOn(books: Books, sheet: Sheet = sheetOn(books)): Draft {
     transaction: (id) => transactions.get(id) ?? books.transaction(id),
     burnt: (id) => burnt.get(id) ?? books.burnt(id),
     group: (id) => [...new Set([...books.group(id), ...(groups.get(id) ?? [])])].sort(),
+    groupRecorders: (id) => new Set([...books.groupRecorders(id), ...(recorders.get(id) ?? [])]),
     transfer: (kind, id) => transfers.get(transferKey(kind, id)) ?? books.transfer(kind, id),
     debts(id) {
       const added = [...transactions.values()].filter(
@@ -216,6 +223,7 @@ export function draftOn(books: Books, sheet: Sheet = sheetOn(books)): Draft {
       for (const row of changes.transactions ?? []) {
         transactions.set(row.id, row);
         addToGroup(groups, row);
+        addRecorder(recorders, row);
       }
       for (const row of changes.movements ?? []) movements.push(row);
       for (const terms of changes.burnt ?? []) burnt.set(terms.id, terms);
@@ -242,6 +250,17 @@ function addToGroup(groups: Map<string, string[]>, { id, groupId }: Terms): void
   if (!members.includes(id)) members.push(id);
   groups.set(groupId, members);
 }
+
+/** Notes who recorded a transaction, when that is of a group. */
+export function addRecorder(
+  recorders: Map<string, Set<string>>,
+  { groupId, recorder }: Pick<Terms, "groupId" | "recorder">,
+): void {
+  if (groupId === undefined) return;
+  recorders.set(groupId, (recorders.get(groupId) ?? new Set()).add(recorder));
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** A text that two transfers share only when they are the same. */
 export function transferKey(kind: TransferKind, id: string): string {

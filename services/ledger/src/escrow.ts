@@ -17,8 +17,8 @@ import {
 
 /**
  * Holds the amount at the payer. Refuses, in this order: SAME_PARTY, TRANSACTION_ID_REUSED,
- * TRANSACTION_ID_BURNT, and then, which burns the id, ACCOUNT_CLOSED, ACCOUNT_FROZEN,
- * INSUFFICIENT_FUNDS.
+ * TRANSACTION_ID_BURNT, NOT_GROUP_RECORDER, and then, which burns the id, ACCOUNT_CLOSED,
+ * ACCOUNT_FROZEN, INSUFFICIENT_FUNDS.
  */
 export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): Decision {
   if (terms.payer === terms.provider) {
@@ -37,10 +37,21 @@ export function record(books: Books, { terms }: RecordCommand, stamp: Stamp): De
     const message = `transaction id ${terms.id} was refused before: use a new one`;
     return refused(refuse("TRANSACTION_ID_BURNT", message));
   }
+  const trespassed = groupTrespass(books, terms);
+  if (trespassed !== undefined) return refused(trespassed);
   const { payer, provider } = partiesOf(books, terms);
   const lacking = lackOf(payer, provider, terms);
   if (lacking !== undefined) return refused(lacking, { burnt: [terms] });
   return hold(present(payer), present(provider), terms, stamp);
+}
+
+/** A group is whose who recorded its first transaction: else who knows its id could keep it from being settled. */
+function groupTrespass(books: Books, { groupId, recorder }: Terms): Rejection | undefined {
+  if (groupId === undefined) return undefined;
+  const isMine = [...books.groupRecorders(groupId)].every((each) => each === recorder);
+  if (isMine) return undefined;
+  const message = `${recorder} may not record into group ${groupId}: it is another's`;
+  return refuse("NOT_GROUP_RECORDER", message, { metadata: { groupId, principal: recorder } });
 }
 
 function lackOf(

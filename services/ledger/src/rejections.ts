@@ -6,6 +6,7 @@ export const codes = {
   SAME_PARTY: Code.InvalidArgument,
   TRANSACTION_ID_REUSED: Code.AlreadyExists,
   TRANSACTION_ID_BURNT: Code.FailedPrecondition,
+  NOT_GROUP_RECORDER: Code.PermissionDenied,
   INSUFFICIENT_FUNDS: Code.FailedPrecondition,
   BALANCE_OUT_OF_RANGE: Code.FailedPrecondition,
   TRANSACTION_NOT_FOUND: Code.NotFound,

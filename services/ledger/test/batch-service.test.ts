@@ -277,7 +277,8 @@ describe("an account over gRPC", () => {
     await auction.recordTransaction(recordOf(pair, 7));
     await operator.deposit({ depositId: randomUUIDv7(), owner: pair.provider, amount: euros(1) });
     await market.database.pool.query(
-      `update accounts set debits_posted = debits_posted + 1e20, credits_posted = credits_posted + 1e20
+      `update accounts set debits_posted = debits_posted + 1e20, credits_posted = credits_posted + 1e20,
+         stamp = stamp + 1
        where owner = $1`,
       [pair.provider],
     );
@@ -286,7 +287,8 @@ describe("an account over gRPC", () => {
     await operator.deposit({ depositId: randomUUIDv7(), owner: pair.provider, amount: euros(1) });
     const later = await accountOf(pair.provider);
     await market.database.pool.query(
-      `update accounts set debits_posted = debits_posted - 1e20, credits_posted = credits_posted - 1e20
+      `update accounts set debits_posted = debits_posted - 1e20, credits_posted = credits_posted - 1e20,
+         stamp = stamp - 1
        where owner = $1`,
       [pair.provider],
     );

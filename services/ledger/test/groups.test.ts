@@ -96,6 +96,47 @@ function alone({ terms }: RecordCommand, changes: Partial<Terms> = {}): RecordCo
   return recordOf({ ...terms, groupId: undefined, ...changes });
 }
 
+describe("a group is whose who recorded its first transaction", () => {
+  const theirs = (record: RecordCommand | undefined) =>
+    recordOf({ ...record?.terms, id: randomUUIDv7(), recorder: "service:x402" });
+
+  test("nobody else records into it, so that it can be settled as a whole", async () => {
+    const { groupId, records } = await aGroup(300, 200);
+    await run(linked(...records));
+
+    const outcomes = await changeNothing([], theirs(records[0]), linked(theirs(records[1])));
+
+    expect(outcomes).toEqual([["NOT_GROUP_RECORDER"], ["NOT_GROUP_RECORDER"]]);
+    expect(await run(settleGroup(groupId))).toEqual([["SETTLED", "SETTLED"]]);
+  });
+
+  test("its recorder goes on to record into it, for any payer, also when it has ended", async () => {
+    const { groupId, records } = await aGroup(300, 200);
+    const other = await aGroup(100);
+    const [first, second] = records as [RecordCommand, RecordCommand];
+    await run(linked(first), settleGroup(groupId));
+    const third = recordOf({ ...other.records[0]?.terms, groupId });
+
+    expect(await run(linked(second), linked(third))).toEqual([["PENDING"], ["PENDING"]]);
+    expect(await run(linked(theirs(second)))).toEqual([["NOT_GROUP_RECORDER"]]);
+  });
+
+  test("an attempt burns no id, and one that was refused makes no group", async () => {
+    const { records } = await aGroup(300, 2_000);
+    const [first, dear] = records as [RecordCommand, RecordCommand];
+    const refused = theirs(first);
+
+    const outcomes = await run(linked(first, theirs(dear)), dear, linked(refused), refused);
+
+    expect(outcomes).toEqual([
+      ["LINKED_ENTRY_FAILED", "NOT_GROUP_RECORDER"],
+      ["INSUFFICIENT_FUNDS"],
+      ["PENDING"],
+      ["PENDING"],
+    ]);
+  });
+});
+
 describe("commands that are linked", () => {
   test("are done together, each after those before it", async () => {
     const { payer, records, ids } = await aGroup(600, 300);

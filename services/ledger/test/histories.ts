@@ -127,14 +127,19 @@ const member = recordAs(
 );
 const linked = fc
   .tuple(
-    group,
+    fc.tuple(group, fc.constantFrom("auction", "auction", "x402")),
     fc.uniqueArray(member, { minLength: 1, maxLength: 3, selector: ({ terms }) => terms.id }),
     fc.array(fc.oneof(settle, cancel), { maxLength: 1 }),
   )
   .map(
-    ([groupId, members, others]): Command => ({
+    ([[groupId, service], members, others]): Command => ({
       kind: "linked",
-      commands: [...members.map(({ terms }) => recordOf({ ...terms, groupId })), ...others],
+      commands: [
+        ...members.map(({ terms }) =>
+          recordOf({ ...terms, groupId, recorder: `service:${service}` }),
+        ),
+        ...others,
+      ],
     }),
   );
 const wholeGroup = fc

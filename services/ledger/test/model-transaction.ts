@@ -13,6 +13,7 @@ export interface ModelTransaction {
   readonly currency: string;
   readonly amount: bigint;
   readonly groupId: string | undefined;
+  readonly recorder: string;
   readonly holdMs: number;
   readonly createdAt: number;
   readonly delivery: DeliveryTerms | undefined;

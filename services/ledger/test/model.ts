@@ -1,3 +1,4 @@
+import { callerName } from "../src/caller.ts";
 import type { Command } from "../src/command.ts";
 import { PRECEDENCE, type Reason } from "../src/refusal.ts";
 import type { Terms } from "../src/transaction.ts";
@@ -78,6 +79,10 @@ export function createModel() {
     if (firstContent !== undefined && firstContent !== content) return "TRANSACTION_ID_REUSED";
     if (first !== undefined) return first.state;
     if (firstContent !== undefined) return "TRANSACTION_ID_BURNT";
+    const others = Object.values(state.transactions).filter(
+      ({ groupId, recorder }) => groupId === terms.groupId && recorder !== terms.recorder,
+    );
+    if (terms.groupId !== undefined && others.length > 0) return "NOT_GROUP_RECORDER";
     const [payer, provider] = [`${payerName} ${currency}`, `${providerName} ${currency}`];
     const lack = lackOf(payer, provider, micros);
     if (lack !== undefined) {
@@ -87,7 +92,8 @@ export function createModel() {
     hold(payer, provider, micros);
     state.transactions[id] = {
       ...{ id, content, payer, provider, payerName, providerName, currency, amount: micros },
-      ...{ groupId: terms.groupId, holdMs: terms.holdMs, createdAt: now, state: "PENDING" },
+      ...{ groupId: terms.groupId, recorder: terms.recorder },
+      ...{ holdMs: terms.holdMs, createdAt: now, state: "PENDING" },
       ...{ delivery: terms.delivery, arbitration: terms.arbitration },
       ...{ settled: 0n, owed: 0n, frozen: 0n, ruled: false },
       ...{ settledAt: undefined, delivered: undefined, dispute: undefined },
@@ -102,9 +108,10 @@ export function createModel() {
     return own(payer) + limit < micros ? "INSUFFICIENT_FUNDS" : undefined;
   }
 
-  function settle({ id, amount }: Of<"settle">): string {
+  function settle({ id, amount, caller }: Of<"settle">): string {
     const found = state.transactions[id];
     if (found === undefined) return "TRANSACTION_NOT_FOUND";
+    if (found.recorder !== callerName(caller)) return "NOT_TRANSACTION_PARTY";
     if (found.state !== "PENDING" && found.state !== "SETTLED") return "INVALID_TRANSACTION_STATE";
     if (amount !== undefined && amount.currency !== found.currency) return "CURRENCY_MISMATCH";
     const micros = amount?.micros ?? found.amount;
@@ -118,9 +125,10 @@ export function createModel() {
     return "SETTLED";
   }
 
-  function cancel({ id }: Of<"cancel">): string {
+  function cancel({ id, caller }: Of<"cancel">): string {
     const found = state.transactions[id];
     if (found === undefined) return "TRANSACTION_NOT_FOUND";
+    if (found.recorder !== callerName(caller)) return "NOT_TRANSACTION_PARTY";
     if (found.state === "CANCELLED") return "CANCELLED";
     if (found.state !== "PENDING") return "INVALID_TRANSACTION_STATE";
     hold(found.payer, found.provider, -found.amount);

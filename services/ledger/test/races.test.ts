@@ -229,6 +229,29 @@ describe("an id that two payers use at the same instant, one of whom has no mone
   });
 });
 
+describe("a group that two record into at the same instant", () => {
+  test.each([
+    ["from memory", "from memory"],
+    ["from memory", "under lock"],
+    ["under lock", "from memory"],
+    ["under lock", "under lock"],
+  ])("is whose who comes first: one %s, the other %s", async (...hows) => {
+    const groupId = randomUUIDv7();
+    const batches: Command[][] = [];
+    for (const [nth, how] of hows.entries()) {
+      const pair = await aPair();
+      await store.commit([recordOf(pair)]);
+      const limit: Command = { kind: "limit", owner: pair.payer, limit: eur(1) };
+      const record = recordOf({ ...pair, groupId, recorder: `service:s${nth}` });
+      batches.push(how === "under lock" ? [limit, record] : [record]);
+    }
+
+    const outcomes = await batchesInTurn("select from journal_head", batches);
+
+    expect(outcomes).toEqual(["PENDING", "NOT_GROUP_RECORDER"]);
+  });
+});
+
 test("a batch locks accounts in the order of their ids, also those that it only looks at", async () => {
   const [poor, rich] = [await aPair(), await aPair()];
   await store.commit([recordOf(poor), recordOf(rich)]);

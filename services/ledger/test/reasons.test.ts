@@ -113,17 +113,12 @@ const flag = (caller: Caller): Command => ({
 });
 
 const eve = agent("eve");
+const REGISTRY: Caller = { kind: "service", id: "registry" };
 
-/** A group of two: one of `ann` and `bob`, one of `carl` and `other`, both recorded by the payer. */
+/** A group of two: one of `ann` and `bob`, one of `carl` and `other`, both recorded by the auction. */
 function grouped(other: string, ...deeds: readonly Command[]): Draft {
-  const first = recordOf({ id: T1, groupId: GROUP, recorder: "agent:ann" });
-  const second = recordOf({
-    id: T2,
-    groupId: GROUP,
-    payer: "carl",
-    provider: other,
-    recorder: "agent:carl",
-  });
+  const first = recordOf({ id: T1, groupId: GROUP });
+  const second = recordOf({ id: T2, groupId: GROUP, payer: "carl", provider: other });
   const draft = aDraft({ accounts: { carl: { creditsPosted: 1_000n }, dan: {} } });
   return after(draft, first, second, ...deeds);
 }
@@ -142,6 +137,15 @@ const group = (deed: "settle" | "cancel", caller: Caller): Command => ({
 type Row = readonly [Reason, Reason, readonly [Draft, Command], readonly [Draft, Command]];
 
 const record = recordOf({ id: T1, amount: eur(1_001) });
+/** Books in which GROUP is another service's, with what is given. */
+function withGroupOfOthers(given: Parameters<typeof aDraft>[0] = {}): Draft {
+  const carl = { creditsPosted: 100n };
+  const draft = aDraft({ ...given, accounts: { carl, ...given.accounts } });
+  const theirs = { id: T2, payer: "carl", groupId: GROUP, recorder: "service:x402" };
+  return after(draft, recordOf(theirs));
+}
+const mine = recordOf({ ...burnt, groupId: GROUP });
+
 const ROWS: readonly Row[] = [
   [
     "SAME_PARTY",
@@ -154,6 +158,18 @@ const ROWS: readonly Row[] = [
     "TRANSACTION_ID_BURNT",
     [aDraft({ burnt: [burnt] }), recordOf({ id: T1, amount: eur(1) })],
     [aDraft({ burnt: [burnt] }), recordOf({ ...burnt })],
+  ],
+  [
+    "TRANSACTION_ID_BURNT",
+    "NOT_GROUP_RECORDER",
+    [withGroupOfOthers({ burnt: [mine.terms] }), mine],
+    [withGroupOfOthers(), mine],
+  ],
+  [
+    "NOT_GROUP_RECORDER",
+    "ACCOUNT_CLOSED",
+    [withGroupOfOthers({ accounts: { ann: closed } }), mine],
+    [aDraft({ accounts: { ann: closed } }), mine],
   ],
   [
     "TRANSACTION_ID_BURNT",
@@ -263,25 +279,25 @@ const ROWS: readonly Row[] = [
   [
     "NOT_TRANSACTION_PARTY",
     "INVALID_TRANSACTION_STATE",
-    [grouped("ann", cancelAs("bob", T1)), group("settle", agent("ann"))],
-    [grouped("ann", cancelAs("bob", T1)), group("settle", OPERATOR)],
+    [grouped("ann", cancelOf(T1)), group("settle", agent("ann"))],
+    [grouped("ann", cancelOf(T1)), group("settle", OPERATOR)],
   ],
   [
     "NOT_TRANSACTION_PARTY",
     "INVALID_TRANSACTION_STATE",
-    [grouped("dan", settleAs("ann", T1)), group("cancel", AUCTION)],
-    [grouped("dan", settleAs("ann", T1)), group("cancel", OPERATOR)],
+    [grouped("dan", settleOf(T1)), group("cancel", REGISTRY)],
+    [grouped("dan", settleOf(T1)), group("cancel", OPERATOR)],
   ],
   [
     "INVALID_TRANSACTION_STATE",
     "ALREADY_SETTLED_DIFFERENTLY",
-    [grouped("dan", settleAs("ann", T1, 60), cancelAs("dan", T2)), group("settle", OPERATOR)],
-    [grouped("dan", settleAs("ann", T1, 60)), group("settle", OPERATOR)],
+    [grouped("dan", settleOf(T1, eur(60)), cancelOf(T2)), group("settle", OPERATOR)],
+    [grouped("dan", settleOf(T1, eur(60))), group("settle", OPERATOR)],
   ],
   [
     "NOT_TRANSACTION_PARTY",
     "INVALID_TRANSACTION_STATE",
-    [ruled(0), flag({ kind: "service", id: "registry" })],
+    [ruled(0), flag(REGISTRY)],
     [ruled(0), flag(AUCTION)],
   ],
   [
@@ -364,14 +380,6 @@ function vote(who: string): Command {
   return { kind: "vote", id: T1, caller: agent(who), providerShareBps: 1, reason: "so" };
 }
 
-function cancelAs(provider: string, id: string): Command {
-  return { kind: "cancel", id, caller: agent(provider) };
-}
-
-function settleAs(payer: string, id: string, micros = 100): Command {
-  return { kind: "settle", id, amount: eur(micros), caller: agent(payer) };
-}
-
 /** Neighbours in the comment of an RPC that no command can break at once. */
 const NEVER_AT_ONCE = [
   // A request that is known is answered before its transaction is looked for.
@@ -379,6 +387,7 @@ const NEVER_AT_ONCE = [
   // A group has members, or there is none.
   "GROUP_NOT_FOUND TRANSACTION_NOT_FOUND",
   // Entries of a batch that do different deeds.
+  "NOT_GROUP_RECORDER TRANSACTION_NOT_FOUND",
   "TRANSACTION_ID_BURNT TRANSACTION_NOT_FOUND",
   "ALREADY_SETTLED_DIFFERENTLY ACCOUNT_CLOSED",
   // A dispute is opened too late, or evidence is brought to one that was opened.

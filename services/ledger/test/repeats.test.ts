@@ -72,6 +72,15 @@ describe("who tells again what was done before, beside payments of others,", () 
         return [record, "TRANSACTION_ID_BURNT"];
       },
     ],
+    [
+      "records into a group of others",
+      async () => {
+        const groupId = randomUUIDv7();
+        await store.commit([recordOf({ ...(await aPair()), groupId })]);
+        const pair = await aPair();
+        return [recordOf({ ...pair, groupId, recorder: "operator" }), "NOT_GROUP_RECORDER"];
+      },
+    ],
     ["settles what has ended", async () => [settleOf((await anEnded()).terms.id), "SETTLED"]],
     [
       "deposits what was deposited",

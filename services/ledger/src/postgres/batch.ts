@@ -15,6 +15,7 @@ import {
 import { findBurnt, findUsed, insertBurnt } from "./burnt.ts";
 import { type Debtors, findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
+import { findOtherRecorders } from "./groups.ts";
 import { saveHolds } from "./holds.ts";
 import { writeBatch } from "./journal.ts";
 import type { StampedAccount } from "./memory.ts";
@@ -47,7 +48,7 @@ const RACED: ReadonlySet<string> = new Set([
   "transfers_pkey",
 ]);
 
-/** Another process has recorded what this one was about to burn, or burnt what it was about to record. */
+/** Another process has recorded what this one was about to burn, or the other way round, or into its group. */
 class UsedMeanwhile extends Error {
   override readonly name = "UsedMeanwhile";
 }
@@ -109,10 +110,15 @@ export async function commitIn(
  */
 async function rejectUsed(tx: Tx, books: LockedBooks, { changed }: Draft): Promise<void> {
   const known = new Set(books.transactions.map(({ id }) => id));
-  const recorded = [...changed.transactions.keys()].filter((id) => !known.has(id));
-  const burnt = changed.burnt.map(({ id }) => id);
-  const used = await findUsed(tx, { recorded, burnt });
+  const recorded = [...changed.transactions.values()].filter(({ id }) => !known.has(id));
+  const used = await findUsed(tx, { recorded: idsIn(recorded), burnt: idsIn(changed.burnt) });
   if (used !== undefined) throw new UsedMeanwhile(`${used} was used meanwhile`);
+  const [group] = (await findOtherRecorders(tx, recorded)).keys();
+  if (group !== undefined) throw new UsedMeanwhile(`group ${group} is another's by now`);
+}
+
+function idsIn(terms: readonly Terms[]): readonly string[] {
+  return terms.map(({ id }) => id);
 }
 
 /** The rows that commands may touch, locked. */
@@ -123,6 +129,7 @@ interface LockedBooks {
   readonly transactions: readonly Transaction[];
   readonly burnt: readonly Terms[];
   readonly transfers: Awaited<ReturnType<typeof findTransfers>>;
+  readonly recorders: Awaited<ReturnType<typeof findOtherRecorders>>;
   readonly debts: ReadonlyMap<bigint, Debts>;
 }
 
@@ -157,6 +164,7 @@ async function lockBooks(
       recorded.filter((id) => !existing.has(id)),
     ),
     transfers: await findTransfers(tx, subjects.transfers),
+    recorders: await findOtherRecorders(tx, subjects.recorded),
     debts,
   };
 }

@@ -132,6 +132,8 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
   };
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 function watched(
   known: {
     readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
@@ -192,6 +194,8 @@ function watched(
       // One that was asked for before has its key, which the insert runs into.
       transfer: (kind, id) => void newTransfers.add(transferKey(kind, id)),
       group: () => [],
+      // The statement asks whether it is another's.
+      groupRecorders: () => NOBODY,
       debts: () => ({ ids: [], through: "" }),
     },
     stage(changed, stamp) {

@@ -5,6 +5,7 @@ import { movementHashes } from "../journal.ts";
 import type { Movement } from "../movement.ts";
 import type { OpenHold, Transaction } from "../transaction.ts";
 import { BURNT_COLUMNS } from "./burnt.ts";
+import { GROUP_COLUMNS, groupsOf } from "./groups.ts";
 import type { Looked, LookedAccount } from "./memory.ts";
 import { records, type Slice, uuids } from "./records.ts";
 import { arrays, type Columns } from "./rows.ts";
@@ -94,7 +95,7 @@ const STATEMENT = `
   ), batch as (
     insert into batches (sequence, recorded_at, entries, root, hash)
     select sequence, $3, $26, $28, hash from sealed
-    where refuse_used(sequence, $24::uuid[], $25::uuid[])
+    where refuse_used(sequence, $24::uuid[], $25::uuid[], $30::uuid[], $31::text[])
   )
   insert into movements (batch, debit_account, credit_account, amount, created_at, nth, kind, id,
     transaction_id, hold_id, hash, transfer)
@@ -150,6 +151,8 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     now.toISOString(),
     packedRoot(hashes),
     records(MOVEMENT, movements),
+    // $30 and $31.
+    ...arrays(GROUP_COLUMNS, groupsOf(added)),
   ];
 }
 

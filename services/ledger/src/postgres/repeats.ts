@@ -6,10 +6,11 @@ import { DebtsUnread } from "../debt.ts";
 import { partsOf } from "../repeaters.ts";
 import { findStamped } from "./accounts.ts";
 import { findBurnt } from "./burnt.ts";
+import { findOtherRecorders } from "./groups.ts";
 import { findTransactions } from "./transactions.ts";
 import { findTransfers } from "./transfers.ts";
 
-/** Those of these commands whose own id was used before, whatever came of it. */
+/** Those of these commands whose own id was used before, whatever came of it, or that record into a group of others. */
 export async function findRepeats(
   tx: Tx,
   commands: readonly Command[],
@@ -18,11 +19,14 @@ export async function findRepeats(
   const { recorded, transfers } = subjectsOf(parts);
   const ids = recorded.map(({ id }) => id);
   const used = new Set<string>();
+  const groups = await findOtherRecorders(tx, recorded);
   for (const { id } of await findTransactions(tx, ids, "without disputes")) used.add(id);
   for (const { id } of await findBurnt(tx, ids)) used.add(id);
   for (const { kind, id } of await findTransfers(tx, transfers)) used.add(transferKey(kind, id));
   return parts.filter((part) => {
-    if (part.kind === "record") return used.has(part.terms.id);
+    if (part.kind === "record") {
+      return used.has(part.terms.id) || groups.has(part.terms.groupId ?? "");
+    }
     return part.kind === "transfer" && used.has(transferKey(part.transfer, part.id));
   });
 }
@@ -49,6 +53,7 @@ export async function answerUnchanging(
     ),
     burnt: await findBurnt(tx, ids),
     transfers: await findTransfers(tx, transfers),
+    recorders: await findOtherRecorders(tx, recorded),
   });
   return parcels.map((commands) => {
     const draft = draftOn(books);

@@ -266,7 +266,8 @@ export type BatchEntry = Message<"bourse.ledger.v1.BatchEntry"> & {
 
   /**
    * A UUID made by the caller. Entries next to each other with the same one succeed or fail as one,
-   * and what they record can be settled or cancelled by it as a whole. Empty: it stands alone.
+   * and what they record can be settled or cancelled by it as a whole. It is the group of whoever
+   * recorded first with it: nobody else can add to it. Empty: it stands alone.
    *
    * @generated from field: string group_id = 4;
    */
@@ -2361,7 +2362,7 @@ export const LedgerService: GenService<{
    * answer send the same again. The same id twice in one call is answered twice. An agent records
    * only what it pays itself.
    * Refuses an entry with: SAME_PARTY, TRANSACTION_ID_REUSED, TRANSACTION_ID_BURNT,
-   * TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH,
+   * NOT_GROUP_RECORDER, TRANSACTION_NOT_FOUND, NOT_TRANSACTION_PARTY, INVALID_TRANSACTION_STATE, CURRENCY_MISMATCH,
    * AMOUNT_EXCEEDS_HOLD, ALREADY_SETTLED_DIFFERENTLY, ACCOUNT_CLOSED, ACCOUNT_FROZEN,
    * INSUFFICIENT_FUNDS, BALANCE_OUT_OF_RANGE, LINKED_ENTRY_FAILED.
    *
