@@ -4,7 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setInterval as every } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 /** A Redis of a test's own, on a free port. It keeps nothing on disk, and dies with the process that started it. */
 export interface TestRedis extends AsyncDisposable {
@@ -75,6 +77,42 @@ export async function startRedisCluster(nodes = 3): Promise<TestRedis> {
     url: clients.map((port) => `redis://127.0.0.1:${port}`).join(","),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** A service in a process of its own. Disposing kills it, as `kill` does. */
+export interface TestProcess<T> extends AsyncDisposable {
+  /** What it told when it was ready. */
+  readonly told: T;
+  /** Kills it, as kill -9 does, and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts a service by its main file, with this environment and nothing else of ours, and waits until one of the lines
+ * that it logs is what `read` looks for.
+ * @throws when it ends before
+ */
+export async function startProcess<T>(
+  main: URL,
+  env: Readonly<Record<string, string>>,
+  read: (line: Readonly<Record<string, unknown>>) => T | undefined,
+): Promise<TestProcess<T>> {
+  const child = spawn(process.execPath, [fileURLToPath(main)], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  const kill = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await exited;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const told = read(JSON.parse(line) as Record<string, unknown>);
+    if (told === undefined) continue;
+    child.stdout.resume();
+    return { told, kill, [Symbol.asyncDispose]: kill };
+  }
+  throw new Error(`${main.pathname} ended before it was ready`);
 }
 
 /** Kills the server when its own input ends, also because the process that started it was killed. */

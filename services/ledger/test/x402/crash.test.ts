@@ -5,7 +5,7 @@ import { generateKeys } from "@bourse/access";
 import { expect, test, vi } from "vitest";
 import { available } from "../../src/account.ts";
 import { depositOf, openDatabase, openStores } from "../books.ts";
-import { startProcess } from "./process.ts";
+import { startLedger } from "./process.ts";
 import { RAIL, requestOf, walletOf } from "./vectors.ts";
 
 const PAYMENTS = 60;
@@ -34,7 +34,7 @@ test("payments are made once each, though two ledgers are killed amid them", asy
     BOURSE_JWKS_FILE: jwksFile,
     BOURSE_X402_RAILS: JSON.stringify(rails),
   };
-  const ledgers = [stack.use(await startProcess(env)), stack.use(await startProcess(env))] as const;
+  const ledgers = [stack.use(await startLedger(env)), stack.use(await startLedger(env))] as const;
 
   const replaced: Promise<void>[] = [];
   let answers = 0;

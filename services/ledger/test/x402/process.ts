@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { startProcess } from "@bourse/service/testing";
 
 /** A ledger in a process of its own, with a facilitator on a free port. */
 export interface LedgerProcess extends AsyncDisposable {
@@ -11,52 +8,34 @@ export interface LedgerProcess extends AsyncDisposable {
   replace(): Promise<void>;
 }
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const MAIN = new URL("../../src/main.ts", import.meta.url);
 
 /** Starts a ledger process with this environment and waits until it serves x402. */
-export async function startProcess(env: Readonly<Record<string, string>>): Promise<LedgerProcess> {
+export async function startLedger(env: Readonly<Record<string, string>>): Promise<LedgerProcess> {
   let running = await start(env);
   let replacing: Promise<void> = Promise.resolve();
   return {
     get url() {
-      return running.url;
+      return running.told;
     },
     replace() {
       // One after the other, so that none is started twice in the place of one.
       replacing = replacing.then(async () => {
-        await kill(running.child);
+        await running.kill();
         running = await start(env);
       });
       return replacing;
     },
     async [Symbol.asyncDispose]() {
       await replacing;
-      await kill(running.child);
+      await running.kill();
     },
   };
 }
 
-async function start(env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, [MAIN], {
-    env: {
-      PATH: process.env["PATH"],
-      ...env,
-      BOURSE_LISTEN: "127.0.0.1:0",
-      BOURSE_X402_LISTEN: "127.0.0.1:0",
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const told = JSON.parse(line) as { readonly event?: string; readonly address?: string };
-    if (told.event !== "x402" || told.address === undefined) continue;
-    child.stdout.resume();
-    return { child, url: `http://${told.address}` };
-  }
-  throw new Error("the ledger ended before it served x402");
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGKILL");
-  await once(child, "exit");
+function start(env: Readonly<Record<string, string>>) {
+  const listen = { BOURSE_LISTEN: "127.0.0.1:0", BOURSE_X402_LISTEN: "127.0.0.1:0" };
+  return startProcess(MAIN, { ...env, ...listen }, ({ event, address }) =>
+    event === "x402" ? `http://${String(address)}` : undefined,
+  );
 }
