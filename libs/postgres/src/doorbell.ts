@@ -17,6 +17,8 @@ export interface Doorbell extends AsyncDisposable {
   readonly closed: AbortSignal;
 }
 
+/** Least time between two rings told to others: they look no more often, however often it changes. */
+const RINGS_MS_MIN = 20;
 const RECONNECT_MS_FIRST = 100;
 const RECONNECT_MS_MAX = 5_000;
 
@@ -30,6 +32,7 @@ export function createDoorbell(options: {
   const channel = identifier(options.channel);
   const self = randomUUID();
   const closing = new AbortController();
+  const { signal } = closing;
   const waiters = new Set<() => void>();
   let turns = 0;
   let announcing: Promise<void> | undefined;
@@ -43,6 +46,7 @@ export function createDoorbell(options: {
   async function announce(): Promise<void> {
     do {
       again = false;
+      const startMs = performance.now();
       try {
         await pool.query({
           name: "ring",
@@ -53,7 +57,9 @@ export function createDoorbell(options: {
         // Whoever misses this ring looks by itself within its poll interval.
         onFault(error);
       }
-    } while (again && !closing.signal.aborted);
+      const restMs = RINGS_MS_MIN - (performance.now() - startMs);
+      if (restMs > 0) await delay(restMs, undefined, { signal }).catch(() => {});
+    } while (again && !signal.aborted);
     announcing = undefined;
   }
 

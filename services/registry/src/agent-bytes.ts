@@ -1,34 +1,105 @@
-import { AgentSchema, ReputationSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { WatchAgentsResponseSchema } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { ReputationSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { BreakerSchema } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { initialReputation } from "@bourse/scoring";
 import { toBinary } from "@bufbuild/protobuf";
-import { WireType } from "@bufbuild/protobuf/wire";
-import type { Agent } from "./agent.ts";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { type Agent, etagOf } from "./agent.ts";
 import type { Presence } from "./availability.ts";
+import { encodeBreakers } from "./breaker-codec.ts";
 import type { NamedBreaker } from "./breaker-store.ts";
-import { encodeReputation, encodeRest } from "./codec.ts";
+import { declarationOf, encodeReputation, seenAvailability } from "./codec.ts";
 
-const AGENT = AgentSchema.field;
-const WATCHED = WatchAgentsResponseSchema.field;
+// Agents go to callers in the binary form of encodeAgent's messages, written field by field: making a message of each
+// and decoding its stored profile only to encode it again would be most of what an answer or a snapshot costs.
+
+/** An agent and what it takes to tell of it at `now`. */
+export interface Told {
+  readonly agent: Agent;
+  readonly presence: Presence | undefined;
+  readonly now: Date;
+  readonly breakers?: readonly NamedBreaker[];
+}
+
+/** Keeps its memory from one message to the next. */
+const writer = new BinaryWriter();
 
 /** What most agents of a large market have. */
 const INITIAL = toBinary(ReputationSchema, encodeReputation(initialReputation(), new Date(0)));
 
-/**
- * The binary form of what encodeAgent makes, its profile taken from its stored form: decoding that to encode it again
- * is most of what a snapshot would cost.
- */
-export function agentBytes(
-  agent: Agent,
-  presence: Presence | undefined,
-  now: Date,
-  breakers: readonly NamedBreaker[],
-): Uint8Array {
-  const rest = toBinary(AgentSchema, encodeRest(agent, presence, now, breakers));
-  return withFields(rest, [
-    [AGENT.profile.number, agent.profile.encoded],
-    [AGENT.reputation.number, reputationBytes(agent, now)],
-  ]);
+/** An agent. */
+export function agentBytes(told: Told): Uint8Array {
+  return written(() => writeAgent(told, { withProfile: true }));
+}
+
+/** A response whose only field, the first, is an agent. */
+export function agentAnswerBytes(told: Told): Uint8Array {
+  return written(() => writeInside(told, { withProfile: true }));
+}
+
+/** A response whose only field, the first, is a list of agents: without what they say of themselves. */
+export function batchAnswerBytes(all: readonly Told[]): Uint8Array {
+  return written(() => {
+    for (const told of all) writeInside(told, { withProfile: false });
+  });
+}
+
+/** The event of a watch that carries an agent; `resumeToken` is in UTF-8, and empty for none. */
+export function agentEventBytes(agent: Uint8Array, resumeToken: Uint8Array): Uint8Array {
+  return written(() => {
+    field(1).bytes(agent);
+    if (resumeToken.length > 0) field(4).bytes(resumeToken);
+  });
+}
+
+function written(write: () => void): Uint8Array {
+  try {
+    write();
+    return writer.finish();
+  } catch (error) {
+    // The next message must not begin with the half of this one.
+    writer.finish();
+    throw error;
+  }
+}
+
+function writeInside(told: Told, what: { readonly withProfile: boolean }): void {
+  field(1).fork();
+  writeAgent(told, what);
+  writer.join();
+}
+
+function writeAgent(
+  { agent, presence, now, breakers = [] }: Told,
+  { withProfile }: { readonly withProfile: boolean },
+): void {
+  field(1).string(agent.id);
+  if (withProfile) field(2).bytes(agent.profile.encoded);
+  field(3).fork();
+  writeAvailability(agent, presence, now);
+  writer.join();
+  field(4).bytes(reputationBytes(agent, now));
+  time(5, agent.createdAt.getTime());
+  time(6, agent.updatedAt.getTime());
+  if (agent.unregisteredAt !== undefined) time(7, agent.unregisteredAt.getTime());
+  field(8).string(etagOf(agent));
+  if (breakers.length === 0) return;
+  for (const breaker of encodeBreakers(breakers, now)) {
+    field(9).bytes(toBinary(BreakerSchema, breaker));
+  }
+}
+
+function writeAvailability(agent: Agent, presence: Presence | undefined, now: Date): void {
+  const seen = seenAvailability(declarationOf(agent), presence, now, agent.declaredAt);
+  int32(1, seen.state);
+  int32(2, seen.declaredState);
+  int32(3, seen.inFlight);
+  if (seen.leaseExpireMs !== undefined) time(4, seen.leaseExpireMs);
+  if (seen.heardMs !== undefined) time(5, seen.heardMs);
+  int32(6, seen.queueLength);
+  if (seen.utilization !== undefined) writer.tag(7, WireType.Bit64).double(seen.utilization);
+  int32(8, seen.openSlots);
+  if (seen.isStale) writer.tag(9, WireType.Varint).bool(true);
+  if (seen.inFlightMs > 0) time(10, seen.inFlightMs);
 }
 
 function reputationBytes({ reputation }: Agent, now: Date): Uint8Array {
@@ -38,48 +109,21 @@ function reputationBytes({ reputation }: Agent, now: Date): Uint8Array {
   return toBinary(ReputationSchema, encodeReputation(reputation, now));
 }
 
-/** The binary form of the event that carries an agent; `resumeToken` is in UTF-8, and empty for none. */
-export function agentEventBytes(agent: Uint8Array, resumeToken: Uint8Array): Uint8Array {
-  const fields: Field[] = [[WATCHED.agent.number, agent]];
-  if (resumeToken.length > 0) fields.push([WATCHED.resumeToken.number, resumeToken]);
-  return withFields(NOTHING, fields);
+/** Begins a text, bytes or a message. */
+function field(number: number): BinaryWriter {
+  return writer.tag(number, WireType.LengthDelimited);
 }
 
-/** The binary form of an answer that holds an agent, and nothing else. */
-export function agentAnswerBytes(
-  schema: { readonly field: { readonly agent: { readonly number: number } } },
-  agent: Agent,
-  presence: Presence | undefined,
-  now: Date,
-): Uint8Array {
-  return withFields(NOTHING, [[schema.field.agent.number, agentBytes(agent, presence, now, [])]]);
+function int32(number: number, value: number): void {
+  if (value !== 0) writer.tag(number, WireType.Varint).int32(value);
 }
 
-type Field = readonly [number: number, bytes: Uint8Array];
-
-const NOTHING = new Uint8Array();
-
-/** A message with more fields that are bytes, texts or messages. */
-function withFields(message: Uint8Array, fields: readonly Field[]): Uint8Array {
-  const size = fields.reduce(
-    (sum, [, { length }]) => sum + 1 + varintSize(length) + length,
-    message.length,
-  );
-  const out = Buffer.allocUnsafe(size);
-  out.set(message, 0);
-  let at = message.length;
-  for (const [number, bytes] of fields) {
-    // Numbers up to 15 take one byte with their type.
-    out[at++] = (number << 3) | WireType.LengthDelimited;
-    let rest = bytes.length;
-    for (; rest > 127; rest >>>= 7) out[at++] = (rest & 127) | 128;
-    out[at++] = rest;
-    out.set(bytes, at);
-    at += bytes.length;
-  }
-  return out;
-}
-
-function varintSize(value: number): number {
-  return value < 128 ? 1 : 1 + varintSize(value >>> 7);
+/** A Timestamp. */
+function time(number: number, ms: number): void {
+  const seconds = Math.floor(ms / 1_000);
+  const nanos = (ms - seconds * 1_000) * 1_000_000;
+  field(number).fork();
+  if (seconds !== 0) writer.tag(1, WireType.Varint).int64(seconds);
+  int32(2, nanos);
+  writer.join();
 }

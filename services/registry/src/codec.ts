@@ -118,32 +118,12 @@ export function encodeAgent(
   now: Date,
   breakers: readonly NamedBreaker[] = [],
 ): AgentMessage {
-  const rest = encodeWithoutProfile(agent, presence, now, breakers);
-  return { ...rest, profile: fromProfile(agent.profile) };
-}
-
-/** The same without what it says of itself. */
-export function encodeWithoutProfile(
-  agent: Agent,
-  presence: Presence | undefined,
-  now: Date,
-  breakers: readonly NamedBreaker[] = [],
-): AgentMessage {
-  const rest = encodeRest(agent, presence, now, breakers);
-  return { ...rest, reputation: encodeReputation(agent.reputation, now) };
-}
-
-/** The same without its reputation either. */
-export function encodeRest(
-  agent: Agent,
-  presence: Presence | undefined,
-  now: Date,
-  breakers: readonly NamedBreaker[],
-): AgentMessage {
   const { unregisteredAt } = agent;
   return create(AgentSchema, {
     agentId: agent.id,
+    profile: fromProfile(agent.profile),
     availability: encodeAvailability(declarationOf(agent), presence, now, agent.declaredAt),
+    reputation: encodeReputation(agent.reputation, now),
     createTime: timestampFromDate(agent.createdAt),
     updateTime: timestampFromDate(agent.updatedAt),
     ...(unregisteredAt !== undefined && { unregisterTime: timestampFromDate(unregisteredAt) }),
@@ -158,28 +138,57 @@ export function declarationOf(agent: Agent): Declaration {
   return { declaredState, leaseMs, unregisteredAt, maxConcurrent: profile.maxConcurrent };
 }
 
+/** What callers see of an agent's availability. */
+export interface SeenAvailability {
+  readonly state: AvailabilityState;
+  readonly declaredState: AvailabilityState;
+  readonly inFlight: number;
+  readonly queueLength: number;
+  readonly utilization: number | undefined;
+  readonly openSlots: number;
+  /** 0: it was never heard of. */
+  readonly inFlightMs: number;
+  readonly isStale: boolean;
+  readonly leaseExpireMs: number | undefined;
+  readonly heardMs: number | undefined;
+}
+
 /** Availability as callers see it at `now`; `declaredAt` is when the agent was heard of if nothing is known since. */
-export function encodeAvailability(
+export function seenAvailability(
   declaration: Declaration,
   presence: Presence | undefined,
   now: Date,
   declaredAt?: Date,
-): Availability {
-  const heardAt = presence?.heardAt ?? declaredAt;
-  const load = loadAt(presence, now);
-  const loadMs = Math.max(heardAt?.getTime() ?? 0, presence?.slotsChangedAt?.getTime() ?? 0);
+): SeenAvailability {
+  const heardMs = (presence?.heardAt ?? declaredAt)?.getTime();
+  const { inFlight, queueLength, utilizationPpm } = loadAt(presence, now);
   const leaseExpireAt = declaration.leaseMs === undefined ? undefined : presence?.leaseExpireAt;
-  return create(AvailabilitySchema, {
+  return {
     state: STATES[stateOf(declaration, presence, now)],
     declaredState: STATES[declaration.declaredState],
-    inFlight: load.inFlight,
-    queueLength: load.queueLength,
-    ...(load.utilizationPpm !== undefined && { utilization: load.utilizationPpm / PPM }),
+    inFlight,
+    queueLength,
+    utilization: utilizationPpm === undefined ? undefined : utilizationPpm / PPM,
     openSlots: presence?.openSlots ?? 0,
-    ...(loadMs > 0 && { inFlightTime: timestampFromMs(loadMs) }),
-    stale: presence?.isStale ?? false,
-    ...(leaseExpireAt !== undefined && { leaseExpireTime: timestampFromDate(leaseExpireAt) }),
-    ...(heardAt !== undefined && { updateTime: timestampFromDate(heardAt) }),
+    inFlightMs: Math.max(heardMs ?? 0, presence?.slotsChangedAt?.getTime() ?? 0),
+    isStale: presence?.isStale ?? false,
+    leaseExpireMs: leaseExpireAt?.getTime(),
+    heardMs,
+  };
+}
+
+/** The same as a message. */
+export function encodeAvailability(...seen: Parameters<typeof seenAvailability>): Availability {
+  const { utilization, inFlightMs, isStale, leaseExpireMs, heardMs, ...same } = seenAvailability(
+    ...seen,
+  );
+  return create(AvailabilitySchema, {
+    ...same,
+    ...(utilization !== undefined && { utilization }),
+    ...(inFlightMs > 0 && { inFlightTime: timestampFromMs(inFlightMs) }),
+    stale: isStale,
+    ...(leaseExpireMs !== undefined && { leaseExpireTime: timestampFromMs(leaseExpireMs) }),
+    ...(heardMs !== undefined && { updateTime: timestampFromMs(heardMs) }),
   });
 }
 

@@ -1,10 +1,25 @@
 import { AgentProfileSchema, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import {
+  BatchRegisterAgentsResponseSchema,
+  type RegisterAgentResponse,
+  RegisterAgentResponseSchema,
+  UnregisterAgentResponseSchema,
+  UpdateAgentResponseSchema,
+  WatchAgentsResponseSchema,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { applyOutcome, initialReputation } from "@bourse/scoring";
-import { create, equals, fromBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, equals, fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Agent } from "../src/agent.ts";
-import { agentBytes } from "../src/agent-bytes.ts";
+import {
+  agentAnswerBytes,
+  agentBytes,
+  agentEventBytes,
+  batchAnswerBytes,
+} from "../src/agent-bytes.ts";
+import type { Presence } from "../src/availability.ts";
+import type { NamedBreaker } from "../src/breaker-store.ts";
 import { encodeAgent } from "../src/codec.ts";
 import { toProfile } from "../src/profile.ts";
 import { anyProfile } from "./any-profile.ts";
@@ -30,14 +45,94 @@ const anyAgent: fc.Arbitrary<Agent> = fc.record({
   unregisteredAt: fc.constantFrom(undefined, NOON),
 });
 
+const anyTime = fc.date({ min: new Date(-1e12), max: new Date(4e12), noInvalidDate: true });
+const maybe = <T>(some: fc.Arbitrary<T>) => fc.option(some, { nil: undefined });
+
+const anyPresence: fc.Arbitrary<Presence> = fc.record({
+  reported: fc.record({
+    inFlight: fc.nat(1_000_000),
+    queueLength: fc.nat(1_000_000),
+    utilizationPpm: maybe(fc.nat(1_000_000)),
+  }),
+  openSlots: fc.nat(10_000),
+  slotsChangedAt: maybe(anyTime),
+  heardAt: maybe(anyTime),
+  leaseExpireAt: maybe(anyTime),
+  isStale: fc.boolean(),
+});
+
+const breaker: NamedBreaker = {
+  capability: "python",
+  breaker: { tallies: [], backoffMs: 0, changedMs: NOON.getTime(), reportIds: [] },
+};
+
+const anyTold = fc.record({
+  agent: anyAgent,
+  presence: maybe(anyPresence),
+  now: fc.constant(NOON),
+  breakers: fc.constantFrom([], [breaker]),
+});
+
 test("the bytes of an agent are those of its message", () => {
   fc.assert(
-    fc.property(anyAgent, (agent) => {
-      const message = encodeAgent(agent, undefined, NOON);
+    fc.property(anyTold, (told) => {
+      const { agent, presence, now, breakers } = told;
+      const message = encodeAgent(agent, presence, now, breakers);
 
-      const read = fromBinary(AgentSchema, agentBytes(agent, undefined, NOON, []));
+      const read = fromBinary(AgentSchema, agentBytes(told));
 
       expect(equals(AgentSchema, read, message)).toBe(true);
+    }),
+  );
+});
+
+test("the bytes of an answer are those of its message", () => {
+  fc.assert(
+    fc.property(anyTold, (told) => {
+      const { agent, presence, now, breakers } = told;
+      const message = encodeAgent(agent, presence, now, breakers);
+
+      const bytes = agentAnswerBytes(told);
+
+      for (const schema of [
+        RegisterAgentResponseSchema,
+        UpdateAgentResponseSchema,
+        UnregisterAgentResponseSchema,
+      ]) {
+        const answer = fromBinary<DescMessage>(schema, bytes) as RegisterAgentResponse;
+        expect(answer.agent && equals(AgentSchema, answer.agent, message)).toBe(true);
+      }
+    }),
+  );
+});
+
+test("the bytes of an answer to a batch are those of its message, but for profiles", () => {
+  fc.assert(
+    fc.property(fc.array(anyTold, { maxLength: 4 }), (all) => {
+      const schema = BatchRegisterAgentsResponseSchema;
+      const agents = all.map(({ agent, presence, now, breakers }) => {
+        const { profile: _, ...rest } = encodeAgent(agent, presence, now, breakers);
+        return rest;
+      });
+
+      const answer = fromBinary(schema, batchAnswerBytes(all));
+
+      expect(equals(schema, answer, create(schema, { agents }))).toBe(true);
+    }),
+  );
+});
+
+test("the bytes of an event are those of its message", () => {
+  fc.assert(
+    fc.property(anyTold, fc.string(), (told, resumeToken) => {
+      const schema = WatchAgentsResponseSchema;
+      const agent = agentBytes(told);
+
+      const event = fromBinary(schema, agentEventBytes(agent, Buffer.from(resumeToken)));
+
+      const value = fromBinary(AgentSchema, agent);
+      const message = create(schema, { event: { case: "agent", value }, resumeToken });
+      expect(equals(schema, event, message)).toBe(true);
     }),
   );
 });

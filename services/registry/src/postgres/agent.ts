@@ -274,9 +274,15 @@ function valuesOf(agents: readonly Agent<StoredProfile | Profile>[]): unknown[] 
   ];
 }
 
-/** Times as ISO writes them need no quotes. */
+/** Times as ISO writes them need no quotes. Those of a batch are mostly one and the same. */
 function timesArray(times: readonly (Date | undefined)[]): string {
-  return plainArray(times.map((time) => time?.toISOString()));
+  let last: { readonly time: Date; readonly text: string } | undefined;
+  return plainArray(
+    times.map((time) => {
+      if (time !== undefined && time !== last?.time) last = { time, text: time.toISOString() };
+      return time && last?.text;
+    }),
+  );
 }
 
 /** Null until the first outcome or adjustment, which most agents of a large market have not had. */

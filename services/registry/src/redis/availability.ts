@@ -1,3 +1,4 @@
+import type { Presence } from "../availability.ts";
 import {
   type AvailabilityChange,
   type AvailabilityStore,
@@ -5,7 +6,7 @@ import {
   LOOK_MS,
 } from "../availability-store.ts";
 import { reckon, type ShardView } from "../shard.ts";
-import { commandsOf } from "./commands.ts";
+import { byShard, commandsOf } from "./commands.ts";
 import { type Away, available, type RedisConnection } from "./connection.ts";
 import { createKnown } from "./known.ts";
 import { repeat } from "./repeat.ts";
@@ -77,6 +78,16 @@ export async function createRedisAvailability(
     for (const listener of listeners) listener(change);
   }
 
+  async function readTogether(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
+    try {
+      const presences = await commands.read(agentIds);
+      for (const agentId of agentIds) known.remember(agentId, presences.get(agentId));
+      return presences;
+    } catch {
+      return new Map(agentIds.map((agentId) => [agentId, known.stale(agentId)]));
+    }
+  }
+
   // Where Redis can be read, watchers begin with what it knows.
   await look();
   const looking = repeat(LOOK_MS, look);
@@ -88,23 +99,8 @@ export async function createRedisAvailability(
       return presence;
     },
     async read(agentIds) {
-      const found = await Promise.all(
-        agentIds.map(async (agentId) => {
-          try {
-            const presence = await commands.read(agentId);
-            known.remember(agentId, presence);
-            return presence;
-          } catch {
-            return known.stale(agentId);
-          }
-        }),
-      );
-      return new Map(
-        agentIds.flatMap((agentId, index) => {
-          const presence = found[index];
-          return presence === undefined ? [] : [[agentId, presence] as const];
-        }),
-      );
+      const found = await Promise.all(byShard(agentIds).map(readTogether));
+      return new Map(found.flatMap((presences) => [...presences]));
     },
     async countLeases() {
       leases = await commands.countLeases(now()).catch(() => leases);

@@ -35,12 +35,16 @@ type Values = readonly (string | number)[];
 interface Scripts {
   registryBeat(...values: Values): Promise<readonly [string, string, string, string, string]>;
   registrySlot(...values: Values): Promise<string>;
+  registryRead(...values: Values): Promise<readonly (readonly Text[])[]>;
   registryForget(...values: Values): Promise<number>;
   registryChanges(...values: Values): Promise<readonly [string, string, ...(readonly string[])[]]>;
 }
 
 /** How many agents have their slots ended at once; the others wait for the next look. */
 const DUE_MAX = 1_000;
+
+/** How many agents are read at once: a script holds up everybody else. */
+const READ_MAX = 250;
 
 /** Every command that availability sends to Redis; each fails when Redis does. */
 export type Commands = ReturnType<typeof commandsOf>;
@@ -90,17 +94,23 @@ export function commandsOf(client: RedisClient, prefix: string) {
       };
     },
 
-    async read(agentId: string): Promise<Presence | undefined> {
-      const values = await redis.hmget(key.presence(agentId), ...FIELDS);
-      if (values.every((value) => value === null)) return undefined;
-      const [inFlight, queueLength, utilizationPpm, openSlots, slotsMs, heardMs, expireMs] = values;
-      return {
-        reported: loadOf(inFlight, queueLength, utilizationPpm),
-        openSlots: Number(openSlots ?? 0),
-        slotsChangedAt: dateOf(slotsMs),
-        heardAt: dateOf(heardMs),
-        leaseExpireAt: dateOf(expireMs),
-      };
+    /** What is known of agents, at most READ_MAX and all of one shard; those that are unknown are left out. */
+    async read(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
+      const keys = agentIds.map(key.presence);
+      const known = await redis.registryRead(keys.length, ...keys, ...FIELDS);
+      return new Map(
+        known.map(([inFlight, queueLength, utilizationPpm, openSlots, slotsMs, ...rest]) => {
+          const [heardMs, expireMs, nth] = rest;
+          const presence = {
+            reported: loadOf(inFlight, queueLength, utilizationPpm),
+            openSlots: Number(openSlots ?? 0),
+            slotsChangedAt: dateOf(slotsMs),
+            heardAt: dateOf(heardMs),
+            leaseExpireAt: dateOf(expireMs),
+          };
+          return [agentIds[Number(nth) - 1] ?? "", presence];
+        }),
+      );
     },
 
     async countLeases(now: Date): Promise<number> {
@@ -157,6 +167,15 @@ export function commandsOf(client: RedisClient, prefix: string) {
       await slot("end", { agentId, slotId: "" }, now);
     },
   };
+}
+
+/** Lists of agents of one shard each, none longer than may be read at once. */
+export function byShard(agentIds: readonly string[]): readonly (readonly string[])[] {
+  return [...Map.groupBy(agentIds, shardOf).values()].flatMap((ids) =>
+    Array.from({ length: Math.ceil(ids.length / READ_MAX) }, (_, nth) =>
+      ids.slice(nth * READ_MAX, (nth + 1) * READ_MAX),
+    ),
+  );
 }
 
 /** In the order in which `read` takes them. */

@@ -10,6 +10,8 @@ function script(...names: readonly string[]): string {
  * is defined while other commands are on their way ioredis' pipelines have no answer.
  */
 export const SCRIPTS = {
+  /** Its first argument is how many keys there are. */
+  registryRead: { lua: script("read.lua") },
   registryBeat: { numberOfKeys: 4, lua: script("news.lua", "beat.lua") },
   registrySlot: { numberOfKeys: 6, lua: script("news.lua", "slot.lua") },
   registryForget: { numberOfKeys: 6, lua: script("forget.lua") },

@@ -46,12 +46,7 @@ export function updating(parts: Parts): Updating {
           decide({ agent, at }) {
             const before = present(agent, agentId);
             const after = updated(before, request, at);
-            const answer = agentAnswerBytes(
-              UpdateAgentResponseSchema,
-              after ?? before,
-              presence,
-              at,
-            );
+            const answer = agentAnswerBytes({ agent: after ?? before, presence, now: at });
             if (after === undefined) return { answer };
             return {
               answer,
@@ -82,7 +77,7 @@ export function updating(parts: Parts): Updating {
             const version = before.version + 1n;
             const after = { ...before, version, updatedAt: at, unregisteredAt: at };
             return {
-              answer: agentAnswerBytes(UnregisterAgentResponseSchema, after, undefined, at),
+              answer: agentAnswerBytes({ agent: after, presence: undefined, now: at }),
               after,
               isRankedAnew: true,
               event: lineageOf("agent_unregistered", after, at, newId(), {}),

@@ -12,12 +12,11 @@ import {
   mutationRequest,
 } from "@bourse/service/mutation";
 import { refusePersonalData } from "@bourse/service/personal-data";
-import { create, toBinary } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { arrivalOf, type Registration, refuseDuplicates, refuseTaken } from "../agent.ts";
-import { agentAnswerBytes } from "../agent-bytes.ts";
+import { agentAnswerBytes, batchAnswerBytes } from "../agent-bytes.ts";
 import type { Presence } from "../availability.ts";
-import { decodeRegistration, encodeAgent, encodeWithoutProfile } from "../codec.ts";
+import { decodeRegistration, encodeAgent } from "../codec.ts";
 import { refuseErased } from "../erasure.ts";
 import type { RegistryUnit } from "../store.ts";
 import {
@@ -81,7 +80,7 @@ export function registering(parts: Parts): Registering {
             const heard = presenceAfter(one, presences, at);
             const [event] = eventsOf([one], at, newId);
             return {
-              answer: agentAnswerBytes(RegisterAgentResponseSchema, one.agent, heard, at),
+              answer: agentAnswerBytes({ agent: one.agent, presence: heard, now: at }),
               after: one.agent,
               isRankedAnew: one.arrival === "returned",
               ...(event !== undefined && { event }),
@@ -100,13 +99,12 @@ export function registering(parts: Parts): Registering {
       refusePersonalData(capabilitiesOf(requests));
       const registrations = requests.map(decodeRegistration);
       const presences = await readPresences(registrations);
-      const encode = (registered: readonly Registered[], at: Date) => {
-        const agents = registered.map((one) =>
-          encodeWithoutProfile(one.agent, presenceAfter(one, presences, at), at),
+      const encode = (registered: readonly Registered[], at: Date) =>
+        batchAnswerBytes(
+          registered.map((one) => {
+            return { agent: one.agent, presence: presenceAfter(one, presences, at), now: at };
+          }),
         );
-        const schema = BatchRegisterAgentsResponseSchema;
-        return toBinary(schema, create(schema, { agents }));
-      };
       if (request.validateOnly) {
         const at = now();
         const bytes = encode(await dryRun(registrations, at), at);

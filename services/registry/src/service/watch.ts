@@ -32,9 +32,10 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
   async function encodeAll(agents: readonly Agent[]): Promise<Uint8Array[]> {
     const presences = await availability.read(agents.map((agent) => agent.id));
     const at = now();
-    return agents.map((agent) =>
-      agentBytes(agent, presences.get(agent.id), at, breakers.known(agent.id)),
-    );
+    return agents.map((agent) => {
+      const [presence, known] = [presences.get(agent.id), breakers.known(agent.id)];
+      return agentBytes({ agent, presence, now: at, breakers: known });
+    });
   }
 
   return {
