@@ -13,7 +13,7 @@ export interface Follower {
 
 /** What it takes to follow a stream. */
 export interface FollowOptions {
-  readonly open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<Watched>;
+  readonly open: (resumeToken: string, signal: AbortSignal) => Promise<AsyncIterable<Watched>>;
   readonly follower: Follower;
   readonly random: () => number;
   readonly signal: AbortSignal;
@@ -24,16 +24,20 @@ export interface FollowOptions {
  * refused.
  */
 export async function follow({ open, follower, random, signal }: FollowOptions): Promise<void> {
+  // A message that bears no new token is heard of here only: to hand each one of a snapshot on costs more than to read it.
   async function* heard(token: string, inner: AbortSignal) {
-    for await (const message of open(token, inner)) {
+    let last = "";
+    for await (const message of await open(token, inner)) {
       follower.hear(message);
+      if (isSnapshot(message) && message.resumeToken === last) continue;
+      last = message.resumeToken;
       yield message;
     }
   }
   const stream = resumed(
     {
       open: heard,
-      isSnapshot: ({ event }) => event.case === "agent",
+      isSnapshot,
       pauseMs: (attempt) => backoffMs(attempt, random),
       onBegin: follower.begin,
       onEnd: follower.end,
@@ -42,4 +46,8 @@ export async function follow({ open, follower, random, signal }: FollowOptions):
   );
   while ((await stream.next()).done !== true);
   follower.end(undefined);
+}
+
+function isSnapshot({ event }: Watched): boolean {
+  return event.case === "agent";
 }

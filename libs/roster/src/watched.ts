@@ -38,14 +38,14 @@ const WATCH = {
  * Opens WatchAgents from a resume token ("" for everything), and leaves its agents in binary form: on the wire a
  * message within a message and a field of bytes are the same.
  */
-export async function* watch(
+export async function watch(
   channel: Transport,
   resumeToken: string,
   signal: AbortSignal,
-): AsyncGenerator<Watched, void, undefined> {
+): Promise<AsyncIterable<Watched>> {
   const request = create(WatchAgentsRequestSchema, { resumeToken });
   const { message } = await channel.stream(WATCH, signal, undefined, undefined, only(request));
-  yield* message;
+  return message;
 }
 
 async function* only(request: WatchAgentsRequest) {
