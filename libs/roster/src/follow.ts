@@ -24,7 +24,7 @@ export interface FollowOptions {
  * refused.
  */
 export async function follow({ open, follower, random, signal }: FollowOptions): Promise<void> {
-  // A message that bears no new token is heard of here only: to hand each one of a snapshot on costs more than to read it.
+  // A message that bears no new token is heard of here only: to hand one on costs more than to read it.
   async function* heard(token: string, inner: AbortSignal) {
     let last = "";
     for await (const message of await open(token, inner)) {

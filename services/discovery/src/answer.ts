@@ -15,6 +15,7 @@ import {
   AgentSchema,
   PricingSchema,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { tagOf, WireReader } from "@bourse/roster/wire";
 import { encoded } from "@bourse/rpc";
 import {
   create,
@@ -26,7 +27,7 @@ import {
 import { partsOf } from "./codec.ts";
 import type { Explained } from "./explanation.ts";
 import type { Selected } from "./selection.ts";
-import { bytesOf, field, messageIn, numberField, textOf, type Wire } from "./wire.ts";
+import { bytesOf, field, numberField, textOf, type Wire } from "./wire.ts";
 
 /**
  * An answer to a search: `rest` is all of it but the agents, whose messages are put in as they are, and what explains
@@ -63,30 +64,70 @@ export function selected(
   { chosen, alternates, reason, eligibleCount }: Selected<Wire>,
   rest: MessageInitShape<typeof SelectAgentResponseSchema>,
 ): SelectAgentResponse {
-  const { agent, alternates: others } = SelectAgentResponseSchema.field;
+  const {
+    agent,
+    alternates: others,
+    reason: why,
+    eligibleAgents,
+  } = SelectAgentResponseSchema.field;
   const parts =
-    field(agent.number, candidateOf(chosen)) + all(others.number, alternates.map(candidateOf));
-  return answer(SelectAgentResponseSchema, parts, {
-    ...rest,
-    reason,
-    eligibleAgents: eligibleCount,
-  });
+    field(agent.number, candidateOf(chosen)) +
+    all(others.number, alternates.map(candidateOf)) +
+    field(why.number, textOf(reason)) +
+    numberField(eligibleAgents.number, eligibleCount);
+  return answer(SelectAgentResponseSchema, parts, rest);
 }
 
-const { agentId: AGENT_ID, profile: PROFILE } = AgentSchema.field;
-const { endpoint: ENDPOINT, pricing: PRICING } = AgentProfileSchema.field;
-const { costPerTask: COST } = PricingSchema.field;
+const AGENT_ID = tagOf(AgentSchema.field.agentId.number, "bytes");
+const PROFILE = tagOf(AgentSchema.field.profile.number, "bytes");
+const ENDPOINT = tagOf(AgentProfileSchema.field.endpoint.number, "bytes");
+const PRICING = tagOf(AgentProfileSchema.field.pricing.number, "bytes");
+const COST = tagOf(PricingSchema.field.costPerTask.number, "bytes");
 
-/** What a caller needs to know of an agent, out of its message; endpoint and price are of the same type there. */
+/** Fields of a candidate, as they stand in an agent's message; undefined when they are not there. */
+interface Found {
+  agentId: Wire;
+  endpoint: Wire | undefined;
+  cost: Wire | undefined;
+}
+
+/**
+ * What a caller needs to know of an agent, out of its message; endpoint and price are of the same type there. Of what
+ * comes more than once the parts are put together, which is how they merge.
+ */
 export function candidateOf(agent: Wire): Wire {
-  const profile = messageIn(agent, PROFILE.number) ?? "";
-  const endpoint = messageIn(profile, ENDPOINT.number);
-  const cost = messageIn(messageIn(profile, PRICING.number) ?? "", COST.number);
+  const found: Found = { agentId: "", endpoint: undefined, cost: undefined };
+  const reader = new WireReader(agent);
+  while (reader.at < agent.length) {
+    const tag = reader.tag();
+    if (tag === AGENT_ID) found.agentId = reader.bytes();
+    else if (tag === PROFILE) findInProfile(reader, found);
+    else reader.skip(tag);
+  }
   const named = CandidateSchema.field;
-  let candidate = field(named.agentId.number, messageIn(agent, AGENT_ID.number) ?? "");
-  if (endpoint !== undefined) candidate += field(named.endpoint.number, endpoint);
-  if (cost !== undefined) candidate += field(named.costPerTask.number, cost);
+  let candidate = field(named.agentId.number, found.agentId);
+  if (found.endpoint !== undefined) candidate += field(named.endpoint.number, found.endpoint);
+  if (found.cost !== undefined) candidate += field(named.costPerTask.number, found.cost);
   return candidate;
+}
+
+function findInProfile(reader: WireReader, found: Found): void {
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.tag();
+    if (tag === ENDPOINT) found.endpoint = (found.endpoint ?? "") + reader.bytes();
+    else if (tag === PRICING) findInPricing(reader, found);
+    else reader.skip(tag);
+  }
+}
+
+function findInPricing(reader: WireReader, found: Found): void {
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.tag();
+    if (tag === COST) found.cost = (found.cost ?? "") + reader.bytes();
+    else reader.skip(tag);
+  }
 }
 
 function candidatePartsOf(candidate: Explained<Wire>): Wire {

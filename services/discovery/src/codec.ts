@@ -14,7 +14,7 @@ import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Strategy } from "./choice.ts";
 import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
-import type { Price, State } from "./listing.ts";
+import { NO_LABELS, type Price, type State } from "./listing.ts";
 import type { Order } from "./order.ts";
 import type { Selection } from "./selection.ts";
 import type { SlowStart } from "./slow-start.ts";
@@ -104,12 +104,20 @@ export function filterOf(
     states: named.length > 0 ? named : states,
     minReliabilityPpm: minReliability === undefined ? undefined : ppm(minReliability),
     maxLatencyMs: maxLatency === undefined ? undefined : durationMs(maxLatency),
-    labels: Object.fromEntries(
-      Object.entries(message?.metadata ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)),
-    ),
-    words: wordsOf([message?.text ?? ""]).toSorted((a, b) => a - b),
+    labels: labelsOf(message),
+    words: message?.text ? wordsOf([message.text]).toSorted((a, b) => a - b) : [],
     endpointScheme: message?.endpointScheme || undefined,
   };
+}
+
+/** In the order of their names. */
+function labelsOf(message: AgentFilter | undefined): Filter["labels"] {
+  const { metadata } = message ?? {};
+  // Most filters have none.
+  for (const _name in metadata) {
+    return Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+  return NO_LABELS;
 }
 
 /** How long a place is asked for, in milliseconds; a valid request says so. */
@@ -148,5 +156,5 @@ function ppm(share: number): number {
 }
 
 function sorted<T extends string>(values: readonly T[]): readonly T[] {
-  return [...new Set(values)].sort();
+  return values.length < 2 ? values : [...new Set(values)].sort();
 }

@@ -35,8 +35,10 @@ export function filterKey(filter: Filter): string {
   // Of one capability ANY means what ALL means.
   const any = match === "ANY" && capabilities.length > 1 ? "any" : "";
   const cost = maxCost === undefined ? "" : `${maxCost.micros}${maxCost.currency}`;
-  // A capability may hold any character, the rest cannot hold a `|`.
-  const start = `${JSON.stringify(capabilities)}${any}|${cost}|${states?.join(",") ?? "*"}`;
+  // A capability may hold any character, so each says how long it is; the rest cannot hold a `|`.
+  let start = "";
+  for (const capability of capabilities) start += `${capability.length}:${capability} `;
+  start += `${any}|${cost}|${states?.join(",") ?? "*"}`;
   const terms = `${minReliabilityPpm ?? ""}|${maxLatencyMs ?? ""}|${words.join(",")}`;
   const key = `${start}|${terms}|${endpointScheme ?? ""}`;
   for (const _name in labels) return `${key}|${JSON.stringify(labels)}`;

@@ -44,9 +44,16 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
     [],
     () => roster.lagMs() / 1_000,
   );
+  // To find a counter by its labels costs more than to count.
+  const selectionsOf = new Map<string, ReturnType<typeof selections.labels>>();
   return {
     searched: (order, found) => searches.inc({ order, outcome: found > 0 ? "found" : "nobody" }),
-    selected: (strategy, outcome) => selections.inc({ strategy, outcome }),
+    selected(strategy, outcome) {
+      const key = `${strategy} ${outcome}`;
+      const known = selectionsOf.get(key) ?? selections.labels({ strategy, outcome });
+      selectionsOf.set(key, known);
+      known.inc();
+    },
     recommended: (outcome) => recommendations.inc({ outcome }),
   };
 }

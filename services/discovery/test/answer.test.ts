@@ -3,13 +3,12 @@ import {
   SearchAgentsResponseSchema,
   SelectAgentResponseSchema,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { AgentSchema, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { candidateOf, searched, selected } from "../src/answer.ts";
-import { field, messageIn } from "../src/wire.ts";
 
 const option = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const text = fc.string({ unit: "grapheme", maxLength: 300 });
@@ -60,11 +59,23 @@ describe("a candidate", () => {
   });
 
   test("is put together when its parts come apart, as messages merge", () => {
-    const parts = ["ab", "", "c"].map((part) => field(7, part)).join(field(8, "x"));
+    const whole = {
+      agentId: "ada",
+      profile: { endpoint: { uri: "grpc://ada", protocol: "grpc" } },
+    };
+    const parts = [
+      { agentId: "ada", profile: { endpoint: { uri: "grpc://ada" } } },
+      { availability: { state: AvailabilityState.OFFLINE } },
+      { profile: { endpoint: { protocol: "grpc" } } },
+    ];
+    const encode = (agent: MessageInitShape<typeof AgentSchema>) =>
+      wire(toBinary(AgentSchema, create(AgentSchema, agent)));
 
-    expect(messageIn(parts, 7)).toBe("abc");
-    expect(messageIn(parts, 9)).toBeUndefined();
-    expect(messageIn(field(7, ""), 7)).toBe("");
+    const candidate = candidateOf(parts.map(encode).join(""));
+
+    expect(fromBinary(CandidateSchema, bytes(candidate))).toEqual(
+      fromBinary(CandidateSchema, bytes(candidateOf(encode(whole)))),
+    );
   });
 });
 

@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OrderedSet } from "../src/market/ordered-set.ts";
+import { comparison, orderingOf, type Part } from "../src/market/orders.ts";
 
 /** Slots from 0 to 2,999, ordered by a key that many of them share, then by number. */
 const KEYS = Array.from({ length: 3_000 }, (_, slot) => (slot * 7_919) % 50);
-const compare = (a: number, b: number) => (KEYS[a] as number) - (KEYS[b] as number) || a - b;
+const parts: readonly Part[] = [(slot) => KEYS[slot] as number, (slot) => slot];
+const compare = comparison(parts);
+const ordering = orderingOf(parts);
 const slots = fc.nat(2_999);
 
 interface Step {
@@ -35,7 +38,7 @@ function modelOf(steps: readonly Step[]): number[] {
   return [...model].sort(compare);
 }
 
-function setOf(steps: readonly Step[], begun = new OrderedSet(compare)): OrderedSet {
+function setOf(steps: readonly Step[], begun = new OrderedSet(ordering)): OrderedSet {
   for (const { kind, slots } of steps) {
     for (const slot of slots) kind === "insert" ? begun.insert(slot) : begun.remove(slot);
   }
@@ -62,7 +65,7 @@ describe("an ordered set", () => {
       fc.property(someSteps, someSteps, (before, after) => {
         const sorted = Int32Array.from(modelOf(before));
 
-        const set = setOf(after, OrderedSet.of(sorted, compare));
+        const set = setOf(after, OrderedSet.of(sorted, ordering));
 
         const model = modelOf([...before, ...after]);
         expect([...set.walk()]).toEqual(model);
@@ -102,10 +105,10 @@ describe("an ordered set", () => {
   });
 
   test("knows no rank outside", () => {
-    const set = OrderedSet.of(Int32Array.of(3), compare);
+    const set = OrderedSet.of(Int32Array.of(3), ordering);
 
     expect(() => set.at(1)).toThrow(RangeError);
     expect(() => set.at(-1)).toThrow(RangeError);
-    expect(() => new OrderedSet(compare).at(0)).toThrow(RangeError);
+    expect(() => new OrderedSet(ordering).at(0)).toThrow(RangeError);
   });
 });

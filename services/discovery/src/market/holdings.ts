@@ -12,7 +12,6 @@ interface Holding {
 export class Holdings {
   readonly #agents: Agents;
   readonly #byCapability = new Map<number, Holding>();
-  readonly #byId = (a: Slot, b: Slot): number => this.#label(a) - this.#label(b);
 
   constructor(agents: Agents) {
     this.#agents = agents;
@@ -37,7 +36,7 @@ export class Holdings {
     for (const capability of this.#agents.capabilitiesOf(slot)) {
       let holding = this.#byCapability.get(capability);
       if (holding === undefined) {
-        holding = { set: new OrderedSet(this.#byId), online: 0 };
+        holding = { set: new OrderedSet(this.#agents.order.ordering()), online: 0 };
         this.#byCapability.set(capability, holding);
       }
       holding.set.insert(slot);
@@ -59,7 +58,7 @@ export class Holdings {
     this.#byCapability.clear();
     for (const [capability, slots] of held.entries()) {
       if (slots.length === 0) continue;
-      const set = OrderedSet.of(Int32Array.from(slots), this.#byId);
+      const set = OrderedSet.of(Int32Array.from(slots), order.ordering());
       this.#byCapability.set(capability, { set, online: online[capability] ?? 0 });
     }
   }
@@ -83,9 +82,5 @@ export class Holdings {
       const holding = this.#byCapability.get(capability);
       if (holding !== undefined) holding.online += change;
     }
-  }
-
-  #label(slot: Slot): number {
-    return this.#agents.order.labels[slot] as number;
   }
 }

@@ -1,5 +1,5 @@
 import { widened } from "./lists.ts";
-import { OrderedSet, type Slot } from "./ordered-set.ts";
+import { OrderedSet, type Ordering, type Slot } from "./ordered-set.ts";
 
 /** How far apart neighbours are put when nothing hinders. */
 const GAP = 2 ** 20;
@@ -19,12 +19,22 @@ const LOOSENESS = 1.5;
 export class IdOrder {
   readonly ids: (string | undefined)[] = [];
   labels = new Float64Array(0);
-  readonly #compare = (a: Slot, b: Slot): number => this.#label(a) - this.#label(b);
-  #all = new OrderedSet(this.#compare);
+  #all = new OrderedSet(this.ordering());
 
   /** All agents that have their place, by id. */
   get all(): OrderedSet {
     return this.#all;
+  }
+
+  /** For sets of these agents, by id. */
+  ordering(): Ordering {
+    let aimed = 0;
+    return {
+      aim: (slot) => {
+        aimed = this.#label(slot);
+      },
+      isBefore: (other) => this.#label(other) < aimed,
+    };
   }
 
   grow(slots: number): void {
@@ -65,7 +75,7 @@ export class IdOrder {
       merged[at] = slot;
       this.labels[slot] = (at - merged.length / 2) * GAP;
     }
-    this.#all = OrderedSet.of(merged, this.#compare);
+    this.#all = OrderedSet.of(merged, this.ordering());
   }
 
   remove(slot: Slot): void {

@@ -1,5 +1,5 @@
-import { type CompareSlots, OrderedSet, type Slot } from "./ordered-set.ts";
-import { comparison, type Part } from "./orders.ts";
+import { OrderedSet, type Ordering, type Slot } from "./ordered-set.ts";
+import { orderingOf, type Part } from "./orders.ts";
 import { sortFirst } from "./sort-first.ts";
 import type { Ranking } from "./view.ts";
 
@@ -19,7 +19,7 @@ const IDLE_MIN = 1_000;
 export class KeptOrder implements Ranking {
   readonly #members: OrderedSet;
   readonly #parts: readonly Part[];
-  readonly #compare: CompareSlots;
+  readonly #ordering: Ordering;
   readonly #firstMin: number;
   #first: OrderedSet;
   /** Whether all agents of the view stand in the set. */
@@ -33,9 +33,9 @@ export class KeptOrder implements Ranking {
   constructor(members: OrderedSet, parts: readonly Part[], firstMin: number) {
     this.#members = members;
     this.#parts = parts;
-    this.#compare = comparison(parts);
+    this.#ordering = orderingOf(parts);
     this.#firstMin = firstMin;
-    this.#first = new OrderedSet(this.#compare);
+    this.#first = new OrderedSet(this.#ordering);
   }
 
   get size(): number {
@@ -97,11 +97,13 @@ export class KeptOrder implements Ranking {
   /** Whether an agent does not come after the last of the first ones. */
   #isAmongFirst(slot: Slot): boolean {
     const { last } = this.#first;
-    return last !== undefined && this.#compare(slot, last) <= 0;
+    if (last === undefined) return false;
+    this.#ordering.aim(slot);
+    return !this.#ordering.isBefore(last);
   }
 
   #forget(): void {
-    this.#first = new OrderedSet(this.#compare);
+    this.#first = new OrderedSet(this.#ordering);
     this.#isWhole = false;
   }
 
@@ -113,7 +115,7 @@ export class KeptOrder implements Ranking {
     const wanted = Math.max(4 * count, this.#firstMin, Math.ceil(slots.length * FIRST_SHARE));
     this.#isWhole = wanted >= slots.length;
     sortFirst(slots, this.#parts, wanted);
-    this.#first = OrderedSet.of(slots.subarray(0, wanted), this.#compare);
+    this.#first = OrderedSet.of(slots.subarray(0, wanted), this.#ordering);
     this.#firstMax = 2 * Math.max(wanted, this.#firstMin);
   }
 }

@@ -55,11 +55,7 @@ export class KeptView implements WholeView {
     this.condition = condition;
     this.aspects = condition.aspects;
     this.#agents = agents;
-    const { order } = agents;
-    this.#byId = OrderedSet.of(
-      eligible,
-      (a, b) => (order.labels[a] as number) - (order.labels[b] as number),
-    );
+    this.#byId = OrderedSet.of(eligible, agents.order.ordering());
   }
 
   get ability(): Ability {

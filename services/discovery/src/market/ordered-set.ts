@@ -1,8 +1,15 @@
+import { Sums } from "./sums.ts";
+
 /** The number under which an agent is kept; small, and given to another once its agent is gone. */
 export type Slot = number;
 
-/** Orders two slots: negative when `a` comes first, 0 for one and the same slot only. */
-export type CompareSlots = (a: Slot, b: Slot) => number;
+/** An order of slots, in which no two stand alike. What is known of the slot that is looked for is read once. */
+export interface Ordering {
+  /** Says which slot others are compared with from now on. */
+  aim(slot: Slot): void;
+  /** Whether a slot comes before that one. */
+  isBefore(other: Slot): boolean;
+}
 
 /** A chunk is split when it is full, and joined with its neighbour when both fit into half of one. */
 const CHUNK_MAX = 512;
@@ -16,25 +23,22 @@ const CHUNK_FIRST = 8;
  * slot its rank. Every operation costs the logarithm of the size, and a chunk moved in memory; an entry takes about six
  * bytes.
  *
- * The order is told by `compare`, which looks at what is known of the agents: take a slot out before that changes, and
- * put it in afterwards.
+ * The ordering looks at what is known of the agents: take a slot out before that changes, and put it in afterwards.
  */
 export class OrderedSet {
-  readonly #compare: CompareSlots;
+  readonly #ordering: Ordering;
   #chunks: Int32Array[] = [];
   #counts: number[] = [];
-  /** Sums of counts, as a Fenwick tree from 1: what a rank costs does not grow with the chunks. */
-  #sums = new Int32Array(1);
+  readonly #sums = new Sums();
   #size = 0;
-  #before = 0;
 
-  constructor(compare: CompareSlots) {
-    this.#compare = compare;
+  constructor(ordering: Ordering) {
+    this.#ordering = ordering;
   }
 
   /** A set of slots that are in order already. */
-  static of(sorted: Int32Array, compare: CompareSlots): OrderedSet {
-    const set = new OrderedSet(compare);
+  static of(sorted: Int32Array, ordering: Ordering): OrderedSet {
+    const set = new OrderedSet(ordering);
     for (let from = 0; from < sorted.length; from += CHUNK_FILLED) {
       const part = sorted.subarray(from, from + CHUNK_FILLED);
       const chunk = new Int32Array(sorted.length > CHUNK_FILLED ? CHUNK_MAX : roomFor(part.length));
@@ -43,7 +47,7 @@ export class OrderedSet {
       set.#counts.push(part.length);
     }
     set.#size = sorted.length;
-    set.#sum();
+    set.#sums.reset(set.#counts);
     return set;
   }
 
@@ -60,7 +64,7 @@ export class OrderedSet {
   insert(slot: Slot): boolean {
     const index = this.#chunkFor(slot);
     if (index === this.#chunks.length) return this.#append(slot);
-    const at = this.#placeIn(index, slot);
+    const at = this.#placeIn(index);
     const chunk = this.#chunks[index] as Int32Array;
     const count = this.#counts[index] as number;
     if (at < count && chunk[at] === slot) return false;
@@ -70,16 +74,18 @@ export class OrderedSet {
 
   /** Takes a slot out; false when it is not in. What is known of its agent must be as when it was put in. */
   remove(slot: Slot): boolean {
-    const index = this.#chunkFor(slot);
+    // The first one goes most often: who is picked moves back.
+    const isFirst = this.#size > 0 && (this.#chunks[0] as Int32Array)[0] === slot;
+    const index = isFirst ? 0 : this.#chunkFor(slot);
     if (index === this.#chunks.length) return false;
-    const at = this.#placeIn(index, slot);
+    const at = isFirst ? 0 : this.#placeIn(index);
     const chunk = this.#chunks[index] as Int32Array;
     const count = this.#counts[index] as number;
     if (at === count || chunk[at] !== slot) return false;
     chunk.copyWithin(at, at + 1, count);
     this.#counts[index] = count - 1;
     this.#size -= 1;
-    this.#add(index, -1);
+    this.#sums.add(index, -1);
     this.#join(index);
     return true;
   }
@@ -92,14 +98,14 @@ export class OrderedSet {
   /** The slot of a rank, from 0 to below the size. */
   at(rank: number): Slot {
     const index = this.#find(rank);
-    return (this.#chunks[index] as Int32Array)[rank - this.#before] as Slot;
+    return (this.#chunks[index] as Int32Array)[rank - this.#sums.found] as Slot;
   }
 
   /** The rank of a slot, or the one that it would get. */
   rankOf(slot: Slot): number {
     const index = this.#chunkFor(slot);
     if (index === this.#chunks.length) return this.#size;
-    return this.#countBefore(index) + this.#placeIn(index, slot);
+    return this.#sums.before(index) + this.#placeIn(index);
   }
 
   /** How many slots are before the first that is not: `isBefore` holds for a first part of the order and not after. */
@@ -120,14 +126,14 @@ export class OrderedSet {
       if (isBefore(chunk[middle] as Slot)) from = middle + 1;
       else to = middle;
     }
-    return this.#countBefore(low) + from;
+    return this.#sums.before(low) + from;
   }
 
   /** The slots in order from a rank on. The set must not change meanwhile. */
   *walk(fromRank = 0): Generator<Slot, void, undefined> {
     if (fromRank >= this.#size) return;
     const first = this.#find(fromRank);
-    let at = fromRank - this.#before;
+    let at = fromRank - this.#sums.found;
     for (let index = first; index < this.#chunks.length; index += 1) {
       const chunk = this.#chunks[index] as Int32Array;
       const count = this.#counts[index] as number;
@@ -148,27 +154,29 @@ export class OrderedSet {
     return all;
   }
 
-  /** The first chunk whose last slot is not before this one; the number of chunks when there is none. */
+  /** Aims at a slot. The first chunk whose last is not before it; the number of chunks when there is none. */
   #chunkFor(slot: Slot): number {
+    this.#ordering.aim(slot);
     let low = 0;
     let high = this.#chunks.length;
     // Slots often come in order.
-    if (high > 0 && this.#compare(this.#last(high - 1), slot) < 0) return high;
+    if (high > 0 && this.#ordering.isBefore(this.#last(high - 1))) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#compare(this.#last(middle), slot) < 0) low = middle + 1;
+      if (this.#ordering.isBefore(this.#last(middle))) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  #placeIn(index: number, slot: Slot): number {
+  /** Where in a chunk the slot that was aimed at stands, or would stand. */
+  #placeIn(index: number): number {
     const chunk = this.#chunks[index] as Int32Array;
     let low = 0;
     let high = this.#counts[index] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#compare(chunk[middle] as Slot, slot) < 0) low = middle + 1;
+      if (this.#ordering.isBefore(chunk[middle] as Slot)) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -178,11 +186,17 @@ export class OrderedSet {
     return (this.#chunks[index] as Int32Array)[(this.#counts[index] as number) - 1] as Slot;
   }
 
+  /** The chunk that holds a rank; the sums know then how many slots are before it. */
+  #find(rank: number): number {
+    if (rank < 0 || rank >= this.#size) throw new RangeError(`no rank ${rank} of ${this.#size}`);
+    return this.#sums.find(rank);
+  }
+
   #append(slot: Slot): boolean {
     if (this.#chunks.length === 0) {
       this.#chunks.push(new Int32Array(CHUNK_FIRST));
       this.#counts.push(0);
-      this.#sum();
+      this.#sums.reset(this.#counts);
     }
     const index = this.#chunks.length - 1;
     this.#put(index, this.#counts[index] as number, slot);
@@ -209,7 +223,7 @@ export class OrderedSet {
     chunk[at] = slot;
     this.#counts[index] = count + 1;
     this.#size += 1;
-    this.#add(index, 1);
+    this.#sums.add(index, 1);
   }
 
   #split(index: number): void {
@@ -220,7 +234,7 @@ export class OrderedSet {
     right.set(chunk.subarray(left));
     this.#chunks.splice(index + 1, 0, right);
     this.#counts.splice(index, 1, left, CHUNK_MAX - left);
-    this.#sum();
+    this.#sums.reset(this.#counts);
   }
 
   #join(index: number): void {
@@ -238,57 +252,11 @@ export class OrderedSet {
       this.#chunks.splice(index, 2, joined);
       this.#counts.splice(index, 2, count + other);
     }
-    this.#sum();
-  }
-
-  #sum(): void {
-    const length = this.#counts.length + 1;
-    if (this.#sums.length < length) this.#sums = new Int32Array(roomFor(length));
-    this.#sums.fill(0);
-    for (let node = 1; node < length; node += 1) {
-      const sum = (this.#sums[node] as number) + (this.#counts[node - 1] as number);
-      this.#sums[node] = sum;
-      const parent = node + (node & -node);
-      if (parent < length) this.#sums[parent] = (this.#sums[parent] as number) + sum;
-    }
-  }
-
-  #add(index: number, change: number): void {
-    const length = this.#counts.length + 1;
-    for (let node = index + 1; node < length; node += node & -node) {
-      this.#sums[node] = (this.#sums[node] as number) + change;
-    }
-  }
-
-  #countBefore(index: number): number {
-    let count = 0;
-    for (let node = index; node > 0; node -= node & -node) count += this.#sums[node] as number;
-    return count;
-  }
-
-  /** The chunk that holds a rank; leaves in `#before` how many slots are in the chunks before it. */
-  #find(rank: number): number {
-    if (rank < 0 || rank >= this.#size) throw new RangeError(`no rank ${rank} of ${this.#size}`);
-    let index = 0;
-    let before = 0;
-    for (let step = highestBit(this.#counts.length); step > 0; step >>= 1) {
-      const node = index + step;
-      if (node > this.#counts.length) continue;
-      const sum = this.#sums[node] as number;
-      if (before + sum > rank) continue;
-      index = node;
-      before += sum;
-    }
-    this.#before = before;
-    return index;
+    this.#sums.reset(this.#counts);
   }
 }
 
 /** The power of two that is at least as large, from 8. */
 function roomFor(count: number): number {
   return Math.max(CHUNK_FIRST, 2 ** Math.ceil(Math.log2(count)));
-}
-
-function highestBit(count: number): number {
-  return count === 0 ? 0 : 2 ** (31 - Math.clz32(count));
 }

@@ -1,7 +1,7 @@
 import type { Order, Place } from "../order.ts";
 import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
-import type { CompareSlots, Slot } from "./ordered-set.ts";
+import type { Ordering, Slot } from "./ordered-set.ts";
 import type { ViewOrder } from "./view.ts";
 
 const { ABILITY, PRICE, STATE, LOAD, CAPACITY, LATENCY, SCORE, PICKS } = ASPECT;
@@ -84,7 +84,7 @@ function figures(agents: Agents) {
 }
 
 /** Compares slots part by part. */
-export function comparison(parts: readonly Part[]): CompareSlots {
+export function comparison(parts: readonly Part[]): (a: Slot, b: Slot) => number {
   return (a, b) => {
     for (let index = 0; index < parts.length; index += 1) {
       const part = parts[index] as Part;
@@ -92,6 +92,25 @@ export function comparison(parts: readonly Part[]): CompareSlots {
       if (left !== right) return left < right ? -1 : 1;
     }
     return 0;
+  };
+}
+
+/** The same for a set. */
+export function orderingOf(parts: readonly Part[]): Ordering {
+  const aimed = new Float64Array(parts.length);
+  return {
+    aim(slot) {
+      for (let index = 0; index < parts.length; index += 1) {
+        aimed[index] = (parts[index] as Part)(slot);
+      }
+    },
+    isBefore(other) {
+      for (let index = 0; index < parts.length; index += 1) {
+        const figure = (parts[index] as Part)(other);
+        if (figure !== aimed[index]) return figure < (aimed[index] as number);
+      }
+      return false;
+    },
   };
 }
 
