@@ -1,7 +1,9 @@
-import { KEPT_MS, LOOK_MS } from "./availability-store.ts";
+import { KEPT_MS } from "./availability-store.ts";
 import { type Breaker, isBreakerNews, REMEMBERED_MS } from "./breaker.ts";
 import type { BreakerStore } from "./breaker-store.ts";
 import { createBreakerView, stepThrough } from "./breaker-view.ts";
+import { createListeners } from "./listeners.ts";
+import { createUpkeep } from "./memory-upkeep.ts";
 
 /** Breakers in the memory of this process: for one replica, and gone with it. */
 export function createMemoryBreakers(options: { readonly now: () => Date }): BreakerStore {
@@ -10,7 +12,7 @@ export function createMemoryBreakers(options: { readonly now: () => Date }): Bre
   /** When the breakers of an agent last changed, for watchers that were away. */
   const changedMs = new Map<string, number>();
   const view = createBreakerView();
-  const listeners = new Set<(agentIds: readonly string[]) => void>();
+  const listeners = createListeners<readonly string[]>();
 
   function learn(agentId: string): void {
     const stored = agents.get(agentId) ?? new Map<string, Breaker>();
@@ -20,7 +22,7 @@ export function createMemoryBreakers(options: { readonly now: () => Date }): Bre
 
   function tell(): void {
     const agentIds = view.untold(nowMs());
-    if (agentIds.length > 0) for (const listener of listeners) listener(agentIds);
+    if (agentIds.length > 0) listeners.tell(agentIds);
   }
 
   function forgetOld(): void {
@@ -35,8 +37,6 @@ export function createMemoryBreakers(options: { readonly now: () => Date }): Bre
     }
   }
 
-  const looking = setInterval(tell, LOOK_MS);
-  const forgetting = setInterval(forgetOld, 60_000).unref();
   return {
     async change(agentId, capability, events) {
       const breakers = agents.get(agentId) ?? new Map<string, Breaker>();
@@ -66,13 +66,7 @@ export function createMemoryBreakers(options: { readonly now: () => Date }): Bre
       const fromMs = since.getTime() - REMEMBERED_MS;
       return [...changedMs].flatMap(([agentId, ms]) => (ms >= fromMs ? [agentId] : []));
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(looking);
-      clearInterval(forgetting);
-    },
+    subscribe: listeners.subscribe,
+    ...createUpkeep(tell, forgetOld),
   };
 }

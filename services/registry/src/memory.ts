@@ -4,19 +4,18 @@ import {
   type AvailabilityStore,
   type Beat,
   KEPT_MS,
-  LOOK_MS,
   type SlotAnswer,
   type SlotClaim,
 } from "./availability-store.ts";
 import { createDueQueue } from "./due-queue.ts";
+import { createListeners } from "./listeners.ts";
 import { createMemorySlots } from "./memory-slots.ts";
+import { createUpkeep } from "./memory-upkeep.ts";
 import { SLOTS_MAX } from "./share.ts";
 
 interface Entry extends Told {
   readonly heardMs: number;
 }
-
-const FORGET_EVERY_MS = 60_000;
 
 /** Availability in the memory of this process: for one replica, and gone with it. */
 export function createMemoryAvailability(options: { readonly now: () => Date }): AvailabilityStore {
@@ -24,7 +23,7 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
   const startedMs = now().getTime();
   const entries = new Map<string, Entry>();
   const lapses = createDueQueue();
-  const listeners = new Set<(change: AvailabilityChange) => void>();
+  const listeners = createListeners<AvailabilityChange>();
   /** When watchers last had to hear of whom. */
   const changedMs = new Map<string, number>();
   let changed = new Set<string>();
@@ -54,7 +53,7 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     if (changed.size === 0) return;
     const agentIds = [...changed];
     changed = new Set();
-    for (const listener of listeners) listener({ kind: "agents", agentIds });
+    listeners.tell({ kind: "agents", agentIds });
   }
 
   /** A clock that was set back has made leases hold again that were told to have lapsed. */
@@ -103,8 +102,6 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     return { expireAt };
   }
 
-  const looking = setInterval(look, LOOK_MS);
-  const forgetting = setInterval(forgetOld, FORGET_EVERY_MS).unref();
   return {
     async beat(beat) {
       const { agentId } = beat;
@@ -148,14 +145,8 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
       return { kind: "agents", agentIds: [...agentIds] };
     },
     toldUntil: () => new Date(lookedMs),
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async [Symbol.asyncDispose]() {
-      clearInterval(looking);
-      clearInterval(forgetting);
-    },
+    subscribe: listeners.subscribe,
+    ...createUpkeep(look, forgetOld),
   };
 }
 

@@ -1,50 +1,24 @@
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { Redis } from "ioredis";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import type { AvailabilityStore } from "../src/availability-store.ts";
+import { describe, expect, test, vi } from "vitest";
 import { createMemoryAvailability } from "../src/memory.ts";
-import { heardBy, later, type Opened, SOON, testAvailability } from "./availability-suite.ts";
+import { heardBy, later, SOON, testAvailability } from "./availability-suite.ts";
 import { aClock, redisAvailability } from "./registry.ts";
 import { testSlots } from "./slot-suite.ts";
+import { aPrefix, aRedis, placesOf, REDIS_URL, storesOf } from "./stores.ts";
 
-const REDIS_URL = process.env["REDIS_URL"] ?? "";
+const stores = storesOf({ memory: createMemoryAvailability, redis: redisAvailability });
+const { keep, openRedis } = stores;
 
-const opened: AvailabilityStore[] = [];
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store[Symbol.asyncDispose]()));
-});
-
-async function openMemory(): Promise<Opened> {
-  const clock = aClock();
-  const store = createMemoryAvailability({ now: clock.now });
-  opened.push(store);
-  return { store, other: store, clock };
-}
-
-async function openRedis(prefix = `test-${randomUUID()}`): Promise<Opened> {
-  const clock = aClock();
-  const open = () => redisAvailability({ url: REDIS_URL, now: clock.now, prefix });
-  const [store, other] = await Promise.all([open(), open()]);
-  opened.push(store, other);
-  return { store, other, clock };
-}
-
-if (REDIS_URL === "") test.skip("Redis: set REDIS_URL to run its suite", () => {});
-
-describe.each([
-  { name: "memory", open: openMemory },
-  ...(REDIS_URL === "" ? [] : [{ name: "Redis", open: () => openRedis() }]),
-])("in $name", ({ open }) => {
+describe.each(placesOf(stores))("in $name", ({ open }) => {
   describe("availability", () => testAvailability(open));
   describe("slots", () => testSlots(open));
 });
 
 describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
   test("gives every key a time to live", async () => {
-    const prefix = `test-${randomUUID()}`;
-    const { store, clock } = await openRedis(prefix);
+    const prefix = aPrefix();
+    const { store, clock } = await openRedis({ prefix });
     const now = clock.now();
     await store.beat({
       agentId: "a",
@@ -52,20 +26,21 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
       reported: { inFlight: 1 },
       leaseExpireAt: later(now, 5_000),
     });
-    const slot = { slotId: "s", maxConcurrent: 5, takesWork: true, isLeased: true };
+    const share = { holder: "agent:b", most: 1 };
+    const slot = { slotId: "s", maxConcurrent: 5, takesWork: true, isLeased: true, share };
     await store.acquireSlot({ agentId: "a", now, expireAt: later(now, 1_000), ...slot });
     using redis = aRedis();
 
     const keys = await redis.client.keys(`${prefix}:*`);
     const lives = await Promise.all(keys.map((key) => redis.client.pttl(key)));
 
-    expect(keys).toHaveLength(6);
+    expect(keys).toHaveLength(7);
     expect(lives.every((ms) => ms > 0)).toBe(true);
   });
 
   test("that was lost says so to every replica, and goes on", async () => {
-    const prefix = `test-${randomUUID()}`;
-    const { store, other, clock } = await openRedis(prefix);
+    const prefix = aPrefix();
+    const { store, other, clock } = await openRedis({ prefix });
     const now = clock.now();
     const heard = heardBy(other);
     await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
@@ -82,8 +57,8 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
   });
 
   test("of which a part cannot be read tells and answers what the rest knows", async () => {
-    const prefix = `test-${randomUUID()}`;
-    const { store, other, clock } = await openRedis(prefix);
+    const prefix = aPrefix();
+    const { store, other, clock } = await openRedis({ prefix });
     const now = clock.now();
     const beat = (agentId: string, inFlight: number) =>
       store.beat({ agentId, now, reported: { inFlight }, leaseExpireAt: undefined });
@@ -107,10 +82,9 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
   test("that goes away and comes back answers with what it knew, then goes on", async () => {
     using wire = await aWire();
     const clock = aClock();
-    const prefix = `test-${randomUUID()}`;
-    const store = await redisAvailability({ url: wire.url, now: clock.now, prefix });
-    const other = await redisAvailability({ url: REDIS_URL, now: clock.now, prefix });
-    opened.push(store, other);
+    const prefix = aPrefix();
+    const store = keep(await redisAvailability({ url: wire.url, now: clock.now, prefix }));
+    const other = keep(await redisAvailability({ url: REDIS_URL, now: clock.now, prefix }));
     const beat = (inFlight: number, through = store) =>
       through.beat({
         agentId: "a",
@@ -141,9 +115,8 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
   test("that was away tells again of those of whom it had to say what it knew", async () => {
     using wire = await aWire();
     const clock = aClock();
-    const prefix = `test-${randomUUID()}`;
-    const store = await redisAvailability({ url: wire.url, now: clock.now, prefix });
-    opened.push(store);
+    const prefix = aPrefix();
+    const store = keep(await redisAvailability({ url: wire.url, now: clock.now, prefix }));
     await store.beat({ agentId: "a", now: clock.now(), leaseExpireAt: undefined });
     const heard = heardBy(store);
 
@@ -160,12 +133,10 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
   test("that is away refuses signs of life and answers with nothing known", async () => {
     const clock = aClock();
     const faults: unknown[] = [];
-    const store = await redisAvailability({
-      url: "redis://127.0.0.1:1",
-      now: clock.now,
-      onFault: (error) => faults.push(error),
-    });
-    opened.push(store);
+    const onFault = (error: unknown) => faults.push(error);
+    const store = keep(
+      await redisAvailability({ url: "redis://127.0.0.1:1", now: clock.now, onFault }),
+    );
 
     const beat = store.beat({ agentId: "a", now: clock.now(), leaseExpireAt: undefined });
 
@@ -205,9 +176,4 @@ async function aWire() {
       server.close();
     },
   };
-}
-
-function aRedis() {
-  const client = new Redis(REDIS_URL);
-  return { client, [Symbol.dispose]: () => client.disconnect() };
 }

@@ -1,14 +1,9 @@
 import { expect, test, vi } from "vitest";
 import type { AvailabilityChange, AvailabilityStore } from "../src/availability-store.ts";
-import type { aClock } from "./registry.ts";
+import type { OpenedStore } from "./stores.ts";
 
 /** A store to be tested. */
-export interface Opened {
-  readonly store: AvailabilityStore;
-  /** What another replica sees: with the store in memory there is only one. */
-  readonly other: AvailabilityStore;
-  readonly clock: ReturnType<typeof aClock>;
-}
+export type Opened = OpenedStore<AvailabilityStore>;
 
 /** Keeps what a store tells. */
 export function heardBy(store: AvailabilityStore) {

@@ -1,17 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { BACKOFF_MS, type BreakerEvent, phaseOf, REMEMBERED_MS } from "../src/breaker.ts";
 import type { BreakerStore } from "../src/breaker-store.ts";
-import type { aClock } from "./registry.ts";
+import type { OpenedStore } from "./stores.ts";
 
 /** Changes are looked for four times a second. */
 export const SOON = { timeout: 3_000 };
 
-export interface OpenedBreakers {
-  readonly store: BreakerStore;
-  /** What another replica sees: with the store in memory there is only one. */
-  readonly other: BreakerStore;
-  readonly clock: ReturnType<typeof aClock>;
-}
+export type OpenedBreakers = OpenedStore<BreakerStore>;
 
 /** So many failures that one reporter tells of. */
 export function failures(count: number, id = "service:auction"): BreakerEvent[] {

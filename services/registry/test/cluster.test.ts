@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   hasRedisServer,
   NO_REDIS_SERVER,
@@ -6,49 +5,33 @@ import {
   type TestRedis,
 } from "@bourse/service/testing";
 import { Cluster } from "ioredis";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createMemoryAvailability } from "../src/memory.ts";
+import { createMemoryBreakers } from "../src/memory-breakers.ts";
 import { testAvailability } from "./availability-suite.ts";
 import { testBreakers } from "./breaker-suite.ts";
-import { aClock, redisAvailability, redisBreakers } from "./registry.ts";
+import { redisAvailability, redisBreakers } from "./registry.ts";
 import { testSlots } from "./slot-suite.ts";
+import { storesOf } from "./stores.ts";
 
 const isSkipped = !hasRedisServer() && process.env["CI"] !== "true";
 if (isSkipped) test.skip(NO_REDIS_SERVER, () => {});
 
 describe.skipIf(isSkipped)("in a Redis Cluster of three nodes", () => {
   let cluster: TestRedis;
-  const opened: AsyncDisposable[] = [];
 
   beforeAll(async () => {
     cluster = await startRedisCluster(3);
   });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((store) => store[Symbol.asyncDispose]()));
-  });
 
-  async function open() {
-    const clock = aClock();
-    const options = { url: cluster.url, now: clock.now, prefix: `test-${randomUUID()}` };
-    const [store, other] = await Promise.all([
-      redisAvailability(options),
-      redisAvailability(options),
-    ]);
-    opened.push(store, other);
-    return { store, other, clock };
-  }
-
-  async function openBreakers() {
-    const clock = aClock();
-    const options = { url: cluster.url, now: clock.now, prefix: `test-${randomUUID()}` };
-    const [store, other] = await Promise.all([redisBreakers(options), redisBreakers(options)]);
-    opened.push(store, other);
-    return { store, other, clock };
-  }
+  const availability = storesOf({ memory: createMemoryAvailability, redis: redisAvailability });
+  const breakers = storesOf({ memory: createMemoryBreakers, redis: redisBreakers });
+  const open = () => availability.openRedis({ url: cluster.url });
 
   describe("availability", () => testAvailability(open));
   describe("slots", () => testSlots(open));
-  describe("breakers", () => testBreakers(openBreakers));
+  describe("breakers", () => testBreakers(() => breakers.openRedis({ url: cluster.url })));
 
   test("agents are spread over all nodes", async () => {
     const { store, clock } = await open();

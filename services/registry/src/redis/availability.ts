@@ -5,6 +5,7 @@ import {
   KEPT_MS,
   LOOK_MS,
 } from "../availability-store.ts";
+import { createListeners } from "../listeners.ts";
 import { reckon, type ShardView } from "../shard.ts";
 import { byShard, commandsOf } from "./commands.ts";
 import { type Away, available, type RedisConnection } from "./connection.ts";
@@ -39,7 +40,7 @@ export async function createRedisAvailability(
 ): Promise<AvailabilityStore> {
   const { now, prefix = "registry" } = options;
   const commands = commandsOf(options.redis.client, prefix);
-  const listeners = new Set<(change: AvailabilityChange) => void>();
+  const listeners = createListeners<AvailabilityChange>();
   const known = createKnown();
   const views: (ShardView | undefined)[] = Array.from({ length: SHARDS });
   const openedMs = now().getTime();
@@ -75,7 +76,7 @@ export async function createRedisAvailability(
     const change: AvailabilityChange = isAll
       ? { kind: "all" }
       : { kind: "agents", agentIds: [...new Set(changed)] };
-    for (const listener of listeners) listener(change);
+    listeners.tell(change);
   }
 
   async function readTogether(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
@@ -132,10 +133,7 @@ export async function createRedisAvailability(
     toldUntil() {
       return new Date(Math.min(...views.map((view) => view?.lapsedMs ?? openedMs)));
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: listeners.subscribe,
     async [Symbol.asyncDispose]() {
       clearInterval(forgetting);
       await looking[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { KEPT_MS, LOOK_MS } from "../availability-store.ts";
 import { type Breaker, type BreakerEvent, isBreakerNews, REMEMBERED_MS } from "../breaker.ts";
 import type { BreakerStore } from "../breaker-store.ts";
 import { createBreakerView, stepThrough } from "../breaker-view.ts";
+import { createListeners } from "../listeners.ts";
 import { reckon, type ShardReport, type ShardView } from "../shard.ts";
 import { type Away, available, type RedisClient, type RedisConnection } from "./connection.ts";
 import { repeat } from "./repeat.ts";
@@ -32,11 +33,11 @@ export async function createRedisBreakers(options: {
   const key = keysOf(options.prefix ?? "registry");
   const view = createBreakerView();
   const shards: (ShardView | undefined)[] = Array.from({ length: SHARDS });
-  const listeners = new Set<(agentIds: readonly string[]) => void>();
+  const listeners = createListeners<readonly string[]>();
 
   function tell(): void {
     const agentIds = view.untold(nowMs());
-    if (agentIds.length > 0) for (const listener of listeners) listener(agentIds);
+    if (agentIds.length > 0) listeners.tell(agentIds);
   }
 
   async function readShard(shard: number, cursor: number): Promise<ShardReport> {
@@ -122,10 +123,7 @@ export async function createRedisBreakers(options: {
       );
       return [...new Set([...changed, ...view.agentIds()])];
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: listeners.subscribe,
     [Symbol.asyncDispose]: () => looking[Symbol.asyncDispose](),
   };
 }
