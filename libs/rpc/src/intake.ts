@@ -18,7 +18,10 @@ export interface IntakeLimits {
 export class Intake {
   readonly #limits: IntakeLimits;
   #bytes = 0;
-  /** Those that hold something, the longest first: one timer for all, since nearly every call is one. */
+  /**
+   * How often those that hold something were looked at: one timer for all, since nearly every call is one of
+   * them for a moment. A process that was stopped for a while has not looked, so nobody was slow meanwhile.
+   */
   readonly #holders = new Map<IntakeShare, number>();
   #looking = false;
 
@@ -48,21 +51,27 @@ export class Intake {
   }
 
   #watch(share: IntakeShare): void {
-    this.#holders.set(share, performance.now());
+    this.#holders.set(share, 0);
     if (this.#looking) return;
     this.#looking = true;
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
     setTimeout(() => this.#look(), this.#limits.stallMs / LOOKS).unref();
   }
 
   #look(): void {
-    const begunBefore = performance.now() - this.#limits.stallMs;
-    for (const [share, since] of this.#holders) {
-      if (since > begunBefore) break;
-      this.#holders.delete(share);
-      share.onStalled();
+    for (const [share, looks] of this.#holders) {
+      if (looks < LOOKS) {
+        this.#holders.set(share, looks + 1);
+      } else {
+        this.#holders.delete(share);
+        share.onStalled();
+      }
     }
     this.#looking = this.#holders.size > 0;
-    if (this.#looking) setTimeout(() => this.#look(), this.#limits.stallMs / LOOKS).unref();
+    if (this.#looking) this.#lookLater();
   }
 }
 
