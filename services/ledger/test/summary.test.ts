@@ -9,6 +9,7 @@ import {
 import { faultsOf, reasonOf } from "@bourse/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs, type Timestamp, timestampFromDate, timestampMs } from "@bufbuild/protobuf/wkt";
+import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLedger, type TestLedger } from "./server.ts";
 
@@ -111,6 +112,46 @@ test.each([
   expect(wanted.length).toBeGreaterThan(1);
   expect(told(await summed({ key }))).toEqual(wanted);
   expect(told(await summed({ key, pageSize: 1 }))).toEqual(wanted);
+});
+
+test("sums of whatever range, capability, side and key are those of a plain fold", async () => {
+  const keys = new Map<SummaryKey, (one: Transaction) => string>([
+    [SummaryKey.UNSPECIFIED, () => ""],
+    [SummaryKey.PROVIDER, (one) => one.provider],
+    [SummaryKey.PAYER, (one) => one.payer],
+    [SummaryKey.CAPABILITY, (one) => one.capability],
+    [SummaryKey.DAY, utcDay],
+  ]);
+  const hours = fc.tuple(fc.integer({ min: -1, max: 19 }), fc.integer({ min: 1, max: 20 }));
+  const asked = fc.record({
+    key: fc.constantFrom(...keys.keys()),
+    hours,
+    capability: fc.constantFrom("", "draw", "translate"),
+    side: fc.constantFrom(undefined, "payer", "provider"),
+    agentId: fc.constantFrom("ann", "bob", "cid"),
+  });
+  await fc.assert(
+    fc.asyncProperty(asked, async ({ key, hours: [first, count], capability, side, agentId }) => {
+      const [from, until] = [FIRST_MS + first * HOUR_MS, FIRST_MS + (first + count) * HOUR_MS];
+      const role = side === "payer" ? PartyRole.PAYER : PartyRole.PROVIDER;
+      const sums = await summed({
+        ...{ key, capability, ...(side && { agentId, role }) },
+        ...{
+          startTime: timestampFromDate(new Date(from)),
+          endTime: timestampFromDate(new Date(until)),
+        },
+      });
+      const chosen = all.filter(
+        (one) =>
+          recordedMs(one) >= from &&
+          recordedMs(one) < until &&
+          (capability === "" || one.capability === capability) &&
+          (side === undefined || one[side] === agentId),
+      );
+      expect(told(sums)).toEqual(folded(chosen, keys.get(key) ?? (() => "")));
+    }),
+    { numRuns: 50 },
+  );
 });
 
 test("days begin where the clocks of the zone say", async () => {

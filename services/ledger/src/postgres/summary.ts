@@ -4,13 +4,16 @@ import type { TransactionState } from "../transaction.ts";
 
 const STATES: readonly TransactionState[] = ["PENDING", "SETTLED", "CANCELLED", "DISPUTED"];
 
-/** What a key is in SQL; `account` is that of the side that is summed up by. */
-const KEYS: Readonly<Record<SummaryKey, string>> = {
-  all: "''",
-  provider: "account.owner",
-  payer: "account.owner",
-  capability: "t.capability",
-  day: "calendar.names[width_bucket(t.created_at, calendar.begins)]",
+/**
+ * What a key is in SQL. Transactions are first grouped by its part, so that what is done for each of them is
+ * little: the account of a side is a number, and the name of a day is looked up for each day.
+ */
+const KEYS: Readonly<Record<SummaryKey, { readonly part: string; readonly key: string }>> = {
+  all: { part: "0", key: "''" },
+  provider: { part: "t.provider_account", key: "account.owner" },
+  payer: { part: "t.payer_account", key: "account.owner" },
+  capability: { part: "t.capability", key: "part" },
+  day: { part: "width_bucket(t.created_at, $5::timestamptz[])", key: "calendar.names[part]" },
 };
 
 type SummaryRow = {
@@ -32,28 +35,34 @@ export async function summarize(
   limit: number,
 ): Promise<readonly Summary[]> {
   const { key, party, capability, from, until, days } = query;
-  const side = key === "payer" ? "payer" : "provider";
+  const isSide = key === "payer" || key === "provider";
+  const ofAccount = (id: string) => `join accounts account on account.id = ${id}`;
   const counts = STATES.map(
     (state) =>
-      `count(*) filter (where t.state = '${state}') as "count_${state}",
-       coalesce(sum(t.amount) filter (where t.state = '${state}'), 0) as "amount_${state}"`,
+      `coalesce(sum(transactions) filter (where state = '${state}'), 0) as "count_${state}",
+       coalesce(sum(amount) filter (where state = '${state}'), 0) as "amount_${state}"`,
   );
   const ofParty =
     party === undefined
       ? "$4::text is null"
       : `t.${party.role}_account in (select id from accounts where owner = $4)`;
   const { rows } = await tx.query<SummaryRow>(
-    `with sums as (
-       select ${KEYS[key]} as key, account.currency, ${counts.join(", ")},
-         sum(t.settled) as revenue,
-         avg(extract(epoch from t.settled_at - t.created_at) * 1000)::float8 as mean_settle_ms,
-         count(*) filter (where t.disputed) as disputed
-       from transactions t
-       join accounts account on account.id = t.${side}_account
-       cross join (select $5::timestamptz[] as begins, $6::text[] as names) as calendar
+    `with parts as (
+       select ${KEYS[key].part} as part, ${isSide ? "''" : "account.currency"} as currency, t.state,
+         count(*) as transactions, sum(t.amount) as amount, sum(t.settled) as settled,
+         count(t.settled_at) as timed, count(*) filter (where t.disputed) as disputed,
+         sum((date_part('epoch', t.settled_at - t.created_at) * 1000)::bigint) as settle_ms
+       from transactions t ${isSide ? "" : ofAccount("t.provider_account")}
        where t.created_at >= $1 and t.created_at < $2
          and ($3::text is null or t.capability = $3)
          and ${ofParty}
+       group by 1, 2, 3
+     ), sums as (
+       select ${KEYS[key].key} as key, ${isSide ? "account" : "parts"}.currency, ${counts.join(", ")},
+         sum(settled) as revenue, (sum(settle_ms) / nullif(sum(timed), 0))::float8 as mean_settle_ms,
+         sum(disputed) as disputed
+       from parts ${isSide ? ofAccount("part") : ""}
+       cross join (select $5::timestamptz[] as begins, $6::text[] as names) as calendar
        group by 1, 2
      )
      select * from sums
