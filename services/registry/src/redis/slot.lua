@@ -7,7 +7,8 @@
 --       5 end, ms  6 how long things are kept, ms, and to acquire:  7 what may be in flight  8 most open slots
 --       9 "1": it takes work by what it declares  10 "1": only while it has a lease
 --       11 the holder, or "" when it is not bounded  12 most open slots of the holder
--- returns "open:" and the end; "full"; "share" (the holder has its most); "unavailable"; "released"; or "none" (no such slot is open)
+-- returns "open:" and the end; "full"; "share" (the holder has its most); "unavailable"; "released"; or "none" (no such
+--         slot is open)
 local asked, agent_id, slot_id = ARGV[1], ARGV[2], ARGV[3]
 local now, kept = tonumber(ARGV[4]), tonumber(ARGV[6])
 
