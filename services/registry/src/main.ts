@@ -1,5 +1,5 @@
 import { randomBytes, randomUUIDv7 } from "node:crypto";
-import { createPool, keepTidy, migrate } from "@bourse/postgres";
+import { createPool, migrate } from "@bourse/postgres";
 import { createFeed } from "@bourse/postgres/feed";
 import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { bind } from "@bourse/rpc";
@@ -9,11 +9,11 @@ import { tellLog } from "./events.ts";
 import { createRegistryMetrics } from "./metrics.ts";
 import { createPostgresStore } from "./postgres.ts";
 import { queueMutations } from "./queue.ts";
-import { keepRanked } from "./ranker.ts";
 import { codes } from "./rejections.ts";
 import { relayOutbox } from "./relay.ts";
 import { registryService } from "./service.ts";
 import { openShared } from "./shared-state.ts";
+import { keepUp } from "./upkeep.ts";
 
 const config = readRegistryConfig(process.env);
 const schema = "registry";
@@ -32,9 +32,7 @@ await run({
     const onFault = (err: unknown, what: string) => logger.warn({ event: "fault", err }, what);
     const store = createPostgresStore(pool, feedPool);
     const { availability, breakers } = await openShared(context, config);
-    defer(keepTidy({ pool, onFault: (err) => onFault(err, "old requests stay for now") }));
-    const onStale = (err: unknown) => onFault(err, "places on leaderboards stay for now");
-    defer(keepRanked({ store, now, onFault: onStale }));
+    keepUp(context, pool, store, onFault);
     const onLost = (err: unknown) => onFault(err, "the listening connection was lost");
     const feed = defer(createFeed({ pool: feedPool, channel: "registry_agents", onFault: onLost }));
     const tell = tellLog(logger);
