@@ -2,7 +2,9 @@ import { randomUUIDv7 } from "node:crypto";
 import type { TestDatabase } from "@bourse/postgres/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Command, RecordCommand } from "../src/command.ts";
+import { createMemory } from "../src/postgres/memory.ts";
 import type { LedgerStore } from "../src/store.ts";
+import type { Transaction } from "../src/transaction.ts";
 import {
   cancelOf,
   depositOf,
@@ -105,6 +107,45 @@ describe("a payment is not decided on what this process remembers of", () => {
     );
 
     expect(await outcomeIn(mine, payment({ amount: eur(1) }))).toBe("INSUFFICIENT_FUNDS");
+  });
+});
+
+describe("memory is bounded", () => {
+  const most = { accounts: 10, transactions: 3, agreedBytes: 10_000 };
+  const pending = (context?: { readonly note: string }): Transaction => ({
+    ...recordOf({ context }).terms,
+    ...({ state: "PENDING", settled: 0n, owed: 0n } as const),
+    ...{ hold: undefined, delivered: undefined, dispute: undefined, endRule: undefined },
+    ...{ createdAt: new Date(), updatedAt: new Date(), settledAt: undefined },
+  });
+  const known = (transactions: readonly Transaction[]) => {
+    const memory = createMemory(most);
+    memory.learn([], transactions);
+    return transactions.map(({ id }) => memory.knowsTransaction(id));
+  };
+
+  test("by the number of transactions", () => {
+    expect(known(Array.from({ length: 4 }, () => pending()))).toEqual([false, true, true, true]);
+  });
+
+  test("by the bytes of what was agreed on them", () => {
+    const large = { note: "n".repeat(2_000) };
+
+    expect(known([pending(large), pending(), pending(large)])).toEqual([false, true, true]);
+  });
+
+  test("by what is there, not by what has come and gone", () => {
+    const memory = createMemory(most);
+    const [first, ...others] = Array.from({ length: 9 }, () =>
+      pending({ note: "n".repeat(2_000) }),
+    );
+    for (const each of others) {
+      memory.learn([], [each]);
+      memory.forget([each.id]);
+    }
+    memory.learn([], [first as Transaction]);
+
+    expect(memory.knowsTransaction((first as Transaction).id)).toBe(true);
   });
 });
 

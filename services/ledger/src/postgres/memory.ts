@@ -70,13 +70,19 @@ export interface Memory {
   clear(): void;
 }
 
-/** Starts with nothing; keeps at most so many accounts, and pending transactions, the newest. */
-export function createMemory(most = { accounts: 500_000, transactions: 100_000 }): Memory {
+/**
+ * Starts with nothing; keeps at most so many accounts, some 480 bytes each, and pending transactions, the
+ * newest, some 1,240 bytes each and what was agreed on them: of that, at most so many bytes by estimate.
+ */
+export function createMemory(
+  most = { accounts: 500_000, transactions: 100_000, agreedBytes: 128 * 1024 * 1024 },
+): Memory {
   // By currency and owner, since to join the two to one text for each look would cost more than all
   // else that memory does.
   const entries = new Map<string, Map<string, Entry>>();
   const byId = new Map<bigint, Entry>();
   const transactions = new Map<string, Transaction>();
+  const agreed = createScales();
 
   function learnAccount({ account, stamp }: StampedAccount): void {
     const { id, owner, currency } = account;
@@ -95,12 +101,21 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
 
   function keepTransaction(transaction: Transaction): void {
     // What has ended is seldom asked for again.
-    if (transaction.state === "PENDING") transactions.set(transaction.id, transaction);
-    else transactions.delete(transaction.id);
-    for (const oldest of transactions.keys()) {
-      if (transactions.size <= most.transactions) break;
-      transactions.delete(oldest);
+    if (transaction.state !== "PENDING") {
+      dropTransaction(transaction.id);
+      return;
     }
+    transactions.set(transaction.id, transaction);
+    agreed.weigh(transaction);
+    for (const oldest of transactions.keys()) {
+      if (transactions.size <= most.transactions && agreed.bytes <= most.agreedBytes) break;
+      dropTransaction(oldest);
+    }
+  }
+
+  function dropTransaction(id: string): void {
+    transactions.delete(id);
+    agreed.forget(id);
   }
 
   return {
@@ -122,17 +137,50 @@ export function createMemory(most = { accounts: 500_000, transactions: 100_000 }
       for (const transaction of changed) keepTransaction(transaction);
     },
     forget(transactionIds) {
-      for (const id of transactionIds) transactions.delete(id);
+      for (const id of transactionIds) dropTransaction(id);
     },
     clear() {
       entries.clear();
       byId.clear();
       transactions.clear();
+      agreed.clear();
     },
   };
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
+
+/** A character of JSON and what it becomes in memory: names, values, and the objects that bear them. */
+const BYTES_PER_CHARACTER = 4;
+
+/** Weighs what was agreed on transactions, by estimate; most have nothing, and cost nothing here. */
+function createScales() {
+  const weights = new Map<string, number>();
+  let bytes = 0;
+  const forget = (id: string) => {
+    bytes -= weights.get(id) ?? 0;
+    weights.delete(id);
+  };
+  return {
+    get bytes() {
+      return bytes;
+    },
+    weigh({ id, context, delivery, arbitration }: Transaction) {
+      if (context === undefined && delivery === undefined && arbitration === undefined) return;
+      forget(id);
+      const text = JSON.stringify([context, delivery, arbitration]);
+      weights.set(id, BYTES_PER_CHARACTER * text.length);
+      bytes += BYTES_PER_CHARACTER * text.length;
+    },
+    forget(id: string) {
+      if (weights.size > 0) forget(id);
+    },
+    clear() {
+      weights.clear();
+      bytes = 0;
+    },
+  };
+}
 
 function watched(
   known: {
