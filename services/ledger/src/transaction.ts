@@ -143,6 +143,14 @@ export interface Transaction extends Terms {
   readonly settledAt: Date | undefined;
 }
 
+/** Whether this is a mere payment, as most are: not delivered for, not disputed, and ended by no rule. */
+export function isPlain(transaction: Transaction): boolean {
+  const { state, delivered, dispute, endRule, owed } = transaction;
+  const isUndisturbed = delivered === undefined && dispute === undefined && endRule === undefined;
+  // What is read without its disputes is still known to be in one, or to have left a debt.
+  return isUndisturbed && owed === 0n && state !== "DISPUTED";
+}
+
 /** The proto path of the first field in which two terms differ, or undefined. */
 export function differingField(first: Terms, second: Terms): string | undefined {
   const pairs: readonly (readonly [string, unknown, unknown])[] = [

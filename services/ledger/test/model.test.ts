@@ -8,7 +8,10 @@ import { dumpBooks } from "./dump.ts";
 import { histories, type Moment, TRADERS } from "./histories.ts";
 import { createModel } from "./model.ts";
 
-/** More histories by BOURSE_MODEL_RUNS. */
+/**
+ * More histories by BOURSE_MODEL_RUNS. Each takes a database, a second or two on a busy machine, and nothing is
+ * told before the last has ended: a thousand are half an hour of silence.
+ */
 const RUNS = Number(process.env["BOURSE_MODEL_RUNS"] ?? 60);
 const START = Date.parse("2026-11-21T10:00:00Z");
 

@@ -7,7 +7,7 @@ import { createGate } from "../gate.ts";
 import { eventOf } from "../lineage.ts";
 import { partsOf, type Repeaters, tellerOf } from "../repeaters.ts";
 import type { Commit, Road } from "../store.ts";
-import { partyNames, type Transaction, type TransactionState } from "../transaction.ts";
+import { isPlain, partyNames, type TransactionState } from "../transaction.ts";
 import { findStamped } from "./accounts.ts";
 import type { LockedCommit } from "./batch.ts";
 import { createLine } from "./line.ts";
@@ -160,12 +160,6 @@ async function recall(
 }
 
 const ENDED: ReadonlySet<TransactionState> = new Set(["SETTLED", "CANCELLED"]);
-
-/** Whether a transaction is a payment that nobody has delivered for or disputed. */
-function isPlain({ state, delivered, dispute, endRule, owed }: Transaction): boolean {
-  const isUndisturbed = delivered === undefined && dispute === undefined && endRule === undefined;
-  return isUndisturbed && owed === 0n && state !== "DISPUTED";
-}
 
 interface Decided extends PaymentBatch {
   /** Undefined when an account owes something, whose debts are not in memory. */

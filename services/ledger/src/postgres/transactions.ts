@@ -2,12 +2,13 @@ import type { Tx } from "@bourse/postgres";
 import { canonicalJson, type JsonObject } from "@bourse/proof";
 import type { Account } from "../account.ts";
 import type { Rule } from "../ruling.ts";
-import type {
-  ArbitrationTerms,
-  DeliveryTerms,
-  Dispute,
-  Transaction,
-  TransactionState,
+import {
+  type ArbitrationTerms,
+  type DeliveryTerms,
+  type Dispute,
+  isPlain,
+  type Transaction,
+  type TransactionState,
 } from "../transaction.ts";
 import { findDisputes } from "./disputes.ts";
 import { arrayLiteral, type Columns, insertRows, updateRows } from "./rows.ts";
@@ -259,10 +260,7 @@ export async function saveTransactions(
   await updateRows(tx, "transactions", { ...STATE, ...CIRCUMSTANCES }, others);
 }
 
-/** Those that are mere payments, which most are, and those with more to it. */
+/** Those that are mere payments and those with more to it. */
 function divided(rows: readonly Transaction[]): [plain: Transaction[], others: Transaction[]] {
-  const { plain = [], others = [] } = Object.groupBy(rows, ({ dispute, delivered, endRule }) =>
-    (dispute ?? delivered ?? endRule) === undefined ? "plain" : "others",
-  );
-  return [plain, others];
+  return [rows.filter(isPlain), rows.filter((row) => !isPlain(row))];
 }
