@@ -20,6 +20,19 @@ describe("a summary", () => {
     expect(summarize(rows)[0]).toMatchObject({ perSecond: 100, ratio: undefined });
   });
 
+  test("sets each subject beside the peer that was measured with it", () => {
+    const rows = [
+      aRow(EMPTY, { pair: 0, perSecond: 100 }),
+      aRow(PICK, { pair: 0, perSecond: 90, peer: EMPTY }),
+      aRow(EMPTY, { pair: 1, perSecond: 10 }),
+      aRow("SelectAgent RANDOM", { pair: 1, perSecond: 8, peer: EMPTY }),
+    ];
+
+    const [, best, random] = summarize(rows);
+
+    expect([best?.ratio, random?.ratio]).toEqual([0.9, 0.8]);
+  });
+
   test("keeps sizes of the market apart", () => {
     const rows = [aRow(PICK, { agents: 10 }), aRow(PICK, { agents: 20 })];
 
@@ -91,7 +104,7 @@ describe("bars", () => {
 
 function aRow(subject: string, fields: Partial<Row> = {}): Row {
   const times = { p50Ms: 1, p99Ms: 1, maxMs: 1, cpuUs: 1 };
-  return { agents: 100_000, round: 1, subject, perSecond: 1, ...times, ...fields };
+  return { agents: 100_000, round: 1, pair: 0, subject, perSecond: 1, ...times, ...fields };
 }
 
 function aSize(fields: Partial<SizeFigures>): SizeFigures {

@@ -8,8 +8,10 @@ export interface Row extends Latencies {
   readonly agents: number;
   /** From 1 on. */
   readonly round: number;
+  /** Which pair of the round: a subject and its peer, measured one after the other. */
+  readonly pair: number;
   readonly subject: string;
-  /** The subject it is set beside, measured in the same round; absent for that one itself. */
+  /** The subject it is set beside, measured right before it; absent for that one itself. */
   readonly peer?: string;
   readonly perSecond: number;
   /** What the server itself took for a call, in microseconds of CPU; the changes meanwhile included. */
@@ -69,7 +71,7 @@ export interface Summary {
   readonly agents: number;
   readonly subject: string;
   readonly perSecond: number;
-  /** Of the peer in the same round; the middle of all rounds, as each figure here. */
+  /** Of the peer right before it; the middle of all rounds, as each figure here. */
   readonly ratio: number | undefined;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -88,7 +90,11 @@ export function summarize(rows: readonly Row[]): readonly Summary[] {
       medianOf(
         rounds.flatMap((row) => {
           const peer = rows.find(
-            (one) => one.agents === agents && one.round === row.round && one.subject === row.peer,
+            (one) =>
+              one.agents === agents &&
+              one.round === row.round &&
+              one.pair === row.pair &&
+              one.subject === row.peer,
           );
           return peer === undefined ? [] : [of(row) / of(peer)];
         }),

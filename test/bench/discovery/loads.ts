@@ -29,6 +29,8 @@ export interface Peer extends AsyncDisposable {
 export interface Place {
   readonly agents: number;
   readonly round: number;
+  /** Which pair of the round: what is measured, and the empty server right before. */
+  readonly pair: number;
 }
 
 /** Starts the empty server, with the flags that services have. */
@@ -112,7 +114,7 @@ function callsBetween(
 
 async function load(
   { settings, stage, signal, say }: LoadParts,
-  { agents, round }: Place,
+  { agents, round, pair }: Place,
   { method, messages }: Target,
   { subject, address }: { readonly subject: string; readonly address: string },
 ) {
@@ -128,5 +130,5 @@ async function load(
     seconds,
     signal,
   });
-  return { agents, round, subject, ...measure };
+  return { agents, round, pair, subject, ...measure };
 }

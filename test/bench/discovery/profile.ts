@@ -30,7 +30,7 @@ export async function profileLoads(
   if (pid !== undefined) process.kill(pid, "SIGUSR1");
   const profiled: Profiled[] = [];
   for (const target of targets) {
-    const place = { agents, round: 0 };
+    const place = { agents, round: 0, pair: 0 };
     const profile = await profileWhile(inspectorPort, () => measureTarget(parts, place, target));
     const { subject } = target;
     const name = `${subject.replace(" ", "-")}-${agents}.cpuprofile`;

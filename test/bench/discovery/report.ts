@@ -15,7 +15,7 @@ export interface Setup {
 export const PEER_DOES =
   "grpc-js answers a unary call with so many bytes as discovery does (in the mean of what is asked), " +
   "which are neither read nor made anew; a process of its own with the flags of a service. It is " +
-  "asked with the same messages and headers, in the same round, while the same profiles change.";
+  "asked with the same messages and headers, right before each load, while the same profiles change.";
 
 /** What is asked. */
 const ASKED =

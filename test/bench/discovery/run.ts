@@ -6,7 +6,7 @@ import type { Run } from "../program.ts";
 import type { ChangesRequest, ChangesWindow } from "./changes.ts";
 import { measureEtcd } from "./etcd.ts";
 import type { Figures, Profiled, Row, SizeFigures } from "./figures.ts";
-import { type LoadParts, measurePeer, measureTarget, startPeer } from "./loads.ts";
+import { type LoadParts, measurePeer, measureTarget, type Place, startPeer } from "./loads.ts";
 import { prepareProfiles, profileLoads } from "./profile.ts";
 import { registerUntil } from "./register.ts";
 import type { Settings } from "./settings.ts";
@@ -68,23 +68,23 @@ async function measureSize(
     ...(wanted.includes("select") ? [picks()] : []),
     ...(wanted.includes("search") ? [[searches()]] : []),
   ];
+  // Code that nobody has called yet is slow, ours and the peer's.
+  if (agents === settings.agents[0]) await warmUp(bench, agents, groups);
   const rows: Row[] = [];
   const residents: number[] = [];
   const changeCosts: number[] = [];
   const windows: ChangesWindow[] = [];
   for (let round = 1; round <= settings.rounds; round += 1) {
-    for (const targets of groups) {
-      const { row, changeCpuUs } = await besides(bench, { agents, round }, targets);
-      rows.push(row);
-      changeCosts.push(changeCpuUs);
-      for (const target of targets) {
-        // What happened until now happened under no load of discovery.
-        await ask({ ask: "window" });
-        const { residentBytes, ...row } = await measureTarget(bench, { agents, round }, target);
-        windows.push(await ask<ChangesWindow>({ ask: "window" }));
-        residents.push(residentBytes);
-        rows.push(row);
-      }
+    for (const [pair, target] of groups.flat().entries()) {
+      const place = { agents, round, pair };
+      const beside = await besides(bench, place, target);
+      changeCosts.push(beside.changeCpuUs);
+      // What happened until now happened under no load of discovery.
+      await ask({ ask: "window" });
+      const { residentBytes, ...row } = await measureTarget(bench, place, target);
+      windows.push(await ask<ChangesWindow>({ ask: "window" }));
+      residents.push(residentBytes);
+      rows.push(beside.row, row);
     }
   }
   const ready = wanted.includes("ready") ? await measureReady(bench, agents) : undefined;
@@ -114,23 +114,35 @@ function sumOf(counts: readonly Readonly<Record<string, number>>[]): Record<stri
   return sum;
 }
 
+/** Puts a load of each kind on both servers once, and forgets what came of it. */
+async function warmUp(
+  bench: Bench,
+  agents: number,
+  groups: readonly (readonly Target[])[],
+): Promise<void> {
+  const place = { agents, round: 0, pair: 0 };
+  for (const [target] of groups) {
+    if (target === undefined) continue;
+    await besides(bench, place, target);
+    await measureTarget(bench, place, target);
+  }
+}
+
 /**
- * The empty server, answering as many bytes as the targets do in the mean; and what the changes cost
- * discovery meanwhile, of which nothing else is asked.
+ * The empty server, answering as many bytes as the target, right before it, so that what else goes on in the machine is
+ * the same for both; and what the changes cost discovery meanwhile, of which nothing else is asked.
  */
 async function besides(
   bench: Bench,
-  place: { readonly agents: number; readonly round: number },
-  targets: readonly Target[],
+  place: Place,
+  target: Target,
 ): Promise<{ readonly row: Row; readonly changeCpuUs: number }> {
   const { changes, stage, census } = bench;
-  const [first] = targets as [Target];
-  let bytes = 0;
-  for (const target of targets) bytes += await target.check(stage.caller, census);
+  const bytes = await target.check(stage.caller, census);
   const metrics = stage.market.metricsAddress("discovery");
   await changes.ask({ ask: "window" } satisfies ChangesRequest);
   const before = await readUsage(metrics);
-  const row = await measurePeer(bench, place, first, Math.round(bytes / targets.length));
+  const row = await measurePeer(bench, place, target, bytes);
   const after = await readUsage(metrics);
   const { changed } = await changes.ask<ChangesWindow>({ ask: "window" });
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
