@@ -230,12 +230,18 @@ async function* pages<T>(
     Pick<FollowOptions<T>, "read"> & { readonly ended: AbortSignal },
 ): AsyncGenerator<{ rows: readonly FeedRow<T>[]; isLast: boolean }, void, undefined> {
   const { from, until, read, ended } = options;
-  for (let after: FeedRange["after"] = { changedIn: from, id: "" }; !ended.aborted; ) {
-    const rows = await read(pool, { from, until, after, limit: PAGE });
-    const isLast = rows.length < PAGE;
-    yield { rows, isLast };
+  const readAfter = (after: FeedRange["after"]) => read(pool, { from, until, after, limit: PAGE });
+  let next = readAfter({ changedIn: from, id: "" });
+  while (!ended.aborted) {
+    const rows = await next;
     const end = rows.at(-1);
-    if (isLast || end === undefined) return;
-    after = { changedIn: end.changedIn, id: end.id };
+    const isLast = rows.length < PAGE || end === undefined;
+    // Read while the follower takes the one before.
+    if (!isLast) {
+      next = readAfter(end);
+      next.catch(() => {});
+    }
+    yield { rows, isLast };
+    if (isLast) return;
   }
 }

@@ -83,6 +83,8 @@ function channelOptions(service: DescService): Record<string, string | number> {
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": 16 * 1024 * 1024,
+    // With the usual 64 KiB a long stream waits for the reader's leave more than for anything else.
+    "grpc-node.flow_control_window": 1024 * 1024,
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
     // A service that restarts is back within a second; the defaults wait up to two minutes.

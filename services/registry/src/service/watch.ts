@@ -69,8 +69,11 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
           idleMs: IDLE_MS,
           read: async (_pool, range: FeedRange) => {
             const rows = await store.readChanges(range, oldest);
-            if (hasMissed(await store.readRemovals(), range.from, removed)) throw missed();
-            const messages = await encodeAll(rows.map((row) => row.value));
+            const [removals, messages] = await Promise.all([
+              store.readRemovals(),
+              encodeAll(rows.map((row) => row.value)),
+            ]);
+            if (hasMissed(removals, range.from, removed)) throw missed();
             return rows.map(({ changedIn, id }, index) => {
               return { changedIn, id, value: messages[index] as Uint8Array };
             });
