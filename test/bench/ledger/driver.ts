@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { NODE_FLAGS } from "@bourse/cli/market";
 
 /** How a load went, as the driver tells it. */
 export interface Measure {
@@ -27,7 +28,7 @@ export interface Parties {
   readonly hot: boolean;
 }
 
-/** The program that puts load on a ledger, in a process of its own. */
+/** The program that puts load on a ledger, in a process of its own, which is started as a service is. */
 export interface Driver extends AsyncDisposable {
   /** Opens accounts and pays money into them. */
   fund(accounts: number): Promise<Measure>;
@@ -64,7 +65,7 @@ function start(
   env: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Driver {
-  const child = spawn(process.execPath, ["--enable-source-maps", PROGRAM, ...parameters], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...parameters], {
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
     signal,
