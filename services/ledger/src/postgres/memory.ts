@@ -36,7 +36,7 @@ export interface Looked {
   readonly absent: ReadonlySet<string>;
   /** Keys of deposits, withdrawals and credits that are taken to be new. */
   readonly newTransfers: ReadonlySet<string>;
-  /** Accounts that memory does not know. */
+  /** The account that memory does not know and for which the decision was given up. */
   readonly unknown: readonly AccountName[];
 }
 
@@ -195,7 +195,14 @@ function watched(
   const absent = new Set<string>();
   const newTransfers = new Set<string>();
   const unknown: AccountName[] = [];
+  // What is changed is nearly always one of the two that were looked at last.
+  let newest: Entry | undefined;
+  let second: Entry | undefined;
   const look = (entry: Entry): Account => {
+    if (entry !== newest) {
+      second = newest;
+      newest = entry;
+    }
     if (entry.noted !== accounts) {
       entry.noted = accounts;
       entry.draft = entry.account;
@@ -203,19 +210,24 @@ function watched(
     }
     return entry.draft;
   };
+  const lookedAt = (id: bigint): Entry | undefined => {
+    if (newest?.draft.id === id) return newest;
+    return second?.draft.id === id ? second : known.byId.get(id);
+  };
   const sheet: Sheet = {
     account(name) {
       const found = known.entries.get(name.currency)?.get(name.owner);
       if (found !== undefined) return look(found);
       unknown.push(name);
-      return undefined;
+      // All that would be decided after it is decided again, or under lock.
+      throw new MissingRow("an account is not in memory");
     },
     accountById(id) {
       const found = known.byId.get(id);
       return found && look(found);
     },
     put(account) {
-      const found = known.entries.get(account.currency)?.get(account.owner);
+      const found = lookedAt(account.id);
       // What is changed was looked at.
       if (found?.noted !== accounts) throw new MissingRow("an account changes unseen");
       found.draft = account;

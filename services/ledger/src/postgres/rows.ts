@@ -25,7 +25,8 @@ export async function insertRows<R>(
 }
 
 /**
- * Changes the rows that have the given ids, all in one statement; `columns` has the column `id`.
+ * Changes the rows that have the given ids, all in one statement; `columns` has the column `id`. They are
+ * found by a range for the reason that payment-batch.ts gives.
  */
 export async function updateRows<R>(
   tx: Tx,
@@ -39,7 +40,7 @@ export async function updateRows<R>(
   const text = `update ${table} as old
     set ${assignments.join(", ")}
     from ${source(columns)} as new (${names.join(", ")})
-    where old.id = new.id`;
+    where old.id between new.id and new.id`;
   const { rowCount } = await tx.query({ name: nameOf(text), text, values: arrays(columns, rows) });
   if (rowCount !== rows.length) throw new Error(`a row of ${table} is gone`);
 }
