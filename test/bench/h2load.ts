@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { framed } from "@bourse/rpc/frame";
+import { framed } from "@bourse/rpc/bench";
 import { BenchFailure } from "./failure.ts";
 import { type Latencies, latenciesOf } from "./latencies.ts";
 

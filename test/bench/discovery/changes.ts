@@ -1,6 +1,16 @@
-import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { client, dial, reasonOf } from "@bourse/rpc";
+import {
+  DiscoveryService,
+  SearchAgentsRequestSchema,
+  SearchAgentsResponseSchema,
+} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import {
+  RegisterAgentRequestSchema,
+  RegistryService,
+  UpdateAgentRequestSchema,
+  UpdateAgentResponseSchema,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { openCaller } from "@bourse/rpc/bench";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { chanceOf } from "../../support/chance.ts";
 import { answerAsks } from "../companion.ts";
@@ -25,7 +35,7 @@ export interface ChangesWindow {
   readonly seconds: number;
   /** Changes that the registry has acknowledged. */
   readonly changed: number;
-  /** Those it did not, by reason. */
+  /** Those it did not, by the number of the status. */
   readonly refused: Readonly<Record<string, number>>;
   /**
    * From the registry's time stamp of a change until discovery's answer showed it; after ten seconds
@@ -35,9 +45,12 @@ export interface ChangesWindow {
 }
 
 const [registryAddress = "", discoveryAddress = ""] = process.argv.slice(2);
-const token = () => process.env["BOURSE_TOKEN"] ?? "";
-const registry = client(RegistryService, dial({ address: registryAddress, token }));
-const discovery = client(DiscoveryService, dial({ address: discoveryAddress, token }));
+const token = process.env["BOURSE_TOKEN"] ?? "";
+const registry = openCaller(registryAddress, token);
+const discovery = openCaller(discoveryAddress, token);
+const REGISTER = `${RegistryService.typeName}/RegisterAgent`;
+const UPDATE = `${RegistryService.typeName}/UpdateAgent`;
+const SEARCH = `${DiscoveryService.typeName}/SearchAgents`;
 
 /**
  * On a machine that cannot do what is asked, more than this would only wait in queues of the registry,
@@ -100,21 +113,22 @@ async function change(id: string): Promise<void> {
     await setPrice(id, priceOf(chance.below(1_000)));
     seen.changed += 1;
   } catch (error) {
-    const reason = reasonOf(error) ?? String(error);
+    const reason = error instanceof Error ? error.message : String(error);
     seen.refused[reason] = (seen.refused[reason] ?? 0) + 1;
   } finally {
     state.underWay -= 1;
   }
 }
 
-async function setPrice(id: string, micros: bigint): Promise<number> {
+/** Answers with the agent as the registry encoded it, which most callers do not read. */
+async function setPrice(id: string, micros: bigint): Promise<Uint8Array> {
   const pricing = { costPerTask: { micros, currencyCode: CURRENCY } };
-  const { agent } = await registry.updateAgent({
+  const request = create(UpdateAgentRequestSchema, {
     agentId: id,
     profile: { pricing },
     updateMask: { paths: ["pricing"] },
   });
-  return agent?.updateTime === undefined ? Number.NaN : timestampMs(agent.updateTime);
+  return registry.call(UPDATE, toBinary(UpdateAgentRequestSchema, request));
 }
 
 /**
@@ -126,11 +140,12 @@ async function probe(nth: number): Promise<void> {
   const capability = `probe-${nth}`;
   const like = { id, skills: [], priceMicros: 1n, p95Seconds: 1, region: "nowhere" };
   const { profile } = registrationOf(like);
-  await registry.registerAgent({
+  const request = create(RegisterAgentRequestSchema, {
     agentId: id,
     replaceExisting: true,
     profile: { ...profile, capabilities: [capability] },
   });
+  await registry.call(REGISTER, toBinary(RegisterAgentRequestSchema, request));
   await untilShown(capability, 1n, now());
   let micros = 1n;
   const turn = async (): Promise<void> => {
@@ -143,7 +158,8 @@ async function probe(nth: number): Promise<void> {
 }
 
 async function watchChange(id: string, capability: string, micros: bigint): Promise<void> {
-  const stampedMs = await setPrice(id, micros);
+  const { agent } = fromBinary(UpdateAgentResponseSchema, await setPrice(id, micros));
+  const stampedMs = agent?.updateTime === undefined ? Number.NaN : timestampMs(agent.updateTime);
   seen.visibleMs.push(await untilShown(capability, micros, stampedMs));
 }
 
@@ -156,6 +172,8 @@ async function untilShown(capability: string, micros: bigint, sinceMs: number): 
 
 /** Undefined while discovery knows of nobody. */
 async function shownPrice(capability: string): Promise<bigint | undefined> {
-  const { agents } = await discovery.searchAgents({ filter: { capabilities: [capability] } });
+  const request = create(SearchAgentsRequestSchema, { filter: { capabilities: [capability] } });
+  const answer = await discovery.call(SEARCH, toBinary(SearchAgentsRequestSchema, request));
+  const { agents } = fromBinary(SearchAgentsResponseSchema, answer);
   return agents[0]?.profile?.pricing?.costPerTask?.micros;
 }

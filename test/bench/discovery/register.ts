@@ -2,8 +2,8 @@ import {
   BatchRegisterAgentsRequestSchema,
   RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import { type Caller, openCaller } from "@bourse/rpc/bench";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type RawCaller, rawCaller } from "../raw-caller.ts";
 import { agentOf, registrationOf } from "./population.ts";
 import type { Census } from "./wanted.ts";
 
@@ -13,7 +13,7 @@ const CALLERS = 4;
 /** Calls whose requests are made before they are sent; making them is not timed. */
 const READY = 40;
 
-const PATH = `/${RegistryService.typeName}/BatchRegisterAgents`;
+const METHOD = `${RegistryService.typeName}/BatchRegisterAgents`;
 
 /** Registers the agents that the census lacks until there are `size`; answers with how long the calls took. */
 export async function registerUntil(
@@ -26,7 +26,7 @@ export async function registerUntil(
   },
 ): Promise<{ readonly seconds: number }> {
   const { address, token, census, signal } = options;
-  using caller = rawCaller(address, token);
+  using caller = openCaller(address, token);
   let tookMs = 0;
   while (census.size < size) {
     signal.throwIfAborted();
@@ -50,10 +50,10 @@ function parcel(census: Census, size: number): Uint8Array {
   return toBinary(BatchRegisterAgentsRequestSchema, request);
 }
 
-async function sendAll(caller: RawCaller, messages: readonly Uint8Array[]): Promise<void> {
+async function sendAll(caller: Caller, messages: readonly Uint8Array[]): Promise<void> {
   const waiting = messages.values();
   const sender = async () => {
-    for (const message of waiting) await caller.call(PATH, message);
+    for (const message of waiting) await caller.call(METHOD, message);
   };
   await Promise.all(Array.from({ length: CALLERS }, sender));
 }

@@ -7,6 +7,7 @@ import {
   RecordTransactionRequestSchema,
   SettleTransactionRequestSchema,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
+import { openCaller } from "@bourse/rpc/bench";
 import {
   create,
   type DescMessage,
@@ -14,7 +15,6 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { openCaller } from "./caller.ts";
 import type { Deed } from "./load.ts";
 import { CURRENCY, drawTrade, type Parties } from "./parties.ts";
 

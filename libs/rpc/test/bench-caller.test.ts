@@ -7,12 +7,12 @@ import {
   RecordTransactionRequestSchema,
   RecordTransactionResponseSchema,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import { principalKey, serve } from "@bourse/rpc";
-import { Rejection } from "@bourse/rpc/rejection";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, type HandlerContext } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { type Caller, openCaller } from "./caller.ts";
+import { type Caller, openCaller } from "../src/bench/caller.ts";
+import { principalKey, serve } from "../src/index.ts";
+import { Rejection } from "../src/rejection.ts";
 
 const RECORD = `${LedgerService.typeName}/RecordTransaction`;
 const RECORD_MANY = `${LedgerService.typeName}/BatchRecordTransactions`;

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { framed } from "@bourse/rpc/frame";
+import { framed } from "../frame.ts";
 import {
   ACK,
   dataFrame,

@@ -1,0 +1,2 @@
+export { framed } from "../frame.ts";
+export { type Caller, openCaller } from "./caller.ts";
