@@ -37,6 +37,18 @@ export function testAvailability(open: () => Promise<Opened>): void {
     expect(await other.read(["a", "b"])).toEqual(new Map([["a", presence]]));
   });
 
+  test("knows of agents of all shards at once", async () => {
+    const { store, other, clock } = await open();
+    const now = clock.now();
+    const agentIds = Array.from({ length: 30 }, (_, nth) => `agent-${nth}`);
+    for (const agentId of agentIds) await store.beat({ agentId, now, leaseExpireAt: undefined });
+
+    const known = await other.read(agentIds);
+
+    expect([...known.keys()].sort()).toEqual([...agentIds].sort());
+    expect([...known.values()].some((presence) => presence.isStale)).toBe(false);
+  });
+
   test("keeps the tasks under way that a heartbeat does not name", async () => {
     const { store, clock } = await open();
     await store.beat({

@@ -1,6 +1,6 @@
 import { Rejection } from "@bourse/rpc/rejection";
 import { Cluster, Redis } from "ioredis";
-import { SCRIPTS } from "./scripts.ts";
+import { COUNTED, SCRIPTS } from "./scripts.ts";
 
 /** A connection to one Redis or to a cluster. */
 export type RedisClient = Redis | Cluster;
@@ -40,6 +40,8 @@ export async function connectRedis(
           lazyConnect: true,
           enableOfflineQueue: false,
           enableAutoPipelining: true,
+          // ioredis finds a command's node by its first argument, which is a count here.
+          autoPipeliningIgnoredCommands: COUNTED,
           clusterRetryStrategy: connection.retryStrategy,
           redisOptions: connection,
           scripts: SCRIPTS,

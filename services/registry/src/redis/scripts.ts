@@ -10,7 +10,6 @@ function script(...names: readonly string[]): string {
  * is defined while other commands are on their way ioredis' pipelines have no answer.
  */
 export const SCRIPTS = {
-  /** Its first argument is how many keys there are. */
   registryRead: { lua: script("read.lua") },
   registryBeat: { numberOfKeys: 4, lua: script("news.lua", "beat.lua") },
   registrySlot: { numberOfKeys: 6, lua: script("news.lua", "slot.lua") },
@@ -19,3 +18,6 @@ export const SCRIPTS = {
   registryBreakerWrite: { numberOfKeys: 3, lua: script("breaker-write.lua") },
   registryBreakerChanges: { numberOfKeys: 2, lua: script("breaker-changes.lua") },
 };
+
+/** Those whose first argument is how many keys there are. */
+export const COUNTED = ["registryRead"];
