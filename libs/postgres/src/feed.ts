@@ -192,6 +192,8 @@ async function* follow<T>(
       if (ended.aborted) return;
       if (isCut) break;
     }
+    // Nothing was read then, so that nothing is told either.
+    if (ended.aborted) return;
     for (const [id, changedIn] of early) if (changedIn < head.xmin) early.delete(id);
     from = head.xmin;
     given = next;
@@ -230,17 +232,19 @@ async function* pages<T>(
     Pick<FollowOptions<T>, "read"> & { readonly ended: AbortSignal },
 ): AsyncGenerator<{ rows: readonly FeedRow<T>[]; isLast: boolean }, void, undefined> {
   const { from, until, read, ended } = options;
-  const readAfter = (after: FeedRange["after"]) => read(pool, { from, until, after, limit: PAGE });
+  const readAfter = (after: FeedRange["after"]) => {
+    const reading = read(pool, { from, until, after, limit: PAGE });
+    // Of a follower that has left, nobody waits for it.
+    reading.catch(() => {});
+    return reading;
+  };
   let next = readAfter({ changedIn: from, id: "" });
   while (!ended.aborted) {
     const rows = await next;
     const end = rows.at(-1);
     const isLast = rows.length < PAGE || end === undefined;
     // Read while the follower takes the one before.
-    if (!isLast) {
-      next = readAfter(end);
-      next.catch(() => {});
-    }
+    if (!isLast) next = readAfter(end);
     yield { rows, isLast };
     if (isLast) return;
   }

@@ -57,6 +57,25 @@ describe("a follower", () => {
     expect(reader.events).toHaveLength(1701);
   });
 
+  test("that leaves before its first rows are read hears nothing, not even that it is synced", async () => {
+    await using feed = aFeed();
+    const [unhandled, leaving] = [vi.fn(), new AbortController()];
+    process.on("unhandledRejection", unhandled);
+    const read = () => {
+      leaving.abort();
+      return Promise.reject(new Error("the pool has ended"));
+    };
+    const options = { token: "", signal: leaving.signal, idleMs: 1_000, read };
+
+    const events: unknown[] = [];
+    for await (const event of feed.follow(options)) events.push(event);
+    await new Promise(setImmediate);
+
+    expect(events).toEqual([]);
+    expect(unhandled).not.toHaveBeenCalled();
+    process.off("unhandledRejection", unhandled);
+  });
+
   test("with a token gets only what has changed since", async () => {
     await using feed = aFeed();
     await pool.query(PUT, ["a", 1]);
