@@ -49,5 +49,5 @@ export async function follow({ open, follower, random, signal }: FollowOptions):
 }
 
 function isSnapshot({ event }: Watched): boolean {
-  return event.case === "agent";
+  return event.case === "agent" || event.case === "agents";
 }

@@ -1,7 +1,7 @@
 import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { type Directory, decode, Told } from "./directory.ts";
 import type { Follower } from "./follow.ts";
-import type { Watched } from "./watched.ts";
+import { agentsIn, type Watched } from "./watched.ts";
 
 /** What became of an agent. */
 export type AgentChange =
@@ -95,21 +95,23 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
     else tell(Object.defineProperty(change, "before", { get: () => decode(before) }));
   }
 
-  function hear({ event }: Watched): void {
+  function apply(message: string): void {
+    const told = new Told(message);
+    const { agentId, isGone } = told.brief;
+    unheard?.delete(agentId);
+    if (isGone) drop(agentId);
+    else put(told);
+  }
+
+  function hear(message: Watched): void {
     state.lastHeardMs = now().getTime();
-    if (event.case === "agent") {
-      const told = new Told(textOf(event.value));
-      const { agentId, isGone } = told.brief;
-      unheard?.delete(agentId);
-      if (isGone) drop(agentId);
-      else put(told);
-    } else if (event.case === "synced") {
-      for (const agentId of unheard ?? []) drop(agentId);
-      unheard = undefined;
-      state.current = true;
-      state.complete = true;
-      complete.resolve();
-    }
+    for (const agent of agentsIn(message)) apply(agent);
+    if (message.event.case !== "synced") return;
+    for (const agentId of unheard ?? []) drop(agentId);
+    unheard = undefined;
+    state.current = true;
+    state.complete = true;
+    complete.resolve();
   }
 
   return {
@@ -132,8 +134,4 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
       return () => void listeners.delete(listener);
     },
   };
-}
-
-function textOf({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString("latin1");
 }

@@ -1,5 +1,9 @@
 import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import {
+  AgentPageSchema,
+  RegistryService,
+  type WatchAgentsRequest,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -23,7 +27,7 @@ export interface RegistryPeer {
   unregister(agentId: string): void;
   /** Forgets everything, as a database restored from elsewhere: earlier tokens are refused. */
   replaceDatabase(): void;
-  /** While `count` is set, streams end after that many messages of their snapshot. */
+  /** While `count` is set, streams end after that many agents of their snapshot. */
   cutSnapshotsAfter(count: number | undefined): void;
   /** Ends every open stream. */
   cut(): void;
@@ -78,7 +82,8 @@ export function startRegistry(): RegistryPeer {
 
   const token = (seen: number): string => `${database}.${seen}`;
 
-  async function* watch(resumeToken: string, signal: AbortSignal) {
+  async function* watch({ resumeToken, together }: WatchAgentsRequest, signal: AbortSignal) {
+    const pages = together ? inPages : oneByOne;
     opened.push(resumeToken);
     const stream: Stream = { seen: start(resumeToken), idle: false, cut: false, wake: () => {} };
     streams.add(stream);
@@ -86,13 +91,10 @@ export function startRegistry(): RegistryPeer {
     signal.addEventListener("abort", () => streams.delete(stream));
     try {
       const until = revision;
-      let sent = 0;
-      for (const agent of changedSince(stream.seen)) {
-        if (resumeToken === "" && agent.unregisterTime !== undefined) continue;
-        if (sent === cutAfter) throw new ConnectError("cut", Code.Unavailable);
-        yield { event: { case: "agent" as const, value: agent } };
-        sent += 1;
-      }
+      const isTold = (agent: Agent) => resumeToken !== "" || agent.unregisterTime === undefined;
+      const snapshot = changedSince(stream.seen).filter(isTold);
+      for (const event of pages(snapshot.slice(0, cutAfter))) yield { event };
+      if (snapshot.length > (cutAfter ?? Infinity)) throw new ConnectError("cut", Code.Unavailable);
       stream.seen = until;
       yield { event: { case: "synced" as const, value: true }, resumeToken: token(until) };
       while (!stream.cut && !signal.aborted) {
@@ -100,8 +102,8 @@ export function startRegistry(): RegistryPeer {
           stream.wake = resolve;
         });
         const until = revision;
-        for (const agent of changedSince(stream.seen)) {
-          yield { event: { case: "agent" as const, value: agent }, resumeToken: token(until) };
+        for (const event of pages(changedSince(stream.seen))) {
+          yield { event, resumeToken: token(until) };
         }
         stream.seen = until;
         if (stream.idle)
@@ -116,11 +118,11 @@ export function startRegistry(): RegistryPeer {
   }
 
   const impl: RegistryPeer["impl"] = {
-    watchAgents: ({ resumeToken }, { signal }) => {
+    watchAgents: (request, { signal }) => {
       signal.addEventListener("abort", () => {
         for (const stream of streams) stream.wake();
       });
-      return watch(resumeToken, signal);
+      return watch(request, signal);
     },
   };
 
@@ -155,4 +157,18 @@ export function startRegistry(): RegistryPeer {
     opened,
     openStreams: () => streams.size,
   };
+}
+
+/** So few that even the few agents of a test take several. */
+const PAGE_AGENTS = 2;
+
+function* inPages(agents: readonly Agent[]) {
+  for (let from = 0; from < agents.length; from += PAGE_AGENTS) {
+    const page = create(AgentPageSchema, { agents: agents.slice(from, from + PAGE_AGENTS) });
+    yield { case: "agents" as const, value: page };
+  }
+}
+
+function* oneByOne(agents: readonly Agent[]) {
+  for (const value of agents) yield { case: "agent" as const, value };
 }

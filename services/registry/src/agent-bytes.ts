@@ -51,6 +51,19 @@ export function agentEventBytes(agent: Uint8Array, resumeToken: Uint8Array): Uin
   });
 }
 
+/** The same for several agents, told together. */
+export function agentPageEventBytes(
+  agents: readonly Uint8Array[],
+  resumeToken: Uint8Array,
+): Uint8Array {
+  return written(() => {
+    field(5).fork();
+    for (const agent of agents) field(1).bytes(agent);
+    writer.join();
+    if (resumeToken.length > 0) field(4).bytes(resumeToken);
+  });
+}
+
 function written(write: () => void): Uint8Array {
   try {
     write();

@@ -16,6 +16,7 @@ import {
   agentAnswerBytes,
   agentBytes,
   agentEventBytes,
+  agentPageEventBytes,
   batchAnswerBytes,
 } from "../src/agent-bytes.ts";
 import type { Presence } from "../src/availability.ts";
@@ -132,6 +133,21 @@ test("the bytes of an event are those of its message", () => {
 
       const value = fromBinary(AgentSchema, agent);
       const message = create(schema, { event: { case: "agent", value }, resumeToken });
+      expect(equals(schema, event, message)).toBe(true);
+    }),
+  );
+});
+
+test("the bytes of a page are those of its message", () => {
+  fc.assert(
+    fc.property(fc.array(anyTold, { maxLength: 4 }), fc.string(), (all, resumeToken) => {
+      const schema = WatchAgentsResponseSchema;
+      const agents = all.map(agentBytes);
+
+      const event = fromBinary(schema, agentPageEventBytes(agents, Buffer.from(resumeToken)));
+
+      const value = { agents: agents.map((agent) => fromBinary(AgentSchema, agent)) };
+      const message = create(schema, { event: { case: "agents", value }, resumeToken });
       expect(equals(schema, event, message)).toBe(true);
     }),
   );

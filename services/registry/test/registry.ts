@@ -166,24 +166,35 @@ export function anId(prefix = "agent"): string {
 }
 
 /** Watches in the background, keeping what came. */
-export function aWatcher(registry: Registry, resumeToken = "") {
+export function aWatcher(registry: Registry, resumeToken = "", { together = false } = {}) {
   const stopping = new AbortController();
   const messages: WatchAgentsResponse[] = [];
   const over = (async () => {
     try {
-      const open = (signal: AbortSignal) => registry.watchAgents({ resumeToken }, { signal });
+      const open = (signal: AbortSignal) =>
+        registry.watchAgents({ resumeToken, together }, { signal });
       for await (const message of streamed(open, stopping.signal)) messages.push(message);
     } catch (error) {
       if (!stopping.signal.aborted) return error;
     }
     return undefined;
   })();
-  const agents = () =>
-    messages.flatMap(({ event }) => (event.case === "agent" ? [event.value] : []));
+  const agents = (of = messages) =>
+    of.flatMap(({ event }) => {
+      if (event.case === "agents") return event.value.agents;
+      return event.case === "agent" ? [event.value] : [];
+    });
   return {
     messages,
     over,
     agents,
+    snapshot: () =>
+      agents(
+        messages.slice(
+          0,
+          messages.findIndex(({ event }) => event.case === "synced"),
+        ),
+      ),
     isSynced: () => messages.some(({ event }) => event.case === "synced"),
     latest: (agentId: string) => agents().findLast((agent) => agent.agentId === agentId),
     token: () => messages.findLast((message) => message.resumeToken !== "")?.resumeToken ?? "",

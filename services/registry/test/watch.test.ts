@@ -125,6 +125,76 @@ describe("WatchAgents", () => {
   });
 });
 
+describe("WatchAgents, asked for agents together,", () => {
+  const description = "x".repeat(3_000);
+
+  async function manyAgents(registry: Registry): Promise<string[]> {
+    const ids = Array.from({ length: 600 }, () => anId());
+    const requests = ids.map((agentId) => ({ agentId, profile: aProfile({ description }) }));
+    await registry.batchRegisterAgents({ requests });
+    return ids;
+  }
+
+  test("tells the same in the same order as of each by itself, whoever resumes the other", async () => {
+    const clock = aClock();
+    await using registry = await openRegistry({ url: database.url, now: clock.now });
+    const ids = await manyAgents(registry.operator);
+    const open = (token: string, together: boolean) =>
+      aWatcher(registry.operator, token, { together });
+    await using single = open("", false);
+    await using paged = open("", true);
+    await vi.waitFor(() => expect(single.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(paged.isSynced()).toBe(true), SOON);
+    const snapshots = [single.snapshot(), paged.snapshot()];
+    const tokens = [single.token(), paged.token()];
+
+    for (const agentId of ids.slice(0, 9)) await registry.operator.unregisterAgent({ agentId });
+    await using singleAfterPaged = open(tokens[1] ?? "", false);
+    await using pagedAfterSingle = open(tokens[0] ?? "", true);
+
+    expect(snapshots[1]).toEqual(snapshots[0]);
+    expect(new Set(snapshots[1]?.map((agent) => agent.agentId))).toEqual(new Set(ids));
+    for (const watcher of [single, paged, singleAfterPaged, pagedAfterSingle]) {
+      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+      for (const agentId of ids.slice(0, 9)) {
+        const gone = () => expect(watcher.latest(agentId)?.unregisterTime).toBeDefined();
+        await vi.waitFor(gone, SOON);
+      }
+    }
+  });
+
+  test("sends pages of 64 KiB and an agent at most, and no agent alone", async () => {
+    await using registry = await openRegistry({ url: database.url });
+    const [first = ""] = await manyAgents(registry.operator);
+
+    await using watcher = aWatcher(registry.operator, "", { together: true });
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    const snapshot = watcher.messages.filter(({ event }) => event.case !== "synced");
+    await registry.operator.unregisterAgent({ agentId: first });
+    await vi.waitFor(() => expect(watcher.latest(first)?.unregisterTime).toBeDefined(), SOON);
+
+    const pages = watcher.messages.flatMap(({ event }) =>
+      event.case === "agents" ? [event.value.agents] : [],
+    );
+    const most = Math.ceil((64 * 1_024) / description.length);
+    expect(pages.every(({ length }) => length > 0 && length <= most)).toBe(true);
+    expect(pages.length).toBeLessThan(60);
+    expect(snapshot.every(({ resumeToken }) => resumeToken === "")).toBe(true);
+    expect(watcher.messages.some(({ event }) => event.case === "agent")).toBe(false);
+    expect(watcher.messages.at(-1)?.resumeToken).not.toBe("");
+  });
+
+  test("sends each alone to a watcher that did not ask", async () => {
+    await using registry = await openRegistry({ url: database.url });
+    await anAgent(registry.operator);
+
+    await using watcher = aWatcher(registry.operator);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+
+    expect(watcher.messages.map(({ event }) => event.case)).toEqual(["agent", "synced"]);
+  });
+});
+
 describe("WatchAgents and availability", () => {
   test("tells of tasks under way, of a lapse and of a return, each with a token", async () => {
     const clock = aClock();

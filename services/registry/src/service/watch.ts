@@ -8,7 +8,7 @@ import { Rejection } from "@bourse/rpc/rejection";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
-import { agentBytes, agentEventBytes } from "../agent-bytes.ts";
+import { agentBytes, agentEventBytes, agentPageEventBytes } from "../agent-bytes.ts";
 import { createConcerns } from "../concerns.ts";
 import { hasMissed } from "../erasure.ts";
 import type { Reason } from "../reasons.ts";
@@ -39,7 +39,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
   }
 
   return {
-    async *watchAgents({ resumeToken }, ctx) {
+    async *watchAgents({ resumeToken, together }, ctx) {
       const since = now();
       const resumed = parseResumeToken(resumeToken, since);
       const removed = resumed === undefined ? (await store.readRemovals()).rows : undefined;
@@ -88,7 +88,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
             return encodeAll(agents);
           },
         });
-        for await (const event of events) yield* encodeEvent(event, toldAt);
+        for await (const event of events) yield* encodeEvent(event, toldAt, together);
       } finally {
         for (const unsubscribe of subscriptions) unsubscribe();
         concerns.end();
@@ -107,21 +107,27 @@ type WatchEvent = MessageInitShape<typeof WatchAgentsResponseSchema>;
 /** What is held at most for a watcher that does not read. */
 const TOGETHER_BYTES = 64 * 1024;
 
-function* encodeEvent(event: FeedPage<Uint8Array>, at: Date): Generator<WatchEvent> {
+function* encodeEvent(
+  event: FeedPage<Uint8Array>,
+  at: Date,
+  together: boolean,
+): Generator<WatchEvent> {
   const format = (token: string) => (token === "" ? "" : formatResumeToken(token, at));
   const encode = (token: string) => Buffer.from(format(token));
   switch (event.kind) {
     case "page": {
+      const write = together ? inOneMessage : inMessagesOfTheirOwn;
       const [token, lastToken] = [encode(event.token), encode(event.lastToken)];
       const last = event.values.length - 1;
-      let together: Uint8Array[] = [];
+      let agents: Uint8Array[] = [];
       let bytes = 0;
       for (const [nth, agent] of event.values.entries()) {
-        together.push(agentEventBytes(agent, nth === last ? lastToken : token));
+        agents.push(agent);
         bytes += agent.length;
         if (bytes < TOGETHER_BYTES && nth < last) continue;
-        yield encodedAll(WatchAgentsResponseSchema, together);
-        together = [];
+        const messages = write(agents, token, nth === last ? lastToken : token);
+        yield encodedAll(WatchAgentsResponseSchema, messages);
+        agents = [];
         bytes = 0;
       }
       return;
@@ -137,3 +143,17 @@ function* encodeEvent(event: FeedPage<Uint8Array>, at: Date): Generator<WatchEve
       return;
   }
 }
+
+/** Writes agents as messages of a watch; the last of these bears `lastToken`, and those before it `token`. */
+type Write = (
+  agents: readonly Uint8Array[],
+  token: Uint8Array,
+  lastToken: Uint8Array,
+) => readonly Uint8Array[];
+
+const inOneMessage: Write = (agents, _token, lastToken) => [agentPageEventBytes(agents, lastToken)];
+
+const inMessagesOfTheirOwn: Write = (agents, token, lastToken) => {
+  const last = agents.length - 1;
+  return agents.map((agent, nth) => agentEventBytes(agent, nth === last ? lastToken : token));
+};
