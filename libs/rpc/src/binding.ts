@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { KnownRequests } from "./known-requests.ts";
 import type { CallHeaders } from "./metadata.ts";
 import type { Principal } from "./principal.ts";
 import { Rejection } from "./rejection.ts";
@@ -43,17 +44,24 @@ export interface Route {
   readonly handler: Handler;
   /** Undefined: anyone may call. */
   readonly guard: Guard | undefined;
+  /** Those it was asked of late, when they are to be remembered. */
+  readonly known: KnownRequests | undefined;
 }
 
-/** The routes of a binding. */
-export function routesOf(binding: Binding, guard: Guard | undefined): Route[] {
+/** The routes of a binding; requests of `repeated` methods are remembered. */
+export function routesOf(
+  binding: Binding,
+  guard: Guard | undefined,
+  repeated: readonly DescMethod[],
+): Route[] {
   const { desc } = binding;
   const impl = binding.impl as Readonly<Record<string, Handler | undefined>>;
   return desc.methods.map((method) => {
     const name = `${desc.typeName}/${method.name}`;
     const handler = impl[method.localName]?.bind(impl) ?? unimplemented(name);
     const { methodKind: kind, input, output } = method;
-    return { method, kind, name, input, output, handler, guard };
+    const known = repeated.includes(method) ? new KnownRequests(input) : undefined;
+    return { method, kind, name, input, output, handler, guard, known };
   });
 }
 

@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from "node:http2";
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, type ContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Route } from "./binding.ts";
@@ -8,7 +7,7 @@ import { codeName } from "./code.ts";
 import { deadlineOf } from "./deadline.ts";
 import type { Desk } from "./desk.ts";
 import { deadlineExceeded, malformedTimeout, stalled } from "./endings.ts";
-import { framed, framedAll } from "./frame.ts";
+import type { Fields } from "./http2/request-head.ts";
 import { incomingHeaders, outgoingHeaders, readHeaders } from "./metadata.ts";
 import { ANONYMOUS, formatPrincipal, type Principal } from "./principal.ts";
 import { type Refusal, refusalOf, statusTrailers } from "./refusal.ts";
@@ -22,9 +21,9 @@ import {
   traceParent,
 } from "./trace.ts";
 import { decode } from "./validation.ts";
-import type { WireCall } from "./wire-call.ts";
+import type { WireCall, WireListener } from "./wire-call.ts";
 
-const OK_TRAILERS = { "grpc-status": "0" } as const;
+const OK_TRAILERS: Fields = ["grpc-status", "0"];
 /** Node takes a longer time for none at all; no connection lives for so many days. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const COMPLETED = new Rejection("CANCELED", "the call has been answered");
@@ -36,7 +35,7 @@ const COMPLETED = new Rejection("CANCELED", "the call has been answered");
  * headers, values) are made on first use; a closure per part would cost every call what the bare
  * transport costs.
  */
-export class IncomingCall implements HandlerContext {
+export class IncomingCall implements HandlerContext, WireListener {
   readonly protocolName = "grpc";
   readonly requestMethod = "POST";
   readonly requestId: string;
@@ -67,10 +66,7 @@ export class IncomingCall implements HandlerContext {
     this.requestId = acceptRequestId(wire.header(REQUEST_ID_HEADER));
     this.traceId = acceptTraceId(wire.header(TRACE_HEADER));
     desk.calls.add(this);
-    wire.onGone(() => {
-      if (!this.#finished) this.abort(this.#departure());
-    });
-    wire.onStalled(() => this.abort(stalled()));
+    wire.listener = this;
     this.#armTimer();
   }
 
@@ -87,7 +83,7 @@ export class IncomingCall implements HandlerContext {
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= incomingHeaders(this.#wire.headers);
+    this.#requestHeader ??= incomingHeaders(this.#wire.head.fields);
     return this.#requestHeader;
   }
 
@@ -144,9 +140,9 @@ export class IncomingCall implements HandlerContext {
    * Reads a message. Throws unless it is readable, keeps the rules of the contract, and is the
    * caller's to send.
    */
-  read(bytes: Uint8Array): Message {
-    const { guard, method, input } = this.route;
-    const message = decode(input, bytes);
+  read(bytes: Buffer): Message {
+    const { guard, method, input, known } = this.route;
+    const message = known === undefined ? decode(input, bytes) : known.read(bytes);
     guard?.authorize(method, this.principal, message);
     return message;
   }
@@ -165,17 +161,16 @@ export class IncomingCall implements HandlerContext {
     this.sendHeaders();
     const trailers = this.#responseTrailer;
     this.#wire.end(
-      bytes && framed(bytes),
-      trailers === undefined ? OK_TRAILERS : { ...outgoingHeaders(trailers), ...OK_TRAILERS },
+      bytes,
+      trailers === undefined ? OK_TRAILERS : [...outgoingHeaders(trailers), ...OK_TRAILERS],
     );
-    if (this.#wire.gone) this.#finish(refusalOf(this.#departure(), this.#desk.codes));
-    else this.#finish(undefined);
+    this.#finish(undefined);
   }
 
   /** Sends some messages of many; false when no more should follow before `writable`. */
   send(messages: readonly Uint8Array[]): boolean {
     this.sendHeaders();
-    return this.#wire.write(framedAll(messages));
+    return this.#wire.write(messages);
   }
 
   /**
@@ -209,10 +204,8 @@ export class IncomingCall implements HandlerContext {
   }
 
   #sendRefusal(refusal: Refusal, trailers: Headers | undefined): void {
-    this.#wire.refuse({
-      ...this.#echo(trailers),
-      ...statusTrailers(refusal, this.#desk.domain, this.requestId),
-    });
+    const echo = this.#echo(trailers);
+    this.#wire.refuse(echo.concat(statusTrailers(refusal, this.#desk.domain, this.requestId)));
   }
 
   /** Ends the call from outside: answers at once, and tells the handler through its signal. */
@@ -220,12 +213,20 @@ export class IncomingCall implements HandlerContext {
     if (!this.#finished) this.fail(reason);
   }
 
+  onGone(): void {
+    if (!this.#finished) this.abort(this.#departure());
+  }
+
+  onStalled(): void {
+    this.abort(stalled());
+  }
+
   /** Resolves when the writable takes more, or the call is over. */
   writable(): Promise<void> {
     if (this.#finished) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = resolve;
-      this.#wire.onWritable(resolve);
+      this.#wire.whenWritable(resolve);
     });
   }
 
@@ -261,12 +262,12 @@ export class IncomingCall implements HandlerContext {
     return new Rejection("CANCELED", "the caller has cancelled the call");
   }
 
-  #echo(headers: Headers | undefined): OutgoingHttpHeaders {
-    const echo: OutgoingHttpHeaders = headers === undefined ? {} : outgoingHeaders(headers);
-    echo[REQUEST_ID_HEADER] = this.requestId;
+  #echo(headers: Headers | undefined): string[] {
+    const echo: string[] = headers === undefined ? [] : outgoingHeaders(headers);
+    echo.push(REQUEST_ID_HEADER, this.requestId);
     // Who began no trace has no use for ours.
     if (this.#wire.header(TRACE_HEADER) !== undefined) {
-      echo[TRACE_HEADER] = traceParent(this.traceId);
+      echo.push(TRACE_HEADER, traceParent(this.traceId));
     }
     return echo;
   }

@@ -3,7 +3,7 @@ import { Rejection } from "./rejection.ts";
 import { tooLarge } from "./validation.ts";
 
 /** A byte that says whether the message is compressed, and its length in four. */
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
 
 /** What a caller may compress its messages with; ours go as they are. */
 export const ENCODINGS = "identity,gzip,deflate";
@@ -27,12 +27,24 @@ export function framedAll(messages: readonly Uint8Array[]): Buffer {
   const frames = Buffer.allocUnsafe(PREFIX_BYTES * messages.length + bytes);
   let at = 0;
   for (const message of messages) {
-    frames[at] = 0;
-    frames.writeUInt32BE(message.length, at + 1);
+    writePrefix(frames, at, message.length);
     frames.set(message, at + PREFIX_BYTES);
     at += PREFIX_BYTES + message.length;
   }
   return frames;
+}
+
+/** Writes what stands before a message of so many bytes that is not compressed. */
+export function writePrefix(out: Buffer, at: number, messageBytes: number): void {
+  out[at] = 0;
+  out.writeUInt32BE(messageBytes, at + 1);
+}
+
+/** The message, when the bytes are exactly one that is not compressed and has at most so many. */
+export function wholeMessage(bytes: Buffer, maxBytes: number): Buffer | undefined {
+  if (bytes.length < PREFIX_BYTES || bytes.length - PREFIX_BYTES > maxBytes) return undefined;
+  const isWhole = bytes[0] === 0 && bytes.readUInt32BE(1) === bytes.length - PREFIX_BYTES;
+  return isWhole ? bytes.subarray(PREFIX_BYTES) : undefined;
 }
 
 /** Cuts the bytes of a request into messages, wherever the wire has cut them. */

@@ -109,9 +109,10 @@ async function letGo(messages: AsyncIterator<unknown>): Promise<void> {
  */
 async function* received(call: IncomingCall, wire: WireCall): AsyncGenerator<Message> {
   try {
-    for await (const bytes of wire.messages()) {
-      yield call.read(bytes);
+    while (await wire.more()) {
+      for (const bytes of wire.take()) yield call.read(bytes);
     }
+    wire.endRequest();
     await cancellationAfterEnd(call);
   } catch (thrown) {
     if (!call.finished) call.fail(thrown);

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import type { Metadata, MetadataValue } from "@grpc/grpc-js";
+import type { Fields } from "./http2/request-head.ts";
 
 /** gRPC metadata as Headers; the bytes of a `-bin` key become base64, as Connect has it. */
 export function headersOf(metadata: Metadata | undefined): Headers {
@@ -20,11 +20,11 @@ export function readHeaders(call: { header(name: string): string | undefined }):
 }
 
 /** The headers of an incoming call; those of HTTP/2 itself, which begin with a colon, are left out. */
-export function incomingHeaders(received: IncomingHttpHeaders): Headers {
+export function incomingHeaders(received: Fields): Headers {
   const headers = new Headers();
-  for (const [name, value] of Object.entries(received)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const each of Array.isArray(value) ? value : [value]) headers.append(name, each);
+  for (let at = 0; at < received.length; at += 2) {
+    const name = received[at] as string;
+    if (!name.startsWith(":")) headers.append(name, received[at + 1] as string);
   }
   return headers;
 }
@@ -42,13 +42,15 @@ const OF_CONNECTIONS: ReadonlySet<string> = new Set([
 
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-/** Headers or trailers as Node sends them. Throws a TypeError for those that it would not send. */
-export function outgoingHeaders(headers: Headers): OutgoingHttpHeaders {
+/** Headers or trailers as HTTP/2 sends them. Throws a TypeError for those that it does not. */
+export function outgoingHeaders(headers: Headers): string[] {
+  const fields: string[] = [];
   for (const [name, value] of headers) {
     if (OF_CONNECTIONS.has(name)) throw new TypeError(`${name} is no header of HTTP/2`);
     if (!PRINTABLE.test(value)) throw new TypeError(`the value of ${name} is not printable ASCII`);
+    fields.push(name, value);
   }
-  return Object.fromEntries(headers);
+  return fields;
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { OutgoingHttpHeaders } from "node:http2";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -163,17 +162,13 @@ function detailsOf(
 }
 
 /** The trailers that tell of a refusal. */
-export function statusTrailers(
-  refusal: Refusal,
-  domain: string,
-  requestId: string,
-): OutgoingHttpHeaders {
-  return {
+export function statusTrailers(refusal: Refusal, domain: string, requestId: string): string[] {
+  return [
     // Connect's codes are gRPC's numbers.
-    "grpc-status": String(refusal.code),
-    "grpc-message": encodeURI(wireMessage(refusal.message)),
-    "grpc-status-details-bin": encodeDetails(refusal, domain, requestId).toString("base64"),
-  };
+    ...["grpc-status", String(refusal.code)],
+    ...["grpc-message", encodeURI(wireMessage(refusal.message))],
+    ...["grpc-status-details-bin", encodeDetails(refusal, domain, requestId).toString("base64")],
+  ];
 }
 
 /** The same bytes as a Buffer, without a copy. */

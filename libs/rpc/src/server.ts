@@ -1,10 +1,5 @@
-import {
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Socket } from "node:net";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { type Binding, type Guard, type Route, routesOf } from "./binding.ts";
 import { IncomingCall } from "./call.ts";
 import { type Codes, codeName } from "./code.ts";
@@ -12,6 +7,8 @@ import { createDesk, type Desk } from "./desk.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { answer } from "./handlers.ts";
 import { createHealth } from "./health.ts";
+import { Connection } from "./http2/connection.ts";
+import type { Stream } from "./http2/stream.ts";
 import { type Listener, listenOn } from "./listener.ts";
 import { ANONYMOUS, formatPrincipal } from "./principal.ts";
 import { createReflection } from "./reflection.ts";
@@ -30,6 +27,11 @@ export interface ServeOptions {
   readonly bindings: readonly Binding[];
   readonly codes: Codes;
   readonly guard: Guard;
+  /**
+   * Methods that are asked the same again and again. Their handlers are given the same message for the same request,
+   * which they must not change.
+   */
+  readonly repeated?: readonly DescMethod[] | undefined;
   readonly onFinished?: ((call: FinishedCall) => void) | undefined;
   /** Is given errors that belong to no answer: thrown after it, or by `onFinished`. */
   readonly onError?: ((error: unknown) => void) | undefined;
@@ -82,14 +84,19 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   );
   const open = [health.binding, ...createReflection([...descs, health.binding.desc])];
   const routes = new Map<string, Route>();
-  for (const binding of bindings) enter(routes, binding, guard);
-  for (const binding of open) enter(routes, binding, undefined);
+  const { repeated = [] } = options;
+  for (const binding of bindings) enter(routes, routesOf(binding, guard, repeated));
+  for (const binding of open) enter(routes, routesOf(binding, undefined, []));
 
   const sessions = createSessions();
-  const http = createHttpServer();
-  http.on("session", (session) => sessions.add(session));
-  http.on("stream", (stream, headers) => take(desk, routes, stream as ServerHttp2Stream, headers));
-  const accept = (socket: Socket): void => void http.emit("connection", socket);
+  const accept = (socket: Socket): void => {
+    const connection = new Connection(socket, {
+      onStream: (stream) => take(desk, routes, stream),
+      onGone: () => sessions.remove(connection),
+      onError: desk.onError,
+    });
+    sessions.add(connection);
+  };
   const listener = await listenOn(options.listen, accept, desk.onError);
   let drained: Promise<void> | undefined;
   const drain = (): Promise<void> => {
@@ -106,26 +113,8 @@ export async function serve(options: ServeOptions): Promise<RpcServer> {
   };
 }
 
-/** What a caller may have under way on one connection; more wait at his side. */
-const CALLS_PER_CONNECTION_MAX = 10_000;
-/** Bytes that may be on their way to us before we have read them, per call. */
-const WINDOW_BYTES = 1024 * 1024;
-/** What a connection may hold of headers and frames; beyond it calls are refused. In megabytes. */
-const SESSION_MEGABYTES_MAX = 256;
-
-function createHttpServer(): Http2Server {
-  return createServer({
-    maxSessionMemory: SESSION_MEGABYTES_MAX,
-    settings: {
-      maxConcurrentStreams: CALLS_PER_CONNECTION_MAX,
-      initialWindowSize: WINDOW_BYTES,
-      enablePush: false,
-    },
-  });
-}
-
-function enter(routes: Map<string, Route>, binding: Binding, guard: Guard | undefined): void {
-  for (const route of routesOf(binding, guard)) {
+function enter(routes: Map<string, Route>, more: readonly Route[]): void {
+  for (const route of more) {
     const path = `/${route.name}`;
     if (routes.has(path)) throw new Error(`${route.name} is bound twice`);
     routes.set(path, route);
@@ -133,13 +122,8 @@ function enter(routes: Map<string, Route>, binding: Binding, guard: Guard | unde
 }
 
 /** Takes a call in; what is no gRPC or no method of ours is refused here. */
-function take(
-  desk: Desk,
-  routes: ReadonlyMap<string, Route>,
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-): void {
-  const wire = new WireCall(stream, headers, desk);
+function take(desk: Desk, routes: ReadonlyMap<string, Route>, stream: Stream): void {
+  const wire = new WireCall(stream, desk);
   const route = routes.get(wire.path);
   if (!wire.isGrpc) {
     wire.refuseAsHttp();

@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from "node:http2";
+import type { Connection } from "./http2/connection.ts";
 
 /** How connections are kept, in milliseconds. */
 export interface SessionLimits {
@@ -26,7 +26,9 @@ const MAX_AGE_SPREAD = 0.1;
 
 /** The connections of a server. */
 export interface Sessions {
-  add(session: ServerHttp2Session): void;
+  add(session: Connection): void;
+  /** It is gone. */
+  remove(session: Connection): void;
   /** Takes no more calls on any of them; each goes when its last call has ended. */
   close(): void;
 }
@@ -40,24 +42,23 @@ interface Kept {
 
 /** Keeps connections: finds the dead by pings, and lets the old go. */
 export function createSessions(limits: SessionLimits = LIMITS): Sessions {
-  const sessions = new Map<ServerHttp2Session, Kept>();
+  const sessions = new Map<Connection, Kept>();
   let closed = false;
 
-  function ping(session: ServerHttp2Session, kept: Kept, nowMs: number): void {
+  function ping(session: Connection, kept: Kept, nowMs: number): void {
     kept.pingedMs = nowMs;
     kept.answered = false;
-    session.ping((error) => {
-      if (error === null) kept.answered = true;
+    session.ping(() => {
+      kept.answered = true;
     });
   }
 
-  function look(session: ServerHttp2Session, kept: Kept, nowMs: number): void {
-    if (session.destroyed) return;
+  function look(session: Connection, kept: Kept, nowMs: number): void {
     const ageMs = nowMs - kept.sinceMs;
     const silentMs = nowMs - kept.pingedMs;
     const isDead = !kept.answered && silentMs >= limits.pingTimeoutMs;
     if (isDead || ageMs >= kept.maxAgeMs + limits.graceMs) session.destroy();
-    else if (ageMs >= kept.maxAgeMs && !session.closed) session.close();
+    else if (ageMs >= kept.maxAgeMs && !session.isClosing) session.close();
     else if (silentMs >= limits.pingEveryMs) ping(session, kept, nowMs);
   }
 
@@ -68,16 +69,14 @@ export function createSessions(limits: SessionLimits = LIMITS): Sessions {
 
   return {
     add(session) {
-      // What breaks a connection ends its calls, which tell of it.
-      session.on("error", () => {});
-      session.once("close", () => {
-        sessions.delete(session);
-        if (closed && sessions.size === 0) clearInterval(timer);
-      });
       const nowMs = performance.now();
       const maxAgeMs = limits.maxAgeMs * (1 + Math.random() * MAX_AGE_SPREAD);
       sessions.set(session, { maxAgeMs, sinceMs: nowMs, pingedMs: nowMs, answered: true });
       if (closed) session.close();
+    },
+    remove(session) {
+      sessions.delete(session);
+      if (closed && sessions.size === 0) clearInterval(timer);
     },
     close() {
       closed = true;

@@ -1,16 +1,24 @@
 import {
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
-import { ENCODINGS, FrameReader } from "./frame.ts";
+  ENCODINGS,
+  FrameReader,
+  framedAll,
+  PREFIX_BYTES,
+  wholeMessage,
+  writePrefix,
+} from "./frame.ts";
+import { NOTHING } from "./http2/frames.ts";
+import type { Fields, RequestHead } from "./http2/request-head.ts";
+import type { Stream, StreamListener } from "./http2/stream.ts";
 import type { Intake, IntakeShare } from "./intake.ts";
 import { Rejection } from "./rejection.ts";
 
-const STATUS = { ":status": 200, "content-type": "application/grpc+proto" } as const;
-/** A date that nobody reads costs a header of every answer. */
-const WITHOUT_DATE = { sendDate: false } as const;
+const STATUS: Fields = [":status", "200", "content-type", "application/grpc+proto"];
+const REFUSED: Fields = [
+  ...STATUS,
+  "grpc-accept-encoding",
+  ENCODINGS,
+]; /** Where the prefix of a message is made; it is copied at once. */
+const prefix = Buffer.alloc(PREFIX_BYTES);
 
 /** What calls may take. */
 export interface WireLimits {
@@ -20,56 +28,68 @@ export interface WireLimits {
   readonly intake: Intake;
 }
 
+/** Who answers a call. */
+export interface WireListener {
+  /** Nothing can be sent any more: the caller has taken the call back, or the connection is gone. */
+  onGone(): void;
+  /** The caller has begun a message and does not end it. */
+  onStalled(): void;
+}
+
+/** Who wants the only message of a request. */
+interface Taker {
+  readonly resolve: (message: Buffer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** A call as it is on the wire: gRPC's messages, headers and trailers over one HTTP/2 stream. */
-export class WireCall {
-  readonly headers: IncomingHttpHeaders;
-  readonly #stream: ServerHttp2Stream;
-  readonly #reader: FrameReader;
-  readonly #share: IntakeShare;
-  #stalled: (() => void) | undefined;
+export class WireCall implements StreamListener {
+  readonly head: RequestHead;
+  readonly #stream: Stream;
+  readonly #limits: WireLimits;
+  #listener: WireListener | undefined;
+  #reader: FrameReader | undefined;
+  #share: IntakeShare | undefined;
+  /** What nobody has taken yet, at the beginning of a buffer that doubles as it fills. */
+  #waiting = NOTHING;
+  #waitingBytes = 0;
+  #taker: Taker | undefined;
+  #only: Buffer | undefined;
+  #wake: (() => void) | undefined;
+  #onWritable: (() => void) | undefined;
   #headersSent = false;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, limits: WireLimits) {
+  constructor(stream: Stream, limits: WireLimits) {
     this.#stream = stream;
-    this.headers = headers;
-    this.#share = limits.intake.share(() => this.#stalled?.());
-    this.#reader = new FrameReader(
-      limits.maxMessageBytes,
-      this.header("grpc-encoding") ?? "identity",
-    );
-    // A stream that breaks is told of through `onGone`; without a listener the process would end.
-    stream.on("error", ignore);
-    stream.on("aborted", leave);
+    this.#limits = limits;
+    this.head = stream.head;
+    stream.listener = this;
   }
 
   /** `/bourse.ledger.v1.LedgerService/GetBalances` */
   get path(): string {
-    return this.headers[":path"] ?? "";
+    return this.head.path;
   }
 
   /** Whether this is a call of gRPC at all. */
   get isGrpc(): boolean {
-    const isPost = this.headers[":method"] === "POST";
+    const isPost = this.head.method === "POST";
     return isPost && (this.header("content-type")?.startsWith("application/grpc") ?? false);
   }
 
   /** Whether the stream is over, so that nothing can be sent any more. */
   get gone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed;
+    return this.#stream.isOver;
   }
 
   /** A header of the caller; what came several times is joined by commas. */
   header(name: string): string | undefined {
-    const value = this.headers[name];
-    return typeof value === "string" ? value : value?.join(", ");
+    return this.head.get(name);
   }
 
-  /** Tells when the stream is over, answered or not. */
-  onGone(listener: () => void): void {
-    this.#stream.on("close", () => {
-      this.#share.hold(0);
-      listener();
-    });
+  /** Says who answers, and so is told how the call fares. */
+  set listener(listener: WireListener) {
+    this.#listener = listener;
   }
 
   /**
@@ -78,72 +98,99 @@ export class WireCall {
    * anything of a caller who leaves.
    */
   onlyMessage(resolve: (message: Buffer) => void, reject: (error: unknown) => void): void {
+    this.#taker = { resolve, reject };
+    const { inputEnded } = this.#stream;
+    if (this.#waitingBytes > 0 || inputEnded) this.#takeOnly(this.#takeWaiting(), inputEnded);
+  }
+
+  onData(bytes: Buffer, isLast: boolean): void {
+    if (this.#taker === undefined) {
+      this.#wait(bytes);
+      this.#wake?.();
+    } else {
+      this.#takeOnly(bytes, isLast);
+    }
+  }
+
+  onWritable(): void {
+    const listener = this.#onWritable;
+    this.#onWritable = undefined;
+    listener?.();
+  }
+
+  onCut(): void {
+    this.#letGo();
+    this.#listener?.onGone();
+    this.#wake?.();
+  }
+
+  #takeOnly(bytes: Buffer, isLast: boolean): void {
+    const taker = this.#taker;
+    if (taker === undefined) return;
+    this.#stream.taken(bytes.length);
     let only: Buffer | undefined;
-    const take = (chunk: Buffer): void => {
-      try {
-        for (const message of this.#reader.push(chunk)) {
-          if (only !== undefined) throw notOneMessage();
-          only = message;
-        }
-        this.#share.hold(this.#reader.keptBytes + (only?.length ?? 0));
-      } catch (error) {
-        this.#stream.off("data", take);
-        this.#share.hold(0);
-        reject(error);
-      }
-    };
-    this.#stream.on("data", take);
-    this.#stream.on("end", () => {
-      this.#share.hold(0);
-      // A stream that was reset ends too.
-      if (this.gone) return;
-      try {
-        this.#reader.end();
-        if (only === undefined) throw notOneMessage();
-      } catch (error) {
-        return reject(error);
-      }
-      resolve(only);
+    try {
+      only = this.#onlyIn(bytes, isLast);
+    } catch (error) {
+      this.#letGo();
+      taker.reject(error);
+    }
+    if (only !== undefined) taker.resolve(only);
+  }
+
+  /** The only message, if it is whole with these bytes; throws if it is none, or not the only one. */
+  #onlyIn(bytes: Buffer, isLast: boolean): Buffer | undefined {
+    if (isLast && this.#reader === undefined) {
+      const whole = wholeMessage(bytes, this.#limits.maxMessageBytes);
+      if (whole !== undefined) return whole;
+    }
+    const reader = this.#readerOf();
+    for (const message of reader.push(bytes)) {
+      if (this.#only !== undefined) throw notOneMessage();
+      this.#only = message;
+    }
+    if (!isLast) {
+      this.#hold(reader.keptBytes + (this.#only?.length ?? 0));
+      return undefined;
+    }
+    this.#hold(0);
+    reader.end();
+    if (this.#only === undefined) throw notOneMessage();
+    return this.#only;
+  }
+
+  /**
+   * Waits for more of a request stream: true when there is something to `take`, false when the caller has said
+   * all; rejects when the stream is over before that.
+   */
+  more(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#wake = () => {
+        if (this.#waitingBytes > 0) resolve(true);
+        else if (this.gone) reject(new Error("the stream is over before its end"));
+        else if (this.#stream.inputEnded) resolve(false);
+      };
+      this.#wake();
     });
   }
 
   /**
-   * The messages of a request stream, no faster than they are taken.
+   * The messages of a request stream that are there. Its caller may send more when they were taken.
    *
    * @throws Rejection as FrameReader and Intake do
    */
-  async *messages(): AsyncGenerator<Buffer, void, undefined> {
-    // By hand: for as long as a stream waits for its caller, Node's own iterator holds 3 KB.
-    const stream = this.#stream;
-    let wake = ignore;
-    const woken = (): void => wake();
-    for (const event of ENOUGH_TO_LOOK) stream.on(event, woken);
-    try {
-      for (;;) {
-        const chunk = stream.read() as Buffer | null;
-        if (chunk !== null) {
-          for (const message of this.#reader.push(chunk)) yield message;
-          this.#share.hold(this.#reader.keptBytes);
-        } else if (stream.readableEnded) {
-          break;
-        } else if (stream.destroyed) {
-          throw new Error("the stream is over before its end");
-        } else {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-        }
-      }
-    } finally {
-      for (const event of ENOUGH_TO_LOOK) stream.off(event, woken);
-    }
-    this.#share.hold(0);
-    this.#reader.end();
+  *take(): Generator<Buffer, void, undefined> {
+    const reader = this.#readerOf();
+    const bytes = this.#takeWaiting();
+    yield* reader.push(bytes);
+    this.#hold(reader.keptBytes);
+    this.#stream.taken(bytes.length);
   }
 
-  /** Tells, once, of a caller who has begun a message and does not end it. */
-  onStalled(listener: () => void): void {
-    this.#stalled = listener;
+  /** Throws Rejection INVALID_REQUEST when the caller has ended in the middle of a message. */
+  endRequest(): void {
+    this.#hold(0);
+    this.#readerOf().end();
   }
 
   get headersSent(): boolean {
@@ -151,78 +198,95 @@ export class WireCall {
   }
 
   /** Sends the response headers, once. */
-  sendHeaders(headers: OutgoingHttpHeaders): void {
+  sendHeaders(headers: Fields): void {
     if (this.#headersSent || this.gone) return;
-    this.#stream.respond({ ...STATUS, ...headers }, { ...WITHOUT_DATE, waitForTrailers: true });
+    this.#stream.respond(STATUS.concat(headers), false);
     this.#headersSent = true;
   }
 
-  /** Sends a frame; false when no more should follow before `writable`. Headers must have been sent. */
-  write(frame: Buffer): boolean {
-    return this.gone || this.#stream.write(frame);
+  /** Sends messages; false when no more should follow before `writable`. Headers must have been sent. */
+  write(messages: readonly Uint8Array[]): boolean {
+    const [first = NOTHING] = messages;
+    if (messages.length !== 1) return this.#stream.write(framedAll(messages), NOTHING);
+    writePrefix(prefix, 0, first.length);
+    return this.#stream.write(prefix, first);
   }
 
   /** Tells, once, when more can be sent. */
-  onWritable(listener: () => void): void {
-    this.#stream.once("drain", listener);
+  whenWritable(listener: () => void): void {
+    this.#onWritable = listener;
   }
 
-  /** Sends a last frame, if any, and the trailers. Headers must have been sent. */
-  end(frame: Buffer | undefined, trailers: OutgoingHttpHeaders): void {
+  /** Sends a last message, if any, and the trailers. Headers must have been sent. */
+  end(message: Uint8Array | undefined, trailers: Fields): void {
     if (this.gone) return;
-    this.#stream.once("wantTrailers", () => {
-      this.#stream.sendTrailers(trailers);
-      this.#leaveRest();
-    });
-    if (frame === undefined) this.#stream.end();
-    else this.#stream.end(frame);
-    // A stream is only let go of when its input was read, also if its caller never reads our end.
-    this.#stream.resume();
+    if (message !== undefined) this.write([message]);
+    this.#stream.end(trailers);
+    this.#letGo();
   }
 
   /** Ends with trailers only when no headers were sent, so that the caller's transport may try again. */
-  refuse(trailers: OutgoingHttpHeaders): void {
+  refuse(trailers: Fields): void {
     if (this.#headersSent) {
       this.end(undefined, trailers);
-    } else if (!this.gone) {
-      const headers = { ...STATUS, "grpc-accept-encoding": ENCODINGS, ...trailers };
-      this.#stream.respond(headers, { ...WITHOUT_DATE, endStream: true });
+    } else {
       this.#headersSent = true;
-      this.#leaveRest();
+      this.#stream.respond(REFUSED.concat(trailers), true);
+      this.#letGo();
     }
   }
 
   /** Answers what is not gRPC, as its specification has it. */
   refuseAsHttp(): void {
-    const isPost = this.headers[":method"] === "POST";
-    this.#stream.respond({ ":status": isPost ? 415 : 405 }, { endStream: true });
-    this.#leaveRest();
+    const isPost = this.head.method === "POST";
+    this.#stream.respond([":status", isPost ? "415" : "405"], true);
+    this.#letGo();
   }
 
-  /** Tells a caller who has not said all that nobody listens any more. */
-  #leaveRest(): void {
-    const stream = this.#stream;
-    if (stream.readableEnded) return;
-    stream.resume();
-    // Later, since a reset overtakes what was written just now.
-    setImmediate(() => {
-      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+  #readerOf(): FrameReader {
+    this.#reader ??= new FrameReader(
+      this.#limits.maxMessageBytes,
+      this.header("grpc-encoding") ?? "identity",
+    );
+    return this.#reader;
+  }
+
+  #hold(bytes: number): void {
+    if (bytes > 0) this.#share ??= this.#limits.intake.share(() => this.#listener?.onStalled());
+    this.#share?.hold(bytes);
+  }
+
+  /** Nothing more of the request matters. */
+  #letGo(): void {
+    this.#taker = NOBODY;
+    this.#only = undefined;
+    this.#waiting = NOTHING;
+    this.#waitingBytes = 0;
+    this.#share?.hold(0);
+  }
+
+  /** Keeps bytes until they are taken. */
+  #wait(bytes: Buffer): void {
+    const size = this.#waitingBytes + bytes.length;
+    if (size > this.#waiting.length) {
+      const larger = Buffer.allocUnsafe(this.#waitingBytes === 0 ? size : 2 * size);
+      this.#waiting.copy(larger, 0, 0, this.#waitingBytes);
+      this.#waiting = larger;
+    }
+    bytes.copy(this.#waiting, this.#waitingBytes);
+    this.#waitingBytes = size;
+  }
+
+  #takeWaiting(): Buffer {
+    const bytes = this.#waiting.subarray(0, this.#waitingBytes);
+    this.#waiting = NOTHING;
+    this.#waitingBytes = 0;
+    return bytes;
   }
 }
 
-/** After any of these there may be something to read, or nothing to wait for. */
-const ENOUGH_TO_LOOK = ["readable", "end", "close"] as const;
-
-function ignore(): void {}
-
-/**
- * A reset without an error lets Node wait until somebody has read all that came before it, and
- * nobody may: a stream that is reset is over. Later, since Node is not done with it yet.
- */
-function leave(this: ServerHttp2Stream): void {
-  process.nextTick(() => this.destroy());
-}
+/** Takes what comes after the end. */
+const NOBODY: Taker = { resolve: () => {}, reject: () => {} };
 
 function notOneMessage(): Rejection {
   return new Rejection("INVALID_REQUEST", "the request must be exactly one message");

@@ -303,7 +303,7 @@ describe("a slow reader", () => {
         before = yielded;
         expect(moved).toBe(false);
       },
-      { interval: 100, timeout: 5_000 },
+      { interval: 100 },
     );
     const atRest = yielded;
     await notes.return();

@@ -3,7 +3,7 @@ import { Health } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test, vi } from "vitest";
-import { bind, client, faultsOf, metadataOf, reasonOf } from "../src/index.ts";
+import { ANONYMOUS, bind, client, faultsOf, metadataOf, reasonOf } from "../src/index.ts";
 import { failureOf } from "./failure-of.ts";
 import { openNotebook } from "./notebook.ts";
 import { connectRaw, framed } from "./raw-caller.ts";
@@ -139,7 +139,8 @@ describe("callers who begin and do not end", () => {
     ["Chat", [8_000]],
     ["Read", Array.from({ length: 200 }, () => 40)],
   ] as const)("take no more than their share: %s", async (name, cuts) => {
-    await using book = await openNotebook({}, { maxIntakeBytes: 10_000 });
+    const guard = { authenticate: () => ANONYMOUS, authorize: () => {} };
+    await using book = await openNotebook({}, { maxIntakeBytes: 20_000, guard });
     const slow = connectRaw(book.server.address);
     const stream = slow.open(`notes.v1.NoteService/${name}`);
     const bytes = framed(new Uint8Array(8_000), 9_000);
@@ -148,7 +149,8 @@ describe("callers who begin and do not end", () => {
       stream.write(bytes.subarray(at, at + length));
       at += length;
     }
-    const blob = new Uint8Array(3_000);
+    // More than fits into one frame, so that it is not whole at first.
+    const blob = new Uint8Array(17_000);
 
     await vi.waitFor(async () => {
       expect(reasonOf(await failureOf(book.notes.write({ blob })))).toBe("SERVER_BUSY");

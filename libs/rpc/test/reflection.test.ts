@@ -134,5 +134,5 @@ describe("buf curl", () => {
     await expect(refused).rejects.toMatchObject({
       stderr: expect.stringMatching(/invalid_argument[\s\S]*ErrorInfo[\s\S]*BadRequest/),
     });
-  }, 30_000);
+  });
 });

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { connect, createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:http2";
 import { createConnection } from "node:net";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { Connection } from "../src/http2/connection.ts";
+import { listenOn } from "../src/listener.ts";
 import { createSessions, type SessionLimits } from "../src/sessions.ts";
 
 const NEVER = 3_600_000;
@@ -17,15 +17,23 @@ const LIMITS: SessionLimits = {
 /** An HTTP/2 server whose connections are kept by `limits`; its streams are never answered. */
 async function openServer(limits: Partial<SessionLimits>) {
   const sessions = createSessions({ ...LIMITS, ...limits });
-  const server = createServer().on("session", sessions.add).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const onError = (error: unknown): never => {
+    throw error;
+  };
+  const listener = await listenOn(
+    "127.0.0.1:0",
+    (socket) => {
+      const onGone = () => sessions.remove(connection);
+      const connection = new Connection(socket, { onStream: () => {}, onGone, onError });
+      sessions.add(connection);
+    },
+    onError,
+  );
   return {
-    port,
-    sessions,
+    port: listener.port,
     async [Symbol.asyncDispose]() {
       sessions.close();
-      await promisify(server.close.bind(server))();
+      await listener.close();
     },
   };
 }

@@ -1,21 +1,17 @@
 import { connect, type Socket } from "node:net";
 import { framed } from "../frame.ts";
+import { FLAG, FRAME, NOTHING, SETTING, WINDOW_DEFAULT, WINDOW_MAX } from "../http2/frames.ts";
+import { HeaderDecoder, type HeaderFault } from "../http2/hpack-decoder.ts";
+import { TABLE_BYTES_DEFAULT } from "../http2/static-table.ts";
 import {
-  ACK,
   dataFrame,
-  END_STREAM,
   eachFrame,
   type Frame,
   frame,
-  grpcStatus,
   headerBlocks,
   headersFrame,
-  KIND,
   preface,
-  SETTING,
   settingsIn,
-  WINDOW_DEFAULT,
-  WINDOW_MAX,
   windowFrame,
 } from "./wire.ts";
 
@@ -42,6 +38,7 @@ interface Call {
 }
 
 const PREFIX_BYTES = 5;
+const LIST_BYTES_MAX = 65_536;
 
 /**
  * Opens a caller that writes its frames itself: a load generator shares the cores with what it
@@ -55,6 +52,7 @@ export function openCaller(address: string, token: string): Caller {
 
 class Connection implements Caller {
   readonly #socket: Socket;
+  readonly #headers = new HeaderDecoder(TABLE_BYTES_DEFAULT, LIST_BYTES_MAX);
   readonly #blockOf: (path: string) => Buffer;
   /** Under way, by stream. */
   readonly #calls = new Map<number, Call>();
@@ -65,7 +63,7 @@ class Connection implements Caller {
   #callWindow = WINDOW_DEFAULT;
   #window = WINDOW_DEFAULT;
   #received = 0;
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = NOTHING;
   #out: Buffer[] = [];
   #ended: Error | undefined;
 
@@ -135,32 +133,35 @@ class Connection implements Caller {
 
   #take({ kind, flags, stream, payload }: Frame): void {
     const call = this.#calls.get(stream);
-    const isLast = (flags & END_STREAM) !== 0;
+    const isLast = (flags & FLAG.endStream) !== 0;
     switch (kind) {
-      case KIND.data:
+      case FRAME.data:
         call?.parts.push(payload);
         this.#widen(payload.length);
         break;
-      case KIND.headers:
-        if (isLast && call !== undefined) this.#conclude(call, grpcStatus(payload));
+      case FRAME.headers: {
+        // Each block must be read, since those behind it build on it.
+        const headers = this.#headers.decode(payload);
+        if (isLast && call !== undefined) this.#conclude(call, statusIn(headers));
         break;
-      case KIND.reset:
+      }
+      case FRAME.reset:
         if (call !== undefined) this.#conclude(call, undefined);
         break;
-      case KIND.settings:
-        if ((flags & ACK) === 0) this.#adopt(settingsIn(payload));
+      case FRAME.settings:
+        if ((flags & FLAG.ack) === 0) this.#adopt(settingsIn(payload));
         break;
-      case KIND.ping:
-        if ((flags & ACK) === 0) this.#send(frame(KIND.ping, ACK, 0, payload));
+      case FRAME.ping:
+        if ((flags & FLAG.ack) === 0) this.#send(frame(FRAME.ping, FLAG.ack, 0, payload));
         break;
-      case KIND.goAway:
+      case FRAME.goAway:
         this.#end(new Error("the server takes no more calls on this connection"));
         break;
-      case KIND.window:
+      case FRAME.windowUpdate:
         if (stream === 0) this.#window += payload.readUInt32BE();
         else if (call !== undefined) call.window += payload.readUInt32BE();
         break;
-      case KIND.continuation:
+      case FRAME.continuation:
         this.#end(new Error("headers of more than one frame are not read here"));
     }
   }
@@ -168,7 +169,7 @@ class Connection implements Caller {
   #conclude(call: Call, status: string | undefined): void {
     this.#calls.delete(call.id);
     if (status === "0") {
-      const [first = Buffer.alloc(0), ...more] = call.parts;
+      const [first = NOTHING, ...more] = call.parts;
       const answer = more.length === 0 ? first : Buffer.concat(call.parts);
       call.resolve(answer.subarray(PREFIX_BYTES));
     } else {
@@ -177,13 +178,13 @@ class Connection implements Caller {
   }
 
   #adopt(settings: ReadonlyMap<number, number>): void {
-    this.#callsMax = settings.get(SETTING.callsMax) ?? this.#callsMax;
-    const window = settings.get(SETTING.window) ?? this.#callWindow;
+    this.#callsMax = settings.get(SETTING.streamsMax) ?? this.#callsMax;
+    const window = settings.get(SETTING.streamWindow) ?? this.#callWindow;
     for (const call of [...this.#calls.values(), ...this.#waiting]) {
       if (call.rest.length > 0) call.window += window - this.#callWindow;
     }
     this.#callWindow = window;
-    this.#send(frame(KIND.settings, ACK, 0, Buffer.alloc(0)));
+    this.#send(frame(FRAME.settings, FLAG.ack, 0, NOTHING));
   }
 
   /** Keeps the window of the connection open. */
@@ -201,4 +202,10 @@ class Connection implements Caller {
     this.#waiting.length = 0;
     this.#socket.destroy();
   }
+}
+
+/** The status of gRPC among headers; undefined when there is none. */
+function statusIn(headers: readonly string[] | HeaderFault): string | undefined {
+  const at = headers.indexOf("grpc-status");
+  return at === -1 ? undefined : headers[at + 1];
 }

@@ -1,30 +1,18 @@
-// As much of HTTP/2 (RFC 9113) and of its header compression (RFC 7541) as a client needs that calls
-// unary methods of our own server.
+// As much of HTTP/2 (RFC 9113) as a client needs that calls unary methods of our own server.
 
-/** The kinds of frames that matter here. */
-export const KIND = {
-  data: 0,
-  headers: 1,
-  reset: 3,
-  settings: 4,
-  ping: 6,
-  goAway: 7,
-  window: 8,
-  continuation: 9,
-} as const;
-
-export const END_STREAM = 1;
-export const ACK = 1;
-const END_HEADERS = 4;
-
-/** The settings that matter here. */
-export const SETTING = { tableBytes: 1, push: 2, callsMax: 3, window: 4 } as const;
-
-export const WINDOW_MAX = 2 ** 31 - 1;
-export const WINDOW_DEFAULT = 65_535;
-const HEAD_BYTES = 9;
-const FRAME_BYTES_MAX = 16_384;
-const SETTING_BYTES = 6;
+import {
+  FLAG,
+  FRAME,
+  FRAME_BYTES_DEFAULT,
+  HEAD_BYTES,
+  PREFACE,
+  read31,
+  SETTING,
+  WINDOW_DEFAULT,
+  WINDOW_MAX,
+  writeHead,
+} from "../http2/frames.ts";
+import { SETTING_BYTES, settingsPayload } from "../http2/settings.ts";
 
 /** A frame as it came. */
 export interface Frame {
@@ -42,7 +30,7 @@ export function eachFrame(bytes: Buffer, take: (frame: Frame) => void): Buffer {
     const end = at + HEAD_BYTES + bytes.readUIntBE(at, 3);
     if (end > bytes.length) break;
     const payload = bytes.subarray(at + HEAD_BYTES, end);
-    const stream = bytes.readUInt32BE(at + 5) & WINDOW_MAX;
+    const stream = read31(bytes, at + 5);
     take({ kind: bytes[at + 3] ?? 0, flags: bytes[at + 4] ?? 0, stream, payload });
     at = end;
   }
@@ -52,48 +40,38 @@ export function eachFrame(bytes: Buffer, take: (frame: Frame) => void): Buffer {
 /** A frame to send, of at most 16,384 bytes. */
 export function frame(kind: number, flags: number, stream: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
-  bytes.writeUIntBE(payload.length, 0, 3);
-  bytes[3] = kind;
-  bytes[4] = flags;
-  bytes.writeUInt32BE(stream, 5);
-  bytes.set(payload, HEAD_BYTES);
+  bytes.set(payload, writeHead(bytes, 0, payload.length, kind, flags, stream));
   return bytes;
 }
 
 /** The frame that begins a call, with headers that `headerBlocks` made. */
 export function headersFrame(stream: number, block: Buffer): Buffer {
-  return frame(KIND.headers, END_HEADERS, stream, block);
+  return frame(FRAME.headers, FLAG.endHeaders, stream, block);
 }
 
 /** A piece of a request that a frame can bear, and how many bytes of it that is. */
 export function dataFrame(stream: number, rest: Uint8Array, most: number): [Buffer, number] {
-  const bytes = Math.min(rest.length, most, FRAME_BYTES_MAX);
-  const flags = bytes === rest.length ? END_STREAM : 0;
-  return [frame(KIND.data, flags, stream, rest.subarray(0, bytes)), bytes];
+  const bytes = Math.min(rest.length, most, FRAME_BYTES_DEFAULT);
+  const flags = bytes === rest.length ? FLAG.endStream : 0;
+  return [frame(FRAME.data, flags, stream, rest.subarray(0, bytes)), bytes];
 }
 
 /** Lets the other side send so many bytes more. */
 export function windowFrame(stream: number, bytes: number): Buffer {
   const payload = Buffer.allocUnsafe(4);
   payload.writeUInt32BE(bytes);
-  return frame(KIND.window, 0, stream, payload);
+  return frame(FRAME.windowUpdate, 0, stream, payload);
 }
 
-/** What a client says first: its windows are wide open, and headers are not to build on earlier ones. */
+/** What a client says first: its windows are wide open. */
 export function preface(): Buffer {
-  const settings: readonly (readonly [number, number])[] = [
-    [SETTING.tableBytes, 0],
+  const settings = settingsPayload([
     [SETTING.push, 0],
-    [SETTING.window, WINDOW_MAX],
-  ];
-  const payload = Buffer.alloc(settings.length * SETTING_BYTES);
-  settings.forEach(([name, value], nth) => {
-    payload.writeUInt16BE(name, nth * SETTING_BYTES);
-    payload.writeUInt32BE(value, nth * SETTING_BYTES + 2);
-  });
+    [SETTING.streamWindow, WINDOW_MAX],
+  ]);
   return Buffer.concat([
-    Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-    frame(KIND.settings, 0, 0, payload),
+    PREFACE,
+    frame(FRAME.settings, 0, 0, settings),
     windowFrame(0, WINDOW_MAX - WINDOW_DEFAULT),
   ]);
 }
@@ -143,16 +121,4 @@ function text(value: string): Buffer {
 
 function varint(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)];
-}
-
-/** `grpc-status`, as the code of the compression has it. */
-const STATUS_NAME = Buffer.from("9acac8b21234da8f", "hex");
-
-/** The status in headers that do not build on earlier ones; undefined when there is none. */
-export function grpcStatus(block: Buffer): string | undefined {
-  const at = block.indexOf(STATUS_NAME);
-  if (at === -1) return undefined;
-  // Digits would not be shorter in the code, so they stand there as they are.
-  const begin = at + STATUS_NAME.length + 1;
-  return block.toString("latin1", begin, begin + (block[begin - 1] ?? 0));
 }
