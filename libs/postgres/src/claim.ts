@@ -37,9 +37,9 @@ const BY_INDEX = `
   set local enable_sort = off`;
 
 /**
- * Gives each of the first `limit` keys that got messages a lane, or tells the lane that it has that
- * it has grown. Resolves with how many arrivals were noticed: when that is `limit`, there may be
- * more.
+ * Gives the first keys that got messages a lane, or tells the lane that they have that it has grown: `limit` of them,
+ * and what else came in the same transaction as the last. Resolves with how many arrivals were noticed: when that is
+ * `limit` or more, others may be left.
  */
 export async function admitArrivals(
   tx: Tx,
@@ -49,18 +49,29 @@ export async function admitArrivals(
     `with ${RELAXED}, arrival as (
        delete from outbox_arrivals
        where position = any (array(
-         select position from outbox_arrivals order by position limit $1 for update skip locked
+         select position
+         from (
+           select position, sum(count) over (order by position) - count as before
+           from (
+             select position, coalesce(cardinality(keys), 1) as count
+             from outbox_arrivals
+             order by position
+             limit $1
+             for update skip locked
+           ) as oldest
+         ) as counted
+         where before < $1
        ))
-       returning key
+       returning coalesce(keys, array[key]) as keys
      ), lane as (
        insert into outbox_lanes (key, due_at)
        select distinct key, coalesce($2::timestamptz, now())
-       from arrival, relaxed
+       from arrival, unnest(keys) as key, relaxed
        where relaxed.mode is not null
        order by key
        on conflict on constraint outbox_lanes_pkey do update set tail = outbox_lanes.tail + 1
      )
-     select count(*)::int as count from arrival`,
+     select coalesce(sum(cardinality(keys)), 0)::int as count from arrival`,
     [limit, now ?? null],
   );
   return rows[0]?.count ?? 0;

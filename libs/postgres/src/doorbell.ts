@@ -9,7 +9,7 @@ export interface Doorbell extends AsyncDisposable {
   turn(): number;
   /** Resolves when the bell rings or has rung after `turn`, after `limitMs`, or when the signal aborts. */
   rung(turn: number, limitMs: number, signal: AbortSignal): Promise<void>;
-  /** Rings: at once here, soon and at least once elsewhere, however often it is called. */
+  /** Rings once for all who ring in this turn of the loop: here at its end, elsewhere soon after. */
   ring(): void;
   /** Rings in this process only. */
   wake(): void;
@@ -37,6 +37,7 @@ export function createDoorbell(options: {
   let turns = 0;
   let announcing: Promise<void> | undefined;
   let again = false;
+  let ringing = false;
 
   function wake(): void {
     turns++;
@@ -88,10 +89,16 @@ export function createDoorbell(options: {
       waiters.delete(resolve);
     },
     ring() {
-      if (closing.signal.aborted) return;
-      wake();
-      again = true;
-      announcing ??= announce();
+      if (ringing) return;
+      ringing = true;
+      // A waiter who was woken by the first of many would look again for the others, and be late for those to come.
+      setImmediate(() => {
+        ringing = false;
+        if (closing.signal.aborted) return;
+        wake();
+        again = true;
+        announcing ??= announce();
+      });
     },
     wake,
     closed: closing.signal,

@@ -36,6 +36,12 @@ export interface GroupCommitOptions<C, A> {
    */
   readonly lanes?: number;
   /**
+   * Whether commits that are under way at once still run one behind the other; false. Then a batch begins beside
+   * another only when it is no lighter than what is under way, or full: begun before, it would only wait there, with
+   * fewer to share what each commit costs.
+   */
+  readonly isSerial?: boolean;
+  /**
    * Least milliseconds from the beginning of a lane's batch of several commands to that of its next batch; 0. Under
    * load it makes batches larger and what they have in common rarer; who comes alone does not wait.
    */
@@ -60,12 +66,14 @@ interface Entry<C, A> {
 
 /** Starts with an empty queue; disposal lets what waits be committed first. */
 export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): GroupCommit<C, A> {
-  const { batchMax, queueMax, lanes = 1, paceMs = 0, onBatch, onFull } = options;
+  const { batchMax, queueMax, lanes = 1, isSerial = false, paceMs = 0, onBatch, onFull } = options;
   const line = createWaitingLine<Entry<C, A>>();
   const working = new Set<Promise<void>>();
   let busy = 0;
   let waiting = 0;
   let underway = 0;
+  /** Of the batch that began last. */
+  let lastWeight = 0;
   let closed = false;
 
   function startLane(): void {
@@ -94,12 +102,20 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
     busy -= 1;
   }
 
+  /** Whether a batch may begin now. */
+  function isTime(): boolean {
+    return !isSerial || waiting >= Math.min(underway, batchMax);
+  }
+
   /**
    * Takes an even share of all that has no answer yet: else the lane that looks first would take
-   * all, and the lanes would work in turn.
+   * all, and the lanes would work in turn. Where those who were answered just now are not back yet, that
+   * share is too small: of what is serial, as much as the batch before had goes together.
    */
   function take(): readonly Entry<C, A>[] {
-    const most = Math.min(batchMax, Math.ceil((waiting + underway) / lanes));
+    if (!isTime()) return [];
+    const share = Math.ceil((waiting + underway) / lanes);
+    const most = Math.min(batchMax, isSerial ? Math.max(share, lastWeight) : share);
     const batch: Entry<C, A>[] = [];
     let weight = 0;
     for (let place = line.first(); place !== undefined; place = line.first()) {
@@ -111,6 +127,7 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
       weight += value.weight;
     }
     waiting -= weight;
+    lastWeight = weight;
     return batch;
   }
 
@@ -134,7 +151,7 @@ export function createGroupCommit<C, A>(options: GroupCommitOptions<C, A>): Grou
         const place = line.join({ command, weight, resolve, reject, begin });
         signal?.addEventListener("abort", onAbort);
         waiting += weight;
-        if (busy < lanes) startLane();
+        if (busy < lanes && isTime()) startLane();
       });
     },
     async [Symbol.asyncDispose]() {

@@ -37,19 +37,21 @@ export async function enqueue(
     `with added as (
        insert into outbox (id, kind, key, payload, created_at)
        select id, kind, key, payload, $5
-       from unnest($1::text[], $2::text[], $3::text[], $4::json[])
-         with ordinality as message (id, kind, key, payload, nth)
+       from rows from (
+         unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), json_array_elements($4::json)
+       ) with ordinality as message (id, kind, key, payload, nth)
        order by nth
        on conflict on constraint outbox_id_key do nothing
        returning key
      )
-     insert into outbox_arrivals (key)
-     select distinct key from added`,
+     insert into outbox_arrivals (keys)
+     select array_agg(distinct key) from added having count(*) > 0`,
     [
       textArray(messages.map((message) => message.id)),
       textArray(messages.map((message) => message.kind)),
       textArray(messages.map((message) => message.key)),
-      textArray(messages.map((message) => JSON.stringify(message.payload ?? null))),
+      // A list in JSON, not one of texts in JSON: those would be quoted again, and both sides would read each twice.
+      JSON.stringify(messages.map((message) => message.payload ?? null)),
       now,
     ],
   );

@@ -31,6 +31,11 @@ export interface RelayOptions {
    * absent.
    */
   readonly pollMs?: number;
+  /**
+   * Least time from one look to the next while there is less to deliver than could be; 0 when absent. What comes
+   * meanwhile is claimed together, and is so much later.
+   */
+  readonly paceMs?: number;
   /** How many keys are delivered at once; 16 when absent. */
   readonly concurrency?: number;
   /** How long one delivery may take; 5 000 when absent. */
@@ -75,7 +80,7 @@ const ERROR_LENGTH_MAX = 2_000;
  */
 export function startRelay(options: RelayOptions): Relay {
   const { pool, concurrency = 16, drainMs = 5_000, random = Math.random } = options;
-  const { pollMs = 500, timeoutMs = 5_000, onFault = () => {} } = options;
+  const { paceMs = 0, pollMs = 500, timeoutMs = 5_000, onFault = () => {} } = options;
   const leaseMs = 2 * timeoutMs;
   const farMs = 2 * Math.max(BACKOFF_MAX_MS, leaseMs);
   const clock = () => options.now?.();
@@ -88,14 +93,16 @@ export function startRelay(options: RelayOptions): Relay {
   const end = gathered((runs: readonly Run[]) => endRuns(pool, runs, clock()), onFault);
   const lanes = new Set<Promise<void>>();
 
-  async function look(keys: number): Promise<void> {
-    while ((await admitArrivals(pool, { limit: ARRIVALS_MAX, now: clock() })) === ARRIVALS_MAX);
+  /** Resolves with whether there may be more to deliver than was claimed. */
+  async function look(keys: number): Promise<boolean> {
+    while ((await admitArrivals(pool, { limit: ARRIVALS_MAX, now: clock() })) >= ARRIVALS_MAX);
     // Counted from before the claim, and not by a clock that can be set, so that it ends no later
     // here than it does in the table.
     const untilMs = performance.now() + leaseMs;
     const claim = { token: randomUUID(), keys, length: RUN_LENGTH_MAX, leaseMs, farMs };
     const claiming = (tx: Tx) => claimRuns(tx, { ...claim, now: clock() });
-    for (const run of await withTransaction(pool, claiming)) {
+    const runs = await withTransaction(pool, claiming);
+    for (const run of runs) {
       const lane: Promise<void> = carry(run, untilMs)
         .catch(onFault)
         .finally(() => {
@@ -104,6 +111,7 @@ export function startRelay(options: RelayOptions): Relay {
         });
       lanes.add(lane);
     }
+    return runs.length === keys || runs.some((run) => run.messages.length === RUN_LENGTH_MAX);
   }
 
   async function carry(run: Run, untilMs: number): Promise<void> {
@@ -140,8 +148,10 @@ export function startRelay(options: RelayOptions): Relay {
   async function work(): Promise<void> {
     for (let faults = 0; !stopping.signal.aborted; ) {
       bell.reset();
+      const startMs = performance.now();
+      let hasMore = true;
       try {
-        if (lanes.size < concurrency) await look(concurrency - lanes.size);
+        if (lanes.size < concurrency) hasMore = await look(concurrency - lanes.size);
         faults = 0;
       } catch (error) {
         faults++;
@@ -149,6 +159,8 @@ export function startRelay(options: RelayOptions): Relay {
         await pause(Math.min(pollMs * 2 ** faults, 10_000), stopping.signal);
       }
       await bell.rung(pollMs);
+      const restMs = hasMore ? 0 : paceMs - (performance.now() - startMs);
+      if (restMs > 0) await pause(restMs, stopping.signal);
     }
   }
 

@@ -10,7 +10,7 @@ const MANY = 20_000;
 async function backlog(keyOf: (nth: number) => string): Promise<void> {
   const messages = Array.from({ length: MANY }, (_, nth) => aMessage(`m${nth}`, keyOf(nth)));
   await enqueue(outbox.pool, messages, outbox.now);
-  while ((await admitArrivals(outbox.pool, { limit: 5_000, now: outbox.now })) === 5_000);
+  while ((await admitArrivals(outbox.pool, { limit: 5_000, now: outbox.now })) >= 5_000);
 }
 
 /** Claims 16 lanes and counts the rows that the server read for it. */
@@ -60,4 +60,30 @@ describe(`with ${MANY} messages waiting, a look reads no more than it claims`, (
 
     expect(claimed).toEqual({ lanes: 0, read: 0 });
   });
+});
+
+test("a look notices the oldest transactions whose keys reach its limit, and leaves the rest to the next", async () => {
+  for (const keys of [["a", "b"], ["b", "c"], ["d"]]) {
+    const messages = keys.map((key, nth) => aMessage(`${keys.join()}-${nth}`, key));
+    await enqueue(outbox.pool, messages, outbox.now);
+  }
+  const look = () => admitArrivals(outbox.pool, { limit: 3, now: outbox.now });
+  const lanes = async () => {
+    const { rows } = await outbox.pool.query("select key, tail from outbox_lanes order by key");
+    return rows.map(({ key, tail }) => `${key}${tail}`).join(" ");
+  };
+
+  expect(await look()).toBe(4);
+  expect(await lanes()).toBe("a0 b0 c0");
+  expect(await look()).toBe(1);
+  expect(await lanes()).toBe("a0 b0 c0 d0");
+  expect(await look()).toBe(0);
+});
+
+test("an arrival of before, which bears one key, is noticed", async () => {
+  await enqueue(outbox.pool, [aMessage("m", "k")], outbox.now);
+  await outbox.pool.query("update outbox_arrivals set key = keys[1], keys = null");
+
+  expect(await admitArrivals(outbox.pool, { limit: 10, now: outbox.now })).toBe(1);
+  expect(await outbox.busyKeys()).toEqual(["k"]);
 });

@@ -40,3 +40,12 @@ test("a time without end is none that could be mistaken for one", async () => {
 
   expect(rows).toEqual([{ a: Number.POSITIVE_INFINITY }]);
 });
+
+test("equal times are read as dates of their own", async () => {
+  const { rows } = await database.pool.query(
+    `select '2026-11-21 07:00:00.5Z'::timestamptz as a, '2026-11-21 07:00:00.5Z'::timestamptz as b`,
+  );
+  rows[0].a.setTime(0);
+
+  expect(rows[0].b).toEqual(new Date("2026-11-21T07:00:00.500Z"));
+});

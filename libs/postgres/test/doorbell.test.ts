@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createDoorbell } from "../src/doorbell.ts";
 import { createFeed, type Feed, touchFeed } from "../src/feed.ts";
 import { type Pool, withTransaction } from "../src/index.ts";
 import { type TestDatabase, testDatabase } from "../src/testing.ts";
@@ -17,8 +18,23 @@ afterAll(() => database[Symbol.asyncDispose]());
 beforeEach(() => pool.query("truncate things"));
 
 function aFeed({ channel = "things" } = {}): Feed {
-  return createFeed({ pool, channel, pollMs: 60_000 });
+  return createFeed({ pool, channel, pollMs: 3_600_000 });
 }
+
+test("all who ring in one turn of the loop ring once", async () => {
+  await using bell = createDoorbell({ pool, channel: "once" });
+  // It rings by itself when it begins to listen.
+  await bell.rung(0, 60_000, bell.closed);
+  const turn = bell.turn();
+
+  const ringing = [1, 2, 3].map(async (hops) => {
+    for (let hop = 0; hop < hops; hop++) await Promise.resolve();
+    bell.ring();
+  });
+  await Promise.all([...ringing, bell.rung(turn, 60_000, bell.closed)]);
+
+  expect(bell.turn()).toBe(turn + 1);
+});
 
 describe("a follower that hardly ever polls", () => {
   test("wakes by a touch of its own feed", async () => {
@@ -59,6 +75,6 @@ describe("a follower that hardly ever polls", () => {
     );
     await pool.query(PUT, ["a", 1]);
 
-    await vi.waitFor(() => expect(reader.last()).toEqual({ a: 1 }), { timeout: 3_000 });
+    await vi.waitFor(() => expect(reader.last()).toEqual({ a: 1 }));
   });
 });

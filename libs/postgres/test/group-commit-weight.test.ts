@@ -147,6 +147,50 @@ describe("lanes", () => {
     expect(batches).toHaveLength(4);
   });
 
+  test("of commits that are serial begin beside another only with as much as is under way", async () => {
+    const { group, batches, begun, end } = aGroup({ lanes: 2, isSerial: true });
+
+    const first = group.submit(3);
+    await begun(1);
+    const few = [1, 1].map((weight) => group.submit(weight));
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(batches).toEqual([[3]]);
+    const last = group.submit(1);
+    await begun(2);
+    await end();
+
+    expect(await Promise.all([first, ...few, last])).toEqual(["3", "1", "1", "1"]);
+    expect(batches).toEqual([[3], [1, 1, 1]]);
+  });
+
+  test("of commits that are serial begin at once with what fills a batch", async () => {
+    const { group, batches, begun, end } = aGroup({ lanes: 2, isSerial: true });
+
+    const first = group.submit(9);
+    await begun(1);
+    const second = group.submit(5);
+    await begun(2);
+    await end();
+
+    expect(await Promise.all([first, second])).toEqual(["9", "5"]);
+    expect(batches).toEqual([[9], [5]]);
+  });
+
+  test("of commits that are serial leave together who waits for one that was no smaller", async () => {
+    const { group, batches, gates, begun, end } = aGroup({ lanes: 2, isSerial: true });
+
+    const first = group.submit(4);
+    await begun(1);
+    const rest = [1, 1, 1].map((weight) => group.submit(weight));
+    gates[0]?.resolve();
+    await begun(2);
+    await end();
+
+    expect(await Promise.all([first, ...rest])).toEqual(["4", "1", "1", "1"]);
+    expect(batches).toEqual([[4], [1, 1, 1]]);
+  });
+
   test("are all waited for at the end", async () => {
     const { group, gates, begun } = aGroup({ lanes: 2, queueMax: 100 });
     const answers = [5, 5, 5].map((weight) => group.submit(weight));
@@ -183,6 +227,7 @@ describe("a group commit in any history", () => {
       batchMax: fc.integer({ min: 1, max: 9 }),
       queueMax: fc.integer({ min: 1, max: 20 }),
       lanes: fc.integer({ min: 1, max: 3 }),
+      isSerial: fc.boolean(),
       steps: fc.array(step, { maxLength: 60 }),
     };
     await fc.assert(fc.asyncProperty(fc.record(history), replay), { numRuns: 300 });
@@ -193,8 +238,7 @@ interface Parcel {
   readonly nth: number;
   readonly weight: number;
 }
-type History = Pick<Options, "batchMax" | "queueMax"> & {
-  readonly lanes: number;
+type History = Required<Pick<Options, "batchMax" | "queueMax" | "lanes" | "isSerial">> & {
   readonly steps: readonly (
     | { submit: number }
     | { abort: number }

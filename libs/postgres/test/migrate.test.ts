@@ -44,6 +44,7 @@ test("the tables of this library come first, then the files in order", async () 
     "shared/0001_requests",
     "shared/0002_outbox",
     "shared/0003_outbox_lanes",
+    "shared/0004_outbox_arrivals",
     "0001_shops",
     "0002_goods",
   ]);
@@ -58,7 +59,7 @@ test("only what is missing is applied", async () => {
 
   await migrate(pool, { schema, directory });
 
-  expect((await applied()).slice(3)).toEqual(["0001_shops", "0002_goods"]);
+  expect((await applied()).slice(4)).toEqual(["0001_shops", "0002_goods"]);
 });
 
 test("20 concurrent migrators all succeed, and each migration runs once", async () => {
@@ -69,7 +70,7 @@ test("20 concurrent migrators all succeed, and each migration runs once", async 
   await Promise.all(pools.map((each) => migrate(each, { schema, directory })));
 
   await Promise.all(pools.map((each) => each.end()));
-  expect(await applied()).toHaveLength(5);
+  expect(await applied()).toHaveLength(6);
   expect((await pool.query(`select id from ${schema}.shops`)).rows).toEqual([{ id: "only" }]);
 });
 
@@ -84,6 +85,7 @@ test("a migration that fails leaves nothing behind and is named", async () => {
     "shared/0001_requests",
     "shared/0002_outbox",
     "shared/0003_outbox_lanes",
+    "shared/0004_outbox_arrivals",
   ]);
   const { rows } = await pool.query("select to_regclass($1) as shops", [`${schema}.shops`]);
   expect(rows).toEqual([{ shops: null }]);

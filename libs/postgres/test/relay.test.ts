@@ -34,6 +34,45 @@ describe("delivery", () => {
     expect(outbox.told).toEqual(["a"]);
   });
 
+  test("what comes within the pace of a look that found little is claimed together", async () => {
+    const later = ["b", "c", "d", "e", "f"];
+    const claims = new Set<unknown>();
+    await enqueue(outbox.pool, [aMessage("a")], outbox.now);
+    const relaying = outbox.relay({
+      paceMs: 1_000,
+      pollMs: 3_600_000,
+      deliver: async ({ id }) => {
+        if (id === "a") {
+          for (const next of later) {
+            await enqueue(outbox.pool, [aMessage(next)], outbox.now);
+            relaying.poke();
+          }
+        } else {
+          const { rows } = await outbox.pool.query(
+            "select claim from outbox_lanes where key = $1",
+            [id],
+          );
+          claims.add(rows[0]?.claim);
+        }
+      },
+    });
+
+    await expect.poll(outbox.waiting).toEqual([]);
+    expect(claims.size).toBe(1);
+  });
+
+  test.each([
+    { title: "keys", key: undefined },
+    { title: "messages of a key", key: "one" },
+  ])("who has more $title to deliver than can be at once waits for no pace", async ({ key }) => {
+    const all = Array.from({ length: 60 }, (_, nth) => aMessage(`m${nth}`, key));
+    await enqueue(outbox.pool, all, outbox.now);
+
+    outbox.relay({ paceMs: 3_600_000, pollMs: 3_600_000, concurrency: 1 });
+
+    await expect.poll(outbox.waiting).toEqual([]);
+  });
+
   test("messages of a key keep their order, however many relays run", async () => {
     const messages = Array.from({ length: 300 }, (_, n) => aMessage(`m${n}`, `k${n % 7}`));
     await enqueue(outbox.pool, messages, outbox.now);
@@ -42,7 +81,7 @@ describe("delivery", () => {
     outbox.relay({ concurrency: 2 });
     outbox.relay({ concurrency: 2 });
 
-    await expect.poll(outbox.waiting, { timeout: 5_000 }).toEqual([]);
+    await expect.poll(outbox.waiting).toEqual([]);
     const byKey = (ids: string[]) => Map.groupBy(ids, (id) => Number(id.slice(1)) % 7);
     expect(outbox.told).toHaveLength(300);
     expect(byKey(outbox.told)).toEqual(byKey(messages.map((message) => message.id)));
@@ -69,7 +108,7 @@ describe("delivery", () => {
       }),
     );
 
-    await expect.poll(outbox.waiting, { timeout: 5_000 }).toEqual([]);
+    await expect.poll(outbox.waiting).toEqual([]);
     expect(outbox.told.toSorted()).toEqual(ids.toSorted());
     await expect.poll(outbox.busyKeys).toEqual([]);
   });

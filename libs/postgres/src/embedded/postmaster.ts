@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chown,
+  constants,
   mkdir,
   open,
   readdir,
@@ -28,12 +29,17 @@ export interface Postmaster {
   stop(): Promise<void>;
 }
 
+/** Appended to: else children of a server that was killed write over what the next one says. */
+const NEW_LOG = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
 const START_LIMIT_MS = 120_000;
 const FAST_STOP_LIMIT_MS = 15_000;
 const POLL_MS = 15;
 
 /** Nothing of the caller's locale or libraries reaches Postgres. */
 const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+
+/** Becomes the command that follows when a line comes, and nothing when its parent has died. */
+const BEHIND_GATE = 'read -r _ || exit; exec "$0" "$@" </dev/null';
 
 /** Creates the files of a new server; they appear under their name only when they are complete. */
 export async function createCluster(
@@ -113,14 +119,15 @@ export async function launch(
   settings: Readonly<Record<string, string | number>>,
 ): Promise<Postmaster> {
   const logPath = join(home.path, "postgres.log");
-  const log = await open(logPath, "w", 0o600);
+  const log = await open(logPath, NEW_LOG, 0o600);
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const guard = startGuard(home);
+  const command = [join(binaries, "bin", "postgres"), "-D", home.cluster, ...flags];
   // Detached: a Ctrl-C at the terminal must not stop the database under services that still drain.
-  const child = spawn(join(binaries, "bin", "postgres"), ["-D", home.cluster, ...flags], {
+  const child = spawn("/bin/sh", ["-c", BEHIND_GATE, ...command], {
     cwd: "/",
     env: ENVIRONMENT,
-    stdio: ["ignore", log.fd, log.fd],
+    stdio: ["pipe", log.fd, log.fd],
     detached: true,
     ...home.account,
   });
@@ -192,7 +199,7 @@ async function becomesReady(child: ChildProcess, home: Home): Promise<boolean> {
 
 /**
  * A shell that stops Postgres when this process ends without doing so, even by SIGKILL. It is there
- * before the server, whose id it is told at once.
+ * before the server, which waits behind its gate until the guard has been told its id.
  */
 function startGuard(home: Home) {
   const script = 'read -r pid || exit; while read -r _; do :; done; kill -INT "$pid"';
@@ -208,7 +215,10 @@ function startGuard(home: Home) {
   guard.unref();
   (guard.stdin as unknown as Socket).unref();
   return {
-    watch: (child: ChildProcess) => guard.stdin.write(`${child.pid}\n`),
+    watch: (child: ChildProcess) => {
+      child.stdin?.on("error", () => {});
+      guard.stdin.write(`${child.pid}\n`, () => child.stdin?.end("\n"));
+    },
     end: () => guard.kill("SIGKILL"),
   };
 }

@@ -76,7 +76,9 @@ export function useOutbox() {
     /** Keys that the relays have work with, or think so. */
     async busyKeys(): Promise<string[]> {
       const { rows } = await database.pool.query(
-        "select key from outbox_lanes union select key from outbox_arrivals order by key",
+        `select key from outbox_lanes
+         union select unnest(coalesce(keys, array[key])) from outbox_arrivals
+         order by key`,
       );
       return rows.map((row) => row.key);
     },
