@@ -50,6 +50,8 @@ export function createQueue(options: {
   const line = createGroupCommit<readonly Command[], readonly Answer[]>({
     ...rules,
     ...(onBatch && { onBatch }),
+    // By one connection, or by the locks that they wait for.
+    isSerial: true,
     async commit(parcels) {
       const { answers, happenings } = await store.commit(parcels.flat());
       tell(happenings);

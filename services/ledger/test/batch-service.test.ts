@@ -354,7 +354,7 @@ describe("a ledger with too much to do", () => {
     const busy = refusals.filter(({ reason }) => reason !== undefined);
     const [account] = (await ledger.getBalances({ owner: "ann" })).accounts;
     const retried = await Promise.all(
-      ids.map((id) => vi.waitFor(() => deposit(id), { timeout: 20_000, interval: 50 })),
+      ids.map((id) => vi.waitFor(() => deposit(id), { interval: 50 })),
     );
     const [all] = (await ledger.getBalances({ owner: "ann" })).accounts;
 

@@ -1,15 +1,11 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
 import { Client } from "pg";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createLedgerStore, createWriters } from "../src/postgres.ts";
-import { depositOf, eur, openDatabase, outcomeOf, recordOf, settleOf } from "./books.ts";
+import { depositOf, eur, outcomeOf, recordOf, settleOf } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database?.[Symbol.asyncDispose]());
+const { database } = await booksForFile();
 
 /** A process that writes payments as the service does, and a payer with 1,000 micros it knows. */
 async function aProcess() {

@@ -1,11 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
 import fc from "fast-check";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { uncommitted } from "../src/account.ts";
 import type { Command } from "../src/command.ts";
 import { startDueLoop } from "../src/due-loop.ts";
-import type { LedgerStore } from "../src/store.ts";
 import type { Terms } from "../src/transaction.ts";
 import {
   AUCTION,
@@ -14,26 +12,19 @@ import {
   depositOf,
   disputeOf,
   eur,
-  openDatabase,
-  openStores,
   outcomeOf,
   recordOf,
   resolveOf,
   settleOf,
 } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
 const START = new Date("2026-11-21T10:00:00Z").getTime();
 
-let database: TestDatabase;
-let store: LedgerStore;
 let time = START;
 const now = () => new Date(time);
 
-beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database, now).ledger;
-});
-afterAll(() => database?.[Symbol.asyncDispose]());
+const { store } = await booksForFile(now);
 afterEach(() => {
   time = START;
 });
@@ -46,7 +37,7 @@ async function letLoopsWork(loops: number): Promise<void> {
   const onFault = (error: unknown) => faults.push(error);
   const options = { store, submit, now, pollMs: 1, onFault };
   const working = Array.from({ length: loops }, () => startDueLoop(options));
-  await expect.poll(() => store.dueTransactions(now(), 1, {}), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => store.dueTransactions(now(), 1, {})).toEqual([]);
   for (const loop of working) await loop[Symbol.asyncDispose]();
   expect(faults).toEqual([]);
 }

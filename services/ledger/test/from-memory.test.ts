@@ -1,27 +1,12 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Command } from "../src/command.ts";
 import { createQueue } from "../src/queue.ts";
-import type { LedgerStore, Road } from "../src/store.ts";
-import {
-  AUCTION,
-  depositOf,
-  eur,
-  openDatabase,
-  openStores,
-  outcomeOf,
-  recordOf,
-  settleOf,
-} from "./books.ts";
+import type { Road } from "../src/store.ts";
+import { AUCTION, depositOf, eur, openStores, outcomeOf, recordOf, settleOf } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-let store: LedgerStore;
-beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database).ledger;
-});
-afterAll(() => database?.[Symbol.asyncDispose]());
+const { database, store } = await booksForFile();
 
 /** A process: the outcome of what it decides from memory, else how it was decided. */
 function aProcess() {

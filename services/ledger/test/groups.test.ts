@@ -1,10 +1,8 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { BALANCE_MAX } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
 import type { Command, RecordCommand } from "../src/command.ts";
-import type { LedgerStore } from "../src/store.ts";
 import type { Terms } from "../src/transaction.ts";
 import {
   AUCTION,
@@ -14,7 +12,6 @@ import {
   depositOf,
   disputeOf,
   eur,
-  openDatabase,
   openStores,
   outcomeOf,
   recordOf,
@@ -22,22 +19,12 @@ import {
 } from "./books.ts";
 import { aDraft, after, lastAnswer } from "./drafts.ts";
 import { dumpBooks } from "./dump.ts";
+import { booksForFile, keepBooksTrue } from "./opened.ts";
 
-let database: TestDatabase;
-let store: LedgerStore;
+const { database, store } = await booksForFile();
 /** The same books two days later. */
-let late: LedgerStore;
-beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database).ledger;
-  late = openStores(database, () => new Date(Date.now() + 2 * DAY_MS)).ledger;
-});
-afterEach(async () => {
-  expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
-});
-afterAll(async () => {
-  await database[Symbol.asyncDispose]();
-});
+const late = openStores(database, () => new Date(Date.now() + 2 * DAY_MS)).ledger;
+keepBooksTrue(store);
 
 const linked = (...commands: readonly Command[]): Command => ({ kind: "linked", commands });
 const settleGroup = (id: string): Command => ({

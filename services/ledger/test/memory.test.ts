@@ -1,6 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Command, RecordCommand } from "../src/command.ts";
 import { createMemory } from "../src/postgres/memory.ts";
 import type { LedgerStore } from "../src/store.ts";
@@ -10,20 +9,14 @@ import {
   depositOf,
   disputeOf,
   eur,
-  openDatabase,
   openStores,
   outcomeOf,
   recordOf,
   settleOf,
 } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(async () => {
-  await database[Symbol.asyncDispose]();
-});
+const { database } = await booksForFile();
 
 /** Two processes on one database. `mine` remembers the accounts of both parties and `held`. */
 let mine: LedgerStore;

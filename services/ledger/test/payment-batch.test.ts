@@ -1,14 +1,10 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createLedgerStore, createWriters } from "../src/postgres.ts";
-import { depositOf, eur, openDatabase, recordOf, settleOf } from "./books.ts";
+import { depositOf, eur, recordOf, settleOf } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await openDatabase();
-});
-afterAll(() => database?.[Symbol.asyncDispose]());
+const { database } = await booksForFile();
 
 test("a batch reads the rows it changes, however few there were when Postgres last counted them", async () => {
   await using writers = disposable(createWriters(database.url, "ledger"));
@@ -43,6 +39,37 @@ test("a batch reads the rows it changes, however few there were when Postgres la
        from pg_stat_user_indexes where relname in ('accounts', 'holds', 'transactions')`,
     );
     return Number(rows[0]?.read);
+  }
+});
+
+test("an account gives up what room it has left when it is written, under lock or from memory", async () => {
+  await using writers = disposable(createWriters(database.url, "ledger"));
+  const roads: string[] = [];
+  const onRoad = (road: string) => void roads.push(road);
+  const outside = {
+    now: () => new Date(),
+    newId: randomUUIDv7,
+    newPseudonym: randomUUIDv7,
+    onRoad,
+  };
+  const store = createLedgerStore({ pool: database.pool, writers: writers.pool, ...outside });
+
+  await store.commit([depositOf({ owner: "carol", amount: eur(5) })]);
+
+  expect(await withRoom()).toEqual([]);
+  await database.pool.query("update accounts set room = default where owner = 'carol'");
+  expect(await withRoom()).toEqual(["carol"]);
+
+  await store.commit([depositOf({ owner: "carol", amount: eur(5) })]);
+
+  expect(await withRoom()).toEqual([]);
+  expect(roads).toEqual(["lock", "memory"]);
+
+  async function withRoom(): Promise<string[]> {
+    const { rows } = await database.pool.query<{ owner: string }>(
+      "select owner from accounts where room <> ''",
+    );
+    return rows.map(({ owner }) => owner);
   }
 });
 

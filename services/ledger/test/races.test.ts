@@ -1,36 +1,29 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
 import { Client } from "pg";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import type { Command, RecordCommand } from "../src/command.ts";
-import type { LedgerStore } from "../src/store.ts";
+import { createWriters } from "../src/postgres.ts";
 import {
   amountsOf,
   cancelOf,
   depositOf,
   disputeOf,
   eur,
-  openDatabase,
   openStores,
   outcomeOf,
   recordOf,
   resolveOf,
   settleOf,
 } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-let store: LedgerStore;
-beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database).ledger;
-});
+const { database, store } = await booksForFile();
+const writers = createWriters(database.url, "ledger");
+afterAll(() => writers.end());
 afterEach(async () => {
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
   const twofold = "select from burnt_transactions join transactions using (id)";
   expect((await database.pool.query(twofold)).rowCount).toBe(0);
-});
-afterAll(async () => {
-  await database[Symbol.asyncDispose]();
 });
 
 /** Two sides that no other test uses; the payer has 1,000 micros. */
@@ -73,6 +66,9 @@ async function batchesInTurn(
   }
   return Promise.all(outcomes);
 }
+
+/** Writes payments as a ledger does, whose settings let the planner find, and so lock, rows in no other order. */
+const asServed = () => openStores(database, undefined, { writers });
 
 async function waitingBackends(): Promise<number> {
   const { rows } = await database.pool.query(
@@ -259,7 +255,7 @@ test("a batch locks accounts in the order of their ids, also those that it only 
   const blocker = await database.pool.connect();
   await blocker.query(`begin; ${accountRow(poor.payer)} for update`);
 
-  const outcome = openStores(database).ledger.commit([recordOf(rich), refused]);
+  const outcome = asServed().ledger.commit([recordOf(rich), refused]);
   await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
   const free = await blocker.query(`${accountRow(rich.payer)} for update skip locked`);
   await blocker.query("commit");
@@ -277,7 +273,7 @@ test("a batch locks transactions in the order of their ids, also those that it o
   await store.commit([first, second]);
   const blocker = await database.pool.connect();
   await blocker.query(`begin; ${transactionRow(first.terms.id)} for update`);
-  const mine = openStores(database).ledger;
+  const mine = asServed().ledger;
 
   const tooMuch = settleOf(first.terms.id, eur(101));
   const outcome = mine.commit([settleOf(second.terms.id), tooMuch]);

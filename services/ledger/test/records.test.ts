@@ -1,19 +1,16 @@
 import { randomUUID } from "node:crypto";
-import type { TestDatabase } from "@bourse/postgres/testing";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { records, uuids } from "../src/postgres/records.ts";
 import type { Columns } from "../src/postgres/rows.ts";
-import { openDatabase } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
+const { database } = await booksForFile();
 beforeAll(async () => {
-  database = await openDatabase();
   await database.pool.query(`
     create type sent as (a_bigint bigint, an_integer integer, a_numeric numeric, a_uuid uuid,
       a_text text, a_json json, some_bytes bytea, a_time timestamptz, a_state transaction_state)`);
 });
-afterAll(() => database?.[Symbol.asyncDispose]());
 
 interface Row {
   readonly bigint: bigint | undefined;

@@ -1,9 +1,8 @@
 import { randomUUIDv7 } from "node:crypto";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { createPool, isOutage } from "@bourse/postgres";
-import type { TestDatabase } from "@bourse/postgres/testing";
 import { Client } from "pg";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createQueue } from "../src/queue.ts";
 import type { LedgerStore } from "../src/store.ts";
 import {
@@ -12,25 +11,15 @@ import {
   depositOf,
   disputeOf,
   eur,
-  openDatabase,
   openStores,
   outcomeOf,
   recordOf,
   settleOf,
 } from "./books.ts";
+import { booksForFile, keepBooksTrue } from "./opened.ts";
 
-let database: TestDatabase;
-let store: LedgerStore;
-beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database).ledger;
-});
-afterEach(async () => {
-  expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
-});
-afterAll(async () => {
-  await database[Symbol.asyncDispose]();
-});
+const { database, store } = await booksForFile();
+keepBooksTrue(store);
 
 /** A name that no other test uses. */
 function aName(): string {

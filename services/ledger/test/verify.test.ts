@@ -1,7 +1,6 @@
-import type { TestDatabase } from "@bourse/postgres/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { verifyBooks } from "../src/postgres/verify.ts";
-import type { Divergence, LedgerStore } from "../src/store.ts";
+import type { Divergence } from "../src/store.ts";
 import {
   depositOf,
   disputeOf,
@@ -12,9 +11,9 @@ import {
   resolveOf,
   settleOf,
 } from "./books.ts";
+import { booksForFile } from "./opened.ts";
 
-let database: TestDatabase;
-let store: LedgerStore;
+const { database, store } = await booksForFile();
 
 const PENDING = "01990000-0000-7000-8000-000000000001";
 const SETTLED = "01990000-0000-7000-8000-000000000002";
@@ -23,8 +22,6 @@ const RULED = "01990000-0000-7000-8000-000000000004";
 
 /** Books with a transaction in each state: ann has 1,000 less 60 settled, bob has 60. */
 beforeAll(async () => {
-  database = await openDatabase();
-  store = openStores(database).ledger;
   await store.commit([
     depositOf({ id: "d-1" }),
     recordOf({ id: PENDING }),
@@ -37,9 +34,6 @@ beforeAll(async () => {
     disputeOf(RULED),
     resolveOf(RULED, 5_000),
   ]);
-});
-afterAll(async () => {
-  await database[Symbol.asyncDispose]();
 });
 
 /**

@@ -76,7 +76,7 @@ describe("a watcher", () => {
     await using watcher = await watching({ agentId: pair.payer });
     const record = recordOf(pair);
     const { id } = record.terms;
-    const heard = () => expect.poll(() => statesOf(watcher.told, id).at(-1), { timeout: 5_000 });
+    const heard = () => expect.poll(() => statesOf(watcher.told, id).at(-1));
 
     await other.commit([record]);
     await heard().toBe("PENDING");
@@ -95,7 +95,7 @@ describe("a watcher", () => {
     await other.commit(records.slice(0, 3));
     for (const record of records.slice(3)) await other.commit([record]);
     const ids = records.map(({ terms }) => terms.id);
-    await expect.poll(() => watcher.told.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(6);
+    await expect.poll(() => watcher.told.length).toBeGreaterThanOrEqual(6);
 
     const tokens = [watcher.token, ...watcher.told.map(({ token }) => token)];
     for (const [nth, resumeToken] of tokens.entries()) {
@@ -103,7 +103,7 @@ describe("a watcher", () => {
       const told = new Set(watcher.told.slice(0, nth).map(({ id }) => id));
       const heard = () => new Set([...told, ...resumed.told.map(({ id }) => id)]);
 
-      await expect.poll(heard, { timeout: 5_000 }).toEqual(new Set(ids));
+      await expect.poll(heard).toEqual(new Set(ids));
     }
   });
 
@@ -152,7 +152,7 @@ describe("a watcher", () => {
       return view;
     };
 
-    await expect.poll(seen, { timeout: 5_000 }).toEqual(await truth());
+    await expect.poll(seen).toEqual(await truth());
   });
 
   test("hears only of what passes its filter", async () => {
@@ -168,9 +168,9 @@ describe("a watcher", () => {
     await other.commit([first, second]);
     await other.commit([settleOf(second.terms.id)]);
     const wholeStory = () => statesOf(all.told, second.terms.id).at(-1);
-    await expect.poll(wholeStory, { timeout: 5_000 }).toBe("SETTLED");
+    await expect.poll(wholeStory).toBe("SETTLED");
 
-    await expect.poll(() => settled.told.length, { timeout: 5_000 }).toBeGreaterThan(0);
+    await expect.poll(() => settled.told.length).toBeGreaterThan(0);
     expect(new Set(settled.told.map(({ id }) => id))).toEqual(new Set([second.terms.id]));
     expect(paying.told).toEqual([]);
   });
@@ -226,7 +226,7 @@ test("any number of watchers cost the database what one costs", async () => {
     const record = recordOf(pair);
     await other.commit([record]);
     const ears = () => heard.filter((id) => id === record.terms.id).length;
-    await expect.poll(ears, { timeout: 5_000 }).toBe(30);
+    await expect.poll(ears).toBe(30);
   }
   leaving.abort();
   await Promise.all(listening);

@@ -126,6 +126,8 @@ const CHANGING: Columns<Account> = {
   credit_limit: { type: "bigint", of: (account) => account.creditLimit },
   owed: { type: "bigint", of: (account) => account.owed },
   status: { type: "account_status", of: (account) => account.status },
+  // What the row began with, for the versions to come.
+  room: { type: "text", of: () => "" },
 };
 
 /** Writes the amounts of accounts that the transaction holds locked, under a new stamp. */

@@ -26,7 +26,7 @@ const STATEMENT = `
   with changed as (
     update accounts as old
     set debits_posted = new.debits_posted, credits_posted = new.credits_posted,
-      debits_held = new.debits_held, credits_held = new.credits_held, stamp = $1
+      debits_held = new.debits_held, credits_held = new.credits_held, stamp = $1, room = ''
     from unnest($2::payment_account[]) as new
     where old.id between new.id and new.id and old.stamp = new.stamp
     returning 1

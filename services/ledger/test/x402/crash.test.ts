@@ -72,4 +72,4 @@ test("payments are made once each, though two ledgers are killed amid them", asy
   expect(accounts.map(available)).toEqual([BigInt(FUNDS - spent)]);
   const { divergences } = await store.verify({ divergencesMax: 10 });
   expect(divergences).toEqual([]);
-}, 120_000);
+});
