@@ -133,7 +133,9 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
     slotOf: (agentId) => slots.get(agentId),
     messageAt(slot) {
       const message = messages[slot] ?? "";
-      return (lapses[slot] ?? Infinity) > now().getTime() ? message : message + LAPSED_SUFFIX;
+      const lapseMs = lapses[slot] ?? Infinity;
+      const isLapsed = lapseMs !== Infinity && lapseMs <= now().getTime();
+      return isLapsed ? message + LAPSED_SUFFIX : message;
     },
     withCapability: (capability) => currentOf(index.get(normal(capability)) ?? []),
     put(told) {

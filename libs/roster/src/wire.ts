@@ -21,6 +21,15 @@ export class WireReader {
 
   /** A whole number that is not negative; of 2^53 and more the nearest. */
   whole(): number {
+    const first = this.text.charCodeAt(this.at);
+    if (first > 127) return this.#long();
+    this.at += 1;
+    // At the end it is NaN.
+    return first | 0;
+  }
+
+  /** One of several bytes, which are few: most are tags and lengths. */
+  #long(): number {
     let value = 0;
     let scale = 1;
     for (;;) {
@@ -31,6 +40,15 @@ export class WireReader {
       if (!(byte > 127)) return value;
       scale *= 128;
     }
+  }
+
+  /** The same with a sign; the nearest where it is large. */
+  #signed(): number {
+    const from = this.at;
+    const value = this.whole();
+    if (this.at - from <= SAFE_BYTES) return value;
+    this.at = from;
+    return Number(this.int64());
   }
 
   /** A whole number of 64 bits with a sign. */
@@ -67,17 +85,22 @@ export class WireReader {
 
   /** Text. */
   utf8(): string {
-    return decodeUtf8(this.bytes());
+    const end = this.end();
+    const isPlain = isAscii(this.text, this.at, end);
+    const bytes = this.text.slice(this.at, end);
+    this.at = end;
+    return isPlain ? bytes : decodeUtf8(bytes);
   }
 
   /** A Timestamp (since the epoch) or a Duration, in milliseconds. */
   ms(): number {
-    let [seconds, nanos] = [0, 0];
+    let seconds = 0;
+    let nanos = 0;
     const end = this.end();
     while (this.at < end) {
       const tag = this.tag();
-      if (tag === SECONDS) seconds = Number(this.int64());
-      else if (tag === NANOS) nanos = Number(this.int64());
+      if (tag === SECONDS) seconds = this.#signed();
+      else if (tag === NANOS) nanos = this.#signed();
       else this.skip(tag);
     }
     return seconds * 1_000 + Math.round(nanos / 1_000_000);
@@ -123,11 +146,15 @@ export function tagOf(number: number, kind: "whole" | "double" | "bytes"): numbe
 }
 
 /** The text that stands in UTF-8, a byte a character. */
-export function decodeUtf8(bytes: string): string {
-  for (let at = 0; at < bytes.length; at += 1) {
-    if (bytes.charCodeAt(at) > 127) return Buffer.from(bytes, "latin1").toString("utf8");
-  }
-  return bytes;
+function decodeUtf8(bytes: string): string {
+  if (isAscii(bytes, 0, bytes.length)) return bytes;
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
+
+/** Looked at where it stands: what is cut out takes longer to read. */
+function isAscii(text: string, from: number, end: number): boolean {
+  for (let at = from; at < end; at += 1) if (text.charCodeAt(at) > 127) return false;
+  return true;
 }
 
 /** The same text in memory of its own: one that was cut out of another keeps all of that one. */

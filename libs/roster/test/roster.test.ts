@@ -149,7 +149,7 @@ describe("a roster", () => {
     const startedMs = performance.now();
     await using _ = follow(registry).roster;
 
-    await vi.waitFor(() => expect(registry.opened).toHaveLength(5), { timeout: 5_000 });
+    await vi.waitFor(() => expect(registry.opened).toHaveLength(5));
 
     // 50 + 100 + 200 + 400 ms, though each stream had said something.
     expect(performance.now() - startedMs).toBeGreaterThan(700);

@@ -5,7 +5,7 @@ import type { Share } from "./share.ts";
 export interface Beat {
   readonly agentId: string;
   readonly now: Date;
-  /** What is absent is as before; as in NO_LOAD when it was not known or its lease had lapsed. */
+  /** What is absent is as before; as in NO_LOAD when it was not known or is forgotten by now. */
   readonly reported?: { readonly [K in keyof Load]?: Load[K] | undefined };
   /** What was reported before is forgotten. */
   readonly isFresh?: boolean;
@@ -75,8 +75,8 @@ export interface AvailabilityStore extends SlotStore, AsyncDisposable {
   /** Until when all that has changed was told to those who subscribe; stands still while the store is away. */
   toldUntil(): Date;
   /**
-   * Tells of changes made through any replica, and of leases and slots that end, within half a second. Returns the
-   * function that ends it.
+   * Tells of changes made through any replica, and of leases, reports and slots that end, within half a second. Returns
+   * the function that ends it.
    */
   subscribe(listener: (change: AvailabilityChange) => void): () => void;
 }

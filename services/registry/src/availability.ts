@@ -10,6 +10,9 @@ export interface Load {
   readonly utilizationPpm: number | undefined;
 }
 
+/** What an agent without a lease reported holds for so long after its last sign of life. */
+export const REPORT_MS = 600_000;
+
 /** Nothing to do, as far as is known. */
 export const NO_LOAD: Load = { inFlight: 0, queueLength: 0, utilizationPpm: undefined };
 
@@ -54,16 +57,35 @@ export function stateOf(
   return declaredState === "ONLINE" && full ? "BUSY" : declaredState;
 }
 
-/**
- * What an agent has to do at `now`: what it reported, which is forgotten when its lease lapses, and its open slots,
- * which count as in flight.
- */
+/** What an agent has to do at `now`: what it reported, and its open slots, which count as in flight. */
 export function loadAt(presence: Presence | undefined, now: Date): Load {
   if (presence === undefined) return NO_LOAD;
-  const { leaseExpireAt, openSlots } = presence;
-  const lapsed = leaseExpireAt !== undefined && !holds(leaseExpireAt, now);
-  const reported = lapsed ? NO_LOAD : presence.reported;
-  return { ...reported, inFlight: reported.inFlight + openSlots };
+  const reported = reportedAt(presence, now);
+  return { ...reported, inFlight: reported.inFlight + presence.openSlots };
+}
+
+/** What an agent reported, unless that is forgotten at `now`. */
+export function reportedAt({ reported, leaseExpireAt, heardAt }: Presence, now: Date): Load {
+  const leaseExpireMs = leaseExpireAt?.getTime() ?? 0;
+  const heardMs = heardAt?.getTime() ?? 0;
+  const lapseMs = lapseMsOf({ reported, leaseExpireMs, heardMs });
+  return hasLapsed(lapseMs, now.getTime()) ? NO_LOAD : reported;
+}
+
+/**
+ * When what an agent reported is forgotten, in milliseconds: with its lease, or, without one, a while after it was last
+ * heard of. 0 when it has no lease and nothing to do.
+ */
+export function lapseMsOf(report: Report): number {
+  const { reported, leaseExpireMs, heardMs } = report;
+  if (leaseExpireMs > 0) return leaseExpireMs;
+  const { inFlight, queueLength, utilizationPpm = 0 } = reported;
+  return inFlight + queueLength + utilizationPpm === 0 ? 0 : heardMs + REPORT_MS;
+}
+
+/** Whether what lapses at `lapseMs`, 0 for never, has lapsed. */
+export function hasLapsed(lapseMs: number, nowMs: number): boolean {
+  return lapseMs > 0 && lapseMs <= nowMs;
 }
 
 /** Whether the agent has a lease that holds at `now`. */
@@ -75,10 +97,15 @@ function holds(leaseExpireAt: Date | undefined, now: Date): boolean {
   return leaseExpireAt !== undefined && leaseExpireAt > now;
 }
 
-/** What watchers know of a presence, in milliseconds; 0 for no lease. */
-export interface Told {
+/** What an agent reported, and what decides how long it holds, in milliseconds; 0 for no lease. */
+export interface Report {
   readonly reported: Load;
   readonly leaseExpireMs: number;
+  readonly heardMs: number;
+}
+
+/** What watchers know of a presence, in milliseconds. */
+export interface Told extends Report {
   /** The end of the lease that they were last told. */
   readonly toldExpireMs: number;
   /** The utilization that they were last told. */
@@ -91,7 +118,7 @@ const UTILIZATION_STEP_PPM = 100_000;
 /**
  * Whether watchers must hear of a sign of life. They reckon with the end of the lease that they know, so a renewal is
  * told once a quarter of the lease has passed since the last one told, and utilization once it has moved by a tenth;
- * anything else that matters, at once.
+ * anything else that matters, at once. They were told when a report was forgotten, so that the next is news.
  */
 export function isNews(
   before: Told | undefined,
@@ -102,13 +129,12 @@ export function isNews(
   const toldMs = before?.toldExpireMs ?? 0;
   const was = before?.reported ?? NO_LOAD;
   const { reported, leaseExpireMs } = after;
+  if (before !== undefined && hasLapsed(lapseMsOf(before), nowMs)) return true;
   if (reported.inFlight !== was.inFlight || reported.queueLength !== was.queueLength) return true;
   const movedPpm = (reported.utilizationPpm ?? 0) - (before?.toldUtilizationPpm ?? 0);
   if (Math.abs(movedPpm) >= UTILIZATION_STEP_PPM) return true;
   if (leaseExpireMs === 0 || wasMs === 0) return leaseExpireMs !== wasMs;
-  const lapsed = wasMs <= nowMs;
-  const shortened = leaseExpireMs < toldMs;
-  return lapsed || shortened || (leaseExpireMs - toldMs) * 4 >= leaseExpireMs - nowMs;
+  return leaseExpireMs < toldMs || (leaseExpireMs - toldMs) * 4 >= leaseExpireMs - nowMs;
 }
 
 /** The time within which the next sign of life is due: a third of the lease. */

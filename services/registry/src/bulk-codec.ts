@@ -9,10 +9,10 @@ import type { Fault } from "@bourse/rpc/rejection";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { Agent } from "./agent.ts";
+import type { Agent, Profile } from "./agent.ts";
 import { type AgentRecord, duplicate, type Refused, type Ruling, type Tally } from "./bulk.ts";
 import { decodeMs, decodeState, encodeState } from "./codec.ts";
-import { isFarTooLong, toldFaults, toProfile } from "./profile.ts";
+import { isFarTooLong, toldFaults, toProfiles } from "./profile.ts";
 
 /** An agent of an import, or why it can be none. */
 export type ReadRecord = AgentRecord | Refused;
@@ -20,23 +20,25 @@ export type ReadRecord = AgentRecord | Refused;
 /** Reads the agents of one message; of an id that stands twice the first counts. */
 export function readRecords(messages: readonly RecordMessage[]): readonly ReadRecord[] {
   const seen = new Set<string>();
-  return messages.map((message) => {
-    const read = readRecord(message);
-    if ("kind" in read) return read;
-    if (seen.has(read.agentId)) return duplicate(read.agentId);
-    seen.add(read.agentId);
-    return read;
+  const refused = messages.map((message): Refused | undefined => {
+    const { agentId, profile } = message;
+    const faults = recordFaults(message);
+    if (faults.length > 0 || profile === undefined) return { kind: "refused", faults };
+    if (seen.has(agentId)) return duplicate(agentId);
+    seen.add(agentId);
+    return undefined;
   });
+  const valid = messages.filter((_, nth) => refused[nth] === undefined);
+  const profiles = toProfiles(valid.flatMap(({ profile }) => profile ?? [])).values();
+  return messages.map((message, nth) => refused[nth] ?? recordOf(message, profiles.next().value));
 }
 
-function readRecord(message: RecordMessage): ReadRecord {
-  const { agentId, profile, lease } = message;
-  const faults = recordFaults(message);
-  if (faults.length > 0 || profile === undefined) return { kind: "refused", faults };
-  const leaseMs = decodeMs(lease);
+function recordOf(message: RecordMessage, profile: Profile | undefined): AgentRecord {
+  if (profile === undefined) throw new Error("a record that is not refused has a profile");
+  const leaseMs = decodeMs(message.lease);
   return {
-    agentId,
-    profile: toProfile(profile),
+    agentId: message.agentId,
+    profile,
     declaredState: decodeState(message.declaredState),
     leaseMs: leaseMs === undefined ? undefined : Number(leaseMs),
   };

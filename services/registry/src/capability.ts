@@ -1,9 +1,8 @@
 /** The names of capabilities as the market compares them: trimmed, in lower case, each once, sorted. */
 export function normalizeCapabilities(names: readonly string[]): readonly string[] {
-  if (names.every((name, nth) => isNormal(name) && (nth === 0 || (names[nth - 1] ?? "") < name))) {
-    return names;
-  }
-  return [...new Set(Array.from(names, normalizeCapability))].sort();
+  const normal = names.every(isNormal) ? names : names.map(normalizeCapability);
+  if (normal.every((name, nth) => nth === 0 || (normal[nth - 1] ?? "") < name)) return normal;
+  return normal.toSorted().filter((name, nth, sorted) => name !== sorted[nth - 1]);
 }
 
 /** One name, trimmed and in lower case. */

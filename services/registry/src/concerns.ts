@@ -1,4 +1,5 @@
 import type { AvailabilityChange } from "./availability-store.ts";
+import { type Crowd, createCrowd, EVERYBODY } from "./crowd.ts";
 import type { RegistryStore } from "./store.ts";
 
 /** The agents whose availability one watcher still has to be told, each once however often it changed. */
@@ -12,8 +13,16 @@ export interface Concerns {
 
 /** Bundles what comes in quick succession. */
 const WAKE_MS = 50;
+/** So many agents are kept by name for a watcher that does not take them; more are a crowd. */
+const NAMED_MAX = 5_000;
+/** Ids of registered agents that are listed at once. */
+const LISTED = 5_000;
 
-/** Collects changes for a watcher and wakes it, at most 20 times a second. */
+/**
+ * Collects changes for a watcher and wakes it, at most 20 times a second. What is kept for it is bounded: when those
+ * who changed are too many, a walk over all registered agents finds them again. What is heard during a walk waits for
+ * its end, so that a walk always ends.
+ */
 export function createConcerns(options: {
   readonly store: Pick<RegistryStore, "listRegistered">;
   readonly atOnce: number;
@@ -21,9 +30,12 @@ export function createConcerns(options: {
   readonly onFault: (error: unknown) => void;
 }): Concerns {
   const { store, atOnce } = options;
-  const agentIds = new Set<string>();
-  /** Where the walk over all registered agents stands; undefined when none is under way. */
-  let walkedTo: string | undefined;
+  const named = new Set<string>();
+  /** Whom the next walk is to find; undefined while they can be named. */
+  let crowd: Crowd | undefined;
+  let walk: { readonly crowd: Crowd; at: string } | undefined;
+  /** Those whom the walk has come by. */
+  let found: string[] = [];
   let timer: NodeJS.Timeout | undefined;
 
   function wakeSoon(): void {
@@ -33,41 +45,66 @@ export function createConcerns(options: {
     }, WAKE_MS);
   }
 
-  async function walk(from: string): Promise<readonly string[]> {
-    try {
-      const registered = await store.listRegistered(from, atOnce);
-      // Heard once more meanwhile: then it starts again.
-      if (walkedTo === from) walkedTo = registered.length < atOnce ? undefined : registered.at(-1);
-      return registered;
-    } catch (error) {
-      options.onFault(error);
-      throw error;
+  function hearOf(agentId: string): void {
+    if (crowd === undefined) named.add(agentId);
+    else crowd.add(agentId);
+    if (named.size > NAMED_MAX) gather(createCrowd(named));
+  }
+
+  function gather(many: Crowd): void {
+    crowd = many;
+    named.clear();
+  }
+
+  function beginWalk(): typeof walk {
+    const begun = crowd && { crowd, at: "" };
+    crowd = undefined;
+    return begun;
+  }
+
+  async function walkOn(): Promise<string[]> {
+    for (;;) {
+      walk ??= beginWalk();
+      if (walk === undefined) return [];
+      const { crowd: sought, at } = walk;
+      const registered = await store.listRegistered(at, LISTED).catch((error: unknown) => {
+        options.onFault(error);
+        throw error;
+      });
+      const last = registered.length < LISTED ? undefined : registered.at(-1);
+      walk = last === undefined ? undefined : { crowd: sought, at: last };
+      const some = registered.filter(sought.mayHold);
+      if (some.length > 0) return some;
     }
   }
 
+  function takeNamed(): readonly string[] {
+    // Not all are looked at: they may be thousands.
+    const taken: string[] = [];
+    for (const agentId of named) {
+      if (taken.length === atOnce) break;
+      taken.push(agentId);
+      named.delete(agentId);
+    }
+    return taken;
+  }
+
+  const isEmpty = () =>
+    named.size === 0 && crowd === undefined && walk === undefined && found.length === 0;
+
   return {
     hear(change) {
-      if (change.kind === "all") walkedTo = "";
-      else for (const agentId of change.agentIds) agentIds.add(agentId);
+      if (change.kind === "all") gather(EVERYBODY);
+      else for (const agentId of change.agentIds) hearOf(agentId);
       wakeSoon();
     },
     async take() {
-      if (walkedTo !== undefined) {
-        const registered = await walk(walkedTo);
-        if (walkedTo !== undefined) wakeSoon();
-        if (registered.length > 0) return registered;
-      }
-      // Not all are looked at: they may be a million.
-      const taken: string[] = [];
-      for (const agentId of agentIds) {
-        if (taken.length === atOnce) break;
-        taken.push(agentId);
-        agentIds.delete(agentId);
-      }
-      if (agentIds.size > 0) wakeSoon();
+      if (found.length === 0) found = await walkOn();
+      const taken = found.length > 0 ? found.splice(0, atOnce) : takeNamed();
+      if (!isEmpty()) wakeSoon();
       return taken;
     },
-    isEmpty: () => walkedTo === undefined && agentIds.size === 0,
+    isEmpty,
     end: () => clearTimeout(timer),
   };
 }

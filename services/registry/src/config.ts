@@ -19,7 +19,9 @@ export const variables = {
   DATABASE_URL: postgresUrl.describe("PostgreSQL server and database of the registry"),
   DATABASE_POOL: wholeNumber({ min: 2, max: 200 })
     .default(10)
-    .describe("most connections to PostgreSQL, besides one that listens"),
+    .describe(
+      "most connections to PostgreSQL, besides four that watchers read through and one that listens",
+    ),
   REDIS_URL: redisUrl
     .optional()
     .describe(

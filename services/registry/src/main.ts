@@ -39,7 +39,7 @@ await run({
     const relay = relayOutbox(context, config, { pool, availability, breakers, tell });
     const service = registryService({
       store,
-      mutations: defer(queueMutations({ store, now })),
+      mutations: defer(queueMutations({ store, availability, now })),
       availability,
       breakers,
       feed,

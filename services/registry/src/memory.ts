@@ -1,4 +1,12 @@
-import { isNews, loadAt, NO_LOAD, type Presence, type Told } from "./availability.ts";
+import {
+  hasLapsed,
+  isNews,
+  lapseMsOf,
+  loadAt,
+  NO_LOAD,
+  type Presence,
+  type Told,
+} from "./availability.ts";
 import {
   type AvailabilityChange,
   type AvailabilityStore,
@@ -13,15 +21,11 @@ import { createMemorySlots } from "./memory-slots.ts";
 import { createUpkeep } from "./memory-upkeep.ts";
 import { SLOTS_MAX } from "./share.ts";
 
-interface Entry extends Told {
-  readonly heardMs: number;
-}
-
 /** Availability in the memory of this process: for one replica, and gone with it. */
 export function createMemoryAvailability(options: { readonly now: () => Date }): AvailabilityStore {
   const { now } = options;
   const startedMs = now().getTime();
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, Told>();
   const lapses = createDueQueue();
   const listeners = createListeners<AvailabilityChange>();
   /** When watchers last had to hear of whom. */
@@ -45,9 +49,10 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     if (nowMs < lookedMs) tellAgain(nowMs, lookedMs);
     lookedMs = nowMs;
     for (const agentId of lapses.takeDue(nowMs)) {
-      const { leaseExpireMs = 0 } = entries.get(agentId) ?? {};
-      if (leaseExpireMs > nowMs) lapses.put(agentId, leaseExpireMs);
-      else if (leaseExpireMs > 0) changed.add(agentId);
+      const entry = entries.get(agentId);
+      const lapseMs = entry === undefined ? 0 : lapseMsOf(entry);
+      if (lapseMs > nowMs) lapses.put(agentId, lapseMs);
+      else if (lapseMs > 0) changed.add(agentId);
     }
     slots.endDue(nowMs);
     if (changed.size === 0) return;
@@ -56,12 +61,13 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
     listeners.tell({ kind: "agents", agentIds });
   }
 
-  /** A clock that was set back has made leases hold again that were told to have lapsed. */
+  /** A clock that was set back has made leases and reports hold again that were told to have lapsed. */
   function tellAgain(nowMs: number, untilMs: number): void {
-    for (const [agentId, { leaseExpireMs }] of entries) {
-      if (leaseExpireMs <= nowMs || leaseExpireMs > untilMs) continue;
+    for (const [agentId, entry] of entries) {
+      const lapseMs = lapseMsOf(entry);
+      if (lapseMs <= nowMs || lapseMs > untilMs) continue;
       changed.add(agentId);
-      lapses.put(agentId, leaseExpireMs);
+      lapses.put(agentId, lapseMs);
     }
   }
 
@@ -107,7 +113,8 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
       const { agentId } = beat;
       const { entry, news } = nextEntry(entries.get(agentId), beat);
       entries.set(agentId, entry);
-      if (entry.leaseExpireMs > 0) lapses.put(agentId, entry.leaseExpireMs);
+      const lapseMs = lapseMsOf(entry);
+      if (lapseMs > 0) lapses.put(agentId, lapseMs);
       if (news) noteChange(agentId);
       return presenceOf(agentId) as Presence;
     },
@@ -139,8 +146,9 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
       const nowMs = now().getTime();
       const agentIds = new Set<string>();
       for (const [agentId, ms] of changedMs) if (ms >= sinceMs) agentIds.add(agentId);
-      for (const [agentId, { leaseExpireMs }] of entries) {
-        if (leaseExpireMs > sinceMs && leaseExpireMs <= nowMs) agentIds.add(agentId);
+      for (const [agentId, entry] of entries) {
+        const lapseMs = lapseMsOf(entry);
+        if (lapseMs > sinceMs && lapseMs <= nowMs) agentIds.add(agentId);
       }
       return { kind: "agents", agentIds: [...agentIds] };
     },
@@ -150,10 +158,10 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
   };
 }
 
-function nextEntry(before: Entry | undefined, beat: Beat): { entry: Entry; news: boolean } {
+function nextEntry(before: Told | undefined, beat: Beat): { entry: Told; news: boolean } {
   const nowMs = beat.now.getTime();
-  const wasMs = before?.leaseExpireMs ?? 0;
-  const isForgotten = beat.isFresh === true || (wasMs > 0 && wasMs <= nowMs);
+  const lapseMs = before === undefined ? 0 : lapseMsOf(before);
+  const isForgotten = beat.isFresh === true || hasLapsed(lapseMs, nowMs);
   const was = isForgotten ? NO_LOAD : (before?.reported ?? NO_LOAD);
   const { inFlight, queueLength, utilizationPpm } = beat.reported ?? {};
   const reported = {

@@ -57,7 +57,7 @@ export function createRegistryMetrics(
   );
   const slots = metrics.counter(
     "marketplace_slots_asked_total",
-    "Places at agents that were asked for, by outcome: taken, full or not_available",
+    "Places at agents that were asked for, by outcome: taken, full, share_taken or not_available",
     ["outcome"],
   );
   metrics.collect(

@@ -6,12 +6,15 @@ import {
   requestKey,
 } from "@bourse/postgres";
 import type { Agent, Profile, StoredProfile } from "./agent.ts";
+import type { Presence } from "./availability.ts";
 
 /** What a call asks to become of one agent. */
 export interface Mutation {
   readonly agentId: string;
   /** How the caller named it; undefined: sent again, it is done again. */
   readonly request: MutationRequest | undefined;
+  /** Whether its answer tells of the agent's availability. */
+  readonly tellsPresence?: boolean;
   /** Looks and changes nothing. @throws Rejection when nothing of it is to happen */
   decide(found: Found): Decision;
 }
@@ -22,6 +25,8 @@ export interface Found {
   readonly agent: Agent | undefined;
   /** Whether an agent of this id was erased, or it is an alias; only told when none is registered. */
   readonly isErased: boolean;
+  /** What was known of its availability right before; only told when the mutation asks for it. */
+  readonly presence: Presence | undefined;
   readonly at: Date;
 }
 
@@ -55,6 +60,7 @@ export interface Facts {
   /** Agents that another transaction has locked. */
   readonly held: ReadonlySet<string>;
   readonly erased: ReadonlySet<string>;
+  readonly presences: ReadonlyMap<string, Presence>;
   /** What stands under their requests, by key. */
   readonly remembered: ReadonlyMap<string, Remembered>;
   readonly at: Date;
@@ -78,7 +84,7 @@ export interface Settlement {
  * refused leaves nothing behind, and one that stands here twice under one request is done once.
  */
 export function settle(mutations: readonly Mutation[], facts: Facts): Settlement {
-  const { erased, at } = facts;
+  const { erased, presences, at } = facts;
   const agents = new Map(facts.agents);
   const remembered = new Map(facts.remembered);
   const changed = new Map<string, Agent<StoredProfile | Profile>>();
@@ -93,7 +99,12 @@ export function settle(mutations: readonly Mutation[], facts: Facts): Settlement
     if (request !== undefined && first !== undefined) {
       return { answer: repeatedAnswer(request, first), before, after: undefined, at };
     }
-    const decision = mutation.decide({ agent: before, isErased: erased.has(agentId), at });
+    const decision = mutation.decide({
+      agent: before,
+      isErased: erased.has(agentId),
+      presence: presences.get(agentId),
+      at,
+    });
     const { answer, after, event } = decision;
     if (after !== undefined) {
       agents.set(agentId, after);

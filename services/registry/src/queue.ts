@@ -2,6 +2,7 @@ import { isOutage } from "@bourse/postgres";
 import { createGroupCommit } from "@bourse/postgres/group-commit";
 import type { Cancellation } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
+import type { AvailabilityStore } from "./availability-store.ts";
 import type { Done, Ended, Mutation } from "./mutation.ts";
 import type { Reason } from "./reasons.ts";
 import type { RegistryStore } from "./store.ts";
@@ -12,10 +13,10 @@ const BATCH_MAX = 250;
 const QUEUE_MAX = 10_000;
 
 /**
- * Under load a transaction begins so long after the one before: what transactions cost is shared by more mutations, and
- * watchers hear of changes every 20 ms anyhow.
+ * Under load a transaction begins so long after the one before: what transactions cost is shared by more mutations. A
+ * little longer than the feed rests between two looks (20 ms), so that watchers look right after each.
  */
-const PACE_MS = 10;
+const PACE_MS = 25;
 /** Transactions that wait for locked agents at once. */
 const PATIENT_LANES = 3;
 
@@ -34,16 +35,23 @@ export interface Mutations extends AsyncDisposable {
  */
 export function queueMutations(options: {
   readonly store: Pick<RegistryStore, "commit">;
+  readonly availability: Pick<AvailabilityStore, "read">;
   readonly now: () => Date;
 }): Mutations {
-  const { store, now } = options;
+  const { store, availability, now } = options;
   const open = (isPatient: boolean, lanes: number) =>
     createGroupCommit<Mutation, Ended>({
       batchMax: BATCH_MAX,
       queueMax: QUEUE_MAX,
       lanes,
       paceMs: isPatient ? 0 : PACE_MS,
-      commit: (mutations) => store.commit(mutations, { now, isPatient }),
+      async commit(mutations) {
+        const telling = mutations.filter(({ tellsPresence }) => tellsPresence);
+        const agentIds = [...new Set(telling.map(({ agentId }) => agentId))];
+        // Before there is a transaction to hold up.
+        const presences = await availability.read(agentIds);
+        return store.commit(mutations, { now, isPatient, presences });
+      },
       // Without a database each of them would only wait for the same time-out again.
       divisible: (error) => !isOutage(error),
       onFull: busy,

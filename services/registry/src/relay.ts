@@ -15,6 +15,8 @@ import { renameAgent } from "./postgres/erasure.ts";
 
 /** Keys (agents) whose messages are told at once; events share calls. */
 const CONCURRENCY = 64;
+/** The lineage need not know sooner, and at a thousand changes a second each look would find a few of them. */
+const PACE_MS = 50;
 /** How long a service may take to erase an agent that did a great deal. */
 const ERASE_MS = 600_000;
 
@@ -66,6 +68,7 @@ export function relayOutbox(
         message.kind === ERASE ? erase(message) : tellLineage(message, signal),
       permanent,
       concurrency: CONCURRENCY,
+      paceMs: PACE_MS,
       onError: ({ id, kind }, err) =>
         logger.warn({ event: "delivery_failed", message_id: id, kind, err }, "it must wait"),
       onFault: (err) => logger.warn({ event: "fault", err }, "the outbox cannot be read"),

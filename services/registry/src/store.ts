@@ -2,7 +2,7 @@ import type { OutboxMessage, Tx } from "@bourse/postgres";
 import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
 import type { PairEvidence, Reputation } from "@bourse/scoring";
 import type { Agent, Profile } from "./agent.ts";
-import type { Declaration, State } from "./availability.ts";
+import type { Declaration, Presence, State } from "./availability.ts";
 import type { Erasure, ErasureOrder, Removals } from "./erasure.ts";
 import type { Ended, Mutation } from "./mutation.ts";
 import type { Outcome } from "./outcome.ts";
@@ -70,6 +70,8 @@ export interface CommitOptions {
   readonly now: () => Date;
   /** Whether to wait for agents that another transaction has locked; else mutations of them end "held". */
   readonly isPatient: boolean;
+  /** What is known of the availability of agents whose mutations tell of it. */
+  readonly presences: ReadonlyMap<string, Presence>;
 }
 
 /** One transaction. */

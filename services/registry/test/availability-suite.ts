@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
-import type { AvailabilityChange, AvailabilityStore } from "../src/availability-store.ts";
+import { loadAt, NO_LOAD, REPORT_MS } from "../src/availability.ts";
+import type { AvailabilityChange, AvailabilityStore, Beat } from "../src/availability-store.ts";
 import type { OpenedStore } from "./stores.ts";
 
 /** A store to be tested. */
@@ -19,9 +20,6 @@ export function heardBy(store: AvailabilityStore) {
 export function later(date: Date, ms: number): Date {
   return new Date(date.getTime() + ms);
 }
-
-/** Changes are looked for ten times a second. */
-export const SOON = { timeout: 3_000 };
 
 /** What holds of leases and load in every store. */
 export function testAvailability(open: () => Promise<Opened>): void {
@@ -132,8 +130,8 @@ export function testAvailability(open: () => Promise<Opened>): void {
     await store.beat({ agentId: "quiet", now, leaseExpireAt: undefined });
     await store.beat({ agentId: "busy", now, reported: { inFlight: 1 }, leaseExpireAt: undefined });
 
-    await vi.waitFor(() => expect(there.ids()).toContain("busy"), SOON);
-    await vi.waitFor(() => expect(here.ids()).toContain("busy"), SOON);
+    await vi.waitFor(() => expect(there.ids()).toContain("busy"));
+    await vi.waitFor(() => expect(here.ids()).toContain("busy"));
     expect([...here.ids(), ...there.ids()]).not.toContain("quiet");
   });
 
@@ -142,7 +140,7 @@ export function testAvailability(open: () => Promise<Opened>): void {
     const start = clock.now();
     const heard = heardBy(store);
     await store.beat({ agentId: "a", now: start, leaseExpireAt: later(start, 100_000) });
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]));
 
     const early = later(start, 20_000);
     await store.beat({ agentId: "a", now: early, leaseExpireAt: later(early, 100_000) });
@@ -152,11 +150,11 @@ export function testAvailability(open: () => Promise<Opened>): void {
       reported: { inFlight: 1 },
       leaseExpireAt: undefined,
     });
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "end"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "end"]));
     const due = later(start, 25_000);
     await store.beat({ agentId: "a", now: due, leaseExpireAt: later(due, 100_000) });
 
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "end", "a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "end", "a"]));
   });
 
   test("tells of a lease that lapses, once", async () => {
@@ -164,19 +162,85 @@ export function testAvailability(open: () => Promise<Opened>): void {
     const now = clock.now();
     const heard = heardBy(other);
     await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]));
 
     clock.forward(61_000);
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]));
     await store.beat({
       agentId: "b",
       now: clock.now(),
       reported: { inFlight: 1 },
       leaseExpireAt: undefined,
     });
-    await vi.waitFor(() => expect(heard.ids()).toContain("b"), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toContain("b"));
 
     expect(heard.ids()).toEqual(["a", "a", "b"]);
+  });
+
+  test.each([
+    { what: "work under way", reported: { inFlight: 2 } },
+    { what: "work that waits", reported: { queueLength: 1 } },
+    { what: "utilization", reported: { utilizationPpm: 300_000 } },
+  ])(
+    "forgets $what of an agent without a lease that is silent, and tells of it, once",
+    async ({ reported }) => {
+      const { store, other, clock } = await open();
+      const heard = heardBy(other);
+      const beat = () =>
+        store.beat({ agentId: "a", now: clock.now(), reported, leaseExpireAt: undefined });
+      const load = async () => loadAt((await other.read(["a"])).get("a"), clock.now());
+      await beat();
+      await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]));
+      clock.forward(REPORT_MS - 60_000);
+      await beat();
+
+      clock.forward(REPORT_MS - 60_000);
+      const held = await load();
+      clock.forward(60_000);
+      await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]));
+      const forgotten = await load();
+      const since = later(clock.now(), -60_000);
+      const missed = await other.changesSince(since);
+      await beat();
+      await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a", "a"]));
+
+      expect(held).toMatchObject(reported);
+      expect(forgotten).toEqual(NO_LOAD);
+      expect(missed.kind === "all" || missed.agentIds.includes("a")).toBe(true);
+      expect(await load()).toMatchObject(reported);
+    },
+  );
+
+  test("keeps what is said anew after a silence, and nothing of before", async () => {
+    const { store, clock } = await open();
+    const beat = (reported: Beat["reported"] = {}) =>
+      store.beat({ agentId: "a", now: clock.now(), reported, leaseExpireAt: undefined });
+    await beat({ inFlight: 2, queueLength: 5 });
+    clock.forward(REPORT_MS);
+
+    const presence = await beat({ inFlight: 1 });
+
+    expect(presence.reported).toEqual({ ...NO_LOAD, inFlight: 1 });
+  });
+
+  test("lets a lease decide when what was reported before it is forgotten", async () => {
+    const { store, other, clock } = await open();
+    const heard = heardBy(other);
+    const now = clock.now();
+    const reported = { inFlight: 2 };
+    await store.beat({ agentId: "a", now, reported, leaseExpireAt: undefined });
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]));
+    const leaseExpireAt = later(now, 2 * REPORT_MS);
+    await store.beat({ agentId: "a", now, leaseExpireAt });
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]));
+
+    clock.forward(REPORT_MS + 1_000);
+    await store.beat({ agentId: "b", now: clock.now(), reported, leaseExpireAt: undefined });
+    await vi.waitFor(() => expect(heard.ids()).toContain("b"));
+
+    expect(heard.ids()).toEqual(["a", "a", "b"]);
+    const presence = (await other.read(["a"])).get("a");
+    expect(loadAt(presence, clock.now())).toMatchObject(reported);
   });
 
   test("tells who was away what has changed and which leases have lapsed since", async () => {
@@ -211,13 +275,13 @@ export function testAvailability(open: () => Promise<Opened>): void {
     await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 5_000) });
     const heard = heardBy(store);
     clock.forward(60_000);
-    await vi.waitFor(() => expect(heard.ids()).toContain("a"), SOON);
-    await vi.waitFor(() => expect(heard.changes.length).toBeGreaterThan(0), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toContain("a"));
+    await vi.waitFor(() => expect(heard.changes.length).toBeGreaterThan(0));
     const lapsed = heard.ids().length;
 
     clock.forward(-60_000);
 
-    await vi.waitFor(() => expect(heard.ids().length).toBeGreaterThan(lapsed), SOON);
+    await vi.waitFor(() => expect(heard.ids().length).toBeGreaterThan(lapsed));
   });
 
   test("has told of all until a moment ago", async () => {
@@ -225,7 +289,7 @@ export function testAvailability(open: () => Promise<Opened>): void {
 
     await vi.waitFor(() => {
       expect(clock.now().getTime() - store.toldUntil().getTime()).toBeLessThan(1_000);
-    }, SOON);
+    });
   });
 
   test("says that all may have changed to who was away since before it began", async () => {

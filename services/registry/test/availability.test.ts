@@ -6,6 +6,7 @@ import {
   loadAt,
   NO_LOAD,
   nextHeartbeatMs,
+  REPORT_MS,
   stateOf,
 } from "../src/availability.ts";
 
@@ -85,6 +86,14 @@ describe("what an agent has to do", () => {
     expect(loadAt(presence, NOON)).toEqual(aLoad({ inFlight: 1 }));
   });
 
+  test("is only its open slots once an agent without a lease was not heard of for ten minutes", () => {
+    const presence = aPresence({ inFlight: 3, openSlots: 1 });
+    const end = new Date(presence.heardAt.getTime() + REPORT_MS);
+
+    expect(loadAt(presence, new Date(end.getTime() - 1)).inFlight).toBe(4);
+    expect(loadAt(presence, end)).toEqual(aLoad({ inFlight: 1 }));
+  });
+
   test("is nothing when nothing is known", () => {
     expect(loadAt(undefined, NOON)).toEqual(NO_LOAD);
   });
@@ -106,7 +115,13 @@ describe("a sign of life is news", () => {
     const earlier =
       was === undefined
         ? undefined
-        : { reported: NO_LOAD, leaseExpireMs: was, toldExpireMs: told, toldUtilizationPpm: 0 };
+        : {
+            reported: NO_LOAD,
+            leaseExpireMs: was,
+            heardMs: 0,
+            toldExpireMs: told,
+            toldUtilizationPpm: 0,
+          };
 
     const after = { reported: aLoad({ inFlight }), leaseExpireMs: expires };
     expect(isNews(earlier, after, now)).toBe(news);
@@ -123,11 +138,23 @@ describe("a sign of life is news", () => {
     const earlier = {
       reported: NO_LOAD,
       leaseExpireMs: 0,
+      heardMs: 0,
       toldExpireMs: 0,
       toldUtilizationPpm: told,
     };
 
     expect(isNews(earlier, { reported: aLoad(load), leaseExpireMs: 0 }, 100)).toBe(news);
+  });
+
+  test.each`
+    nowMs            | news     | because
+    ${REPORT_MS - 1} | ${false} | ${"it says the same"}
+    ${REPORT_MS}     | ${true}  | ${"it says the same after that was forgotten"}
+  `("($news) when $because", ({ nowMs, news }) => {
+    const report = { reported: aLoad({ inFlight: 1 }), leaseExpireMs: 0 };
+    const earlier = { ...report, heardMs: 0, toldExpireMs: 0, toldUtilizationPpm: 0 };
+
+    expect(isNews(earlier, report, nowMs)).toBe(news);
   });
 });
 

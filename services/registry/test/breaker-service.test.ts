@@ -1,23 +1,14 @@
 import { BreakerState, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BACKOFF_MS } from "../src/breaker.ts";
 import { createMemoryBreakers } from "../src/memory-breakers.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
+import { aClock, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
 
 const clock = aClock();
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { database, registry } = await registryForFile({ now: clock.now });
 
 async function anAgent(): Promise<string> {
   const agentId = anId();

@@ -3,9 +3,6 @@ import { BACKOFF_MS, type BreakerEvent, phaseOf, REMEMBERED_MS } from "../src/br
 import type { BreakerStore } from "../src/breaker-store.ts";
 import type { OpenedStore } from "./stores.ts";
 
-/** Changes are looked for four times a second. */
-export const SOON = { timeout: 3_000 };
-
 export type OpenedBreakers = OpenedStore<BreakerStore>;
 
 /** So many failures that one reporter tells of. */
@@ -35,7 +32,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     expect(before?.opening).toBeUndefined();
     expect(phaseOf(after, clock.now().getTime())).toBe("OPEN");
     expect(phases(other, "a", clock)).toEqual({ python: "OPEN" });
-    await vi.waitFor(() => expect(phases(store, "a", clock)).toEqual({ python: "OPEN" }), SOON);
+    await vi.waitFor(() => expect(phases(store, "a", clock)).toEqual({ python: "OPEN" }));
   });
 
   test("are of one agent and one capability", async () => {
@@ -59,7 +56,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     await Promise.all(Array.from({ length: 16 }, (_, n) => tell(n)));
 
     expect(four).toEqual({});
-    await vi.waitFor(() => expect(phases(store, "a", clock)).toEqual({ x: "OPEN" }), SOON);
+    await vi.waitFor(() => expect(phases(store, "a", clock)).toEqual({ x: "OPEN" }));
   });
 
   test("grant 3 probes among all replicas", async () => {
@@ -84,12 +81,12 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     });
 
     await store.change("a", "x", failures(5));
-    await vi.waitFor(() => expect(heard).toEqual(['{"x":"OPEN"}']), SOON);
+    await vi.waitFor(() => expect(heard).toEqual(['{"x":"OPEN"}']));
     clock.forward(BACKOFF_MS);
-    await vi.waitFor(() => expect(heard.at(-1)).toBe('{"x":"HALF_OPEN"}'), SOON);
+    await vi.waitFor(() => expect(heard.at(-1)).toBe('{"x":"HALF_OPEN"}'));
     await store.change("a", "x", [{ kind: "reset" }]);
 
-    await vi.waitFor(() => expect(heard.at(-1)).toBe("{}"), SOON);
+    await vi.waitFor(() => expect(heard.at(-1)).toBe("{}"));
   });
 
   test("tell nobody of what is no news", async () => {
@@ -99,11 +96,11 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     await store.change("quiet", "x", failures(4));
     await store.change("loud", "x", failures(5));
     clock.forward(BACKOFF_MS);
-    await vi.waitFor(() => expect(heard).toEqual(["loud", "loud"]), SOON);
+    await vi.waitFor(() => expect(heard).toEqual(["loud", "loud"]));
     await store.change("loud", "x", [{ kind: "probe" }]);
     await store.change("end", "x", failures(5));
 
-    await vi.waitFor(() => expect(heard).toEqual(["loud", "loud", "end"]), SOON);
+    await vi.waitFor(() => expect(heard).toEqual(["loud", "loud", "end"]));
   });
 
   test("are closed an hour after they became half open", async () => {
@@ -115,7 +112,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     clock.forward(BACKOFF_MS + REMEMBERED_MS);
 
     expect(phases(store, "a", clock)).toEqual({});
-    await vi.waitFor(() => expect(heard).toEqual(["a"]), SOON);
+    await vi.waitFor(() => expect(heard).toEqual(["a"]));
   });
 
   test("name those that changed to who was away", async () => {
@@ -125,7 +122,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
 
     expect(await other.changedSince(clock.now())).toContain("a");
     clock.forward(2 * REMEMBERED_MS);
-    await vi.waitFor(async () => expect(await other.changedSince(clock.now())).toEqual([]), SOON);
+    await vi.waitFor(async () => expect(await other.changedSince(clock.now())).toEqual([]));
   });
 
   test("forget an agent", async () => {

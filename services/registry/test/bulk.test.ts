@@ -7,24 +7,15 @@ import {
 } from "@bourse/proto/bourse/registry/v1/bulk_pb.ts";
 import { type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { anyProfile } from "./any-profile.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
 import { aDatabase, anId, aProfile, openRegistry, type Registry } from "./registry.ts";
 
 const { BUSY, MAINTENANCE, ONLINE, UNSPECIFIED } = AvailabilityState;
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 type Message = MessageInitShape<typeof ImportAgentsRequestSchema>;
 

@@ -2,22 +2,13 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, FlattenedSign, generateKeyPair } from "jose";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { canonicalJson, type Json, signedForm } from "../src/a2a/canonical.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { anId, aProfile } from "./registry.ts";
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 /** A card as A2A 1.0 has it, with what is required and some of the rest. */
 function aCard(overrides: Record<string, Json> = {}): Record<string, Json> {
@@ -369,10 +360,11 @@ describe("ExportAgentCard", () => {
     const agentId = anId();
     await registry.operator.registerAgent({ agentId, profile: aProfile() });
 
-    const call = registry.operator.exportAgentCard({ agentId });
-    const nobody = registry.operator.exportAgentCard({ agentId: anId() });
+    const [bare, nobody] = await Promise.all(
+      [agentId, anId()].map((id) => refused(registry.operator.exportAgentCard({ agentId: id }))),
+    );
 
-    expect(await refused(call)).toMatchObject({ reason: "AGENT_WITHOUT_ENDPOINT" });
-    expect(await refused(nobody)).toMatchObject({ reason: "AGENT_NOT_FOUND" });
+    expect(bare).toMatchObject({ reason: "AGENT_WITHOUT_ENDPOINT" });
+    expect(nobody).toMatchObject({ reason: "AGENT_NOT_FOUND" });
   });
 });

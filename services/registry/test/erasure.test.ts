@@ -1,26 +1,17 @@
 import { startRelay } from "@bourse/postgres";
 import type { Erasure } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { deliverErasure, ERASE, type Erase } from "../src/eraser.ts";
 import { hasMissed } from "../src/erasure.ts";
 import { createMemoryAvailability } from "../src/memory.ts";
 import { createMemoryBreakers } from "../src/memory-breakers.ts";
 import { eraseHere } from "../src/relay.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
+import { anId, aProfile, aWatcher } from "./registry.ts";
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 const NAME = "Ada Lovelace";
 
@@ -95,7 +86,7 @@ function aRelay(auction: Erase) {
 
 async function completed(erasureId: string): Promise<Erasure | undefined> {
   const read = async () => (await registry.operator.getErasure({ erasureId })).erasure;
-  await expect.poll(async () => (await read())?.completeTime, { timeout: 10_000 }).toBeDefined();
+  await expect.poll(async () => (await read())?.completeTime).toBeDefined();
   return read();
 }
 
@@ -286,7 +277,7 @@ describe("a watcher of the agents", () => {
   test("that was away while one was erased must begin anew, any other goes on", async () => {
     const agentId = await anAgentWithAPast();
     await using early = aWatcher(registry.operator);
-    await expect.poll(early.isSynced, { timeout: 10_000 }).toBe(true);
+    await expect.poll(early.isSynced).toBe(true);
     const token = early.token();
     await using _relay = aRelay(async () => {});
 
@@ -297,7 +288,7 @@ describe("a watcher of the agents", () => {
     await using fresh = aWatcher(registry.operator);
 
     expect(await resumed.over).toMatchObject({ code: Code.InvalidArgument });
-    await expect.poll(fresh.isSynced, { timeout: 10_000 }).toBe(true);
+    await expect.poll(fresh.isSynced).toBe(true);
     expect(fresh.latest(agentId)).toBeUndefined();
     const newest = anId();
     await registry.operator.registerAgent({ agentId: newest, profile: aProfile() });

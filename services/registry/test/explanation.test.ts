@@ -1,22 +1,13 @@
 import { EvidenceStanding } from "@bourse/proto/bourse/registry/v1/evidence_pb.ts";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { aClock, anId, aProfile } from "./registry.ts";
 
 const DAY_MS = 86_400_000;
 const clock = aClock();
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile({ now: clock.now });
 
 async function anAgent(): Promise<string> {
   const agentId = anId();

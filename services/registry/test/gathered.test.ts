@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, aWatcher, openRegistry, type Registry } from "./registry.ts";
+import { anId, aProfile, aWatcher, openRegistry, type Registry } from "./registry.ts";
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-let replica: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-  replica = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await replica[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { database, registry } = await registryForFile();
+const replica = await openRegistry({ url: database.url });
+afterAll(() => replica[Symbol.asyncDispose]());
 
 async function anAgent(): Promise<string> {
   const agentId = anId();
@@ -81,6 +71,28 @@ describe("calls that come together", () => {
     for (const agentId of agentIds) {
       expect((await read(agentId))?.profile?.description).toBe(agentId);
       expect(await eventsOf(agentId)).toEqual(["agent_registered", "agent_updated"]);
+    }
+  });
+
+  test("each tell of the agent whose availability they are asked for", async () => {
+    const agentIds = await Promise.all(Array.from({ length: 4 }, anAgent));
+    const [replaced = "", ...changed] = agentIds;
+    for (const [inFlight, agentId] of agentIds.entries()) {
+      await registry.operator.heartbeat({ agentId, inFlight });
+    }
+
+    const told = await Promise.all([
+      registry.operator.registerAgent({
+        agentId: replaced,
+        profile: aProfile(),
+        replaceExisting: true,
+      }),
+      ...changed.map((agentId) => registry.operator.updateAgent(describing(agentId, "busy"))),
+    ]);
+
+    expect(told.map(({ agent }) => agent?.availability?.inFlight)).toEqual([0, 1, 2, 3]);
+    for (const { agent } of told) {
+      expect((await read(agent?.agentId ?? ""))?.availability).toEqual(agent?.availability);
     }
   });
 

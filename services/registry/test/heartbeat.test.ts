@@ -1,25 +1,16 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createMemoryAvailability } from "../src/memory.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry, redisAvailability } from "./registry.ts";
+import { aClock, anId, aProfile, openRegistry, redisAvailability } from "./registry.ts";
 
 const { ONLINE, BUSY, OFFLINE, MAINTENANCE } = AvailabilityState;
 const MINUTE = { seconds: 60n };
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
 const clock = aClock();
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { database, registry } = await registryForFile({ now: clock.now });
 
 async function anAgent(lease?: { seconds: bigint }): Promise<string> {
   const agentId = anId();
@@ -85,6 +76,16 @@ describe("Heartbeat", () => {
 
     expect(answer.availability).toMatchObject({ state, declaredState: declared, inFlight });
     expect((await read(agentId)).availability).toMatchObject({ state, inFlight });
+  });
+
+  test("an agent without a lease that was full and is silent for ten minutes takes work again", async () => {
+    const agentId = await anAgent();
+    const { availability: full } = await registry.operator.heartbeat({ agentId, inFlight: 2 });
+
+    clock.forward(600_000);
+
+    expect(full?.state).toBe(BUSY);
+    expect((await read(agentId)).availability).toMatchObject({ state: ONLINE, inFlight: 0 });
   });
 
   test("leaves as it was what it does not name", async () => {

@@ -7,31 +7,21 @@ import { streamed } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { AvailabilityStore } from "../src/availability-store.ts";
 import { createMemoryAvailability } from "../src/memory.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry, type Registry } from "./registry.ts";
+import { aClock, anId, aProfile, type Registry } from "./registry.ts";
 
 const { ONLINE, BUSY, OFFLINE, MAINTENANCE } = AvailabilityState;
 const MINUTE = { seconds: 60n };
 
 type Message = MessageInitShape<typeof KeepAliveRequestSchema>;
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
 const clock = aClock();
 const leases = aLeaseStore();
-
-beforeAll(async () => {
-  database = await aDatabase();
-  const availability = leases.store;
-  registry = await openRegistry({ url: database.url, now: clock.now, availability });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile({ now: clock.now, availability: leases.store });
 
 /** A store of leases that can be taken away. */
 function aLeaseStore() {

@@ -1,25 +1,16 @@
 import { LeaderboardView } from "@bourse/proto/bourse/registry/v1/evidence_pb.ts";
 import { encodePageToken } from "@bourse/rpc/page";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createPostgresStore } from "../src/postgres.ts";
 import { keepRanked } from "../src/ranker.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { aClock, anId, aProfile } from "./registry.ts";
 
 const DAY_MS = 86_400_000;
 const clock = aClock();
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile({ now: clock.now });
 
 /** An agent that did so well at a capability that nobody else has in other tests. */
 async function anAgent(capability: string, successes: number, failures = 0): Promise<string> {

@@ -1,23 +1,14 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { aClock, anId, aProfile } from "./registry.ts";
 
 const { ONLINE, MAINTENANCE } = AvailabilityState;
 const timeout = { seconds: 60n };
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
 const clock = aClock();
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile({ now: clock.now });
 
 async function readingOf(series: string): Promise<number> {
   const text = await registry.metrics.registry.metrics();

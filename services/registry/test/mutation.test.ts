@@ -3,9 +3,18 @@ import { initialReputation } from "@bourse/scoring";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Agent, Profile } from "../src/agent.ts";
+import { NO_LOAD, type Presence } from "../src/availability.ts";
 import { type Ended, type Facts, type Mutation, settle } from "../src/mutation.ts";
 
 const AT = new Date("2026-11-21T10:00:00Z");
+
+const UNHEARD: Presence = {
+  reported: NO_LOAD,
+  openSlots: 0,
+  slotsChangedAt: undefined,
+  heardAt: undefined,
+  leaseExpireAt: undefined,
+};
 
 const aProfile = (text: string): Profile => ({
   capabilities: [text],
@@ -67,6 +76,7 @@ function facts(agents: readonly Agent[] = [], overrides: Partial<Facts> = {}): F
     agents: new Map(agents.map((agent) => [agent.id, agent])),
     held: new Set(),
     erased: new Set(),
+    presences: new Map(),
     remembered: new Map(),
     at: AT,
     ...overrides,
@@ -118,6 +128,22 @@ describe("mutations that are settled together", () => {
     expect(ends[2]).toMatchObject({ refusal: { reason: "REQUEST_ID_REUSED" } });
     expect(changed.map(({ version }) => version)).toEqual([2n]);
     expect([inserted, answered.length]).toEqual([[], 1]);
+  });
+
+  test("find what is known of the availability of their agent", () => {
+    const presence = { ...UNHEARD, openSlots: 2 };
+    const found: unknown[] = [];
+    const looking = (agentId: string): Mutation => ({
+      ...setting(agentId, "x"),
+      decide(one) {
+        found.push(one.presence);
+        return { answer: bytes("") };
+      },
+    });
+
+    settle([looking("a"), looking("b")], facts([], { presences: new Map([["b", presence]]) }));
+
+    expect(found).toEqual([undefined, presence]);
   });
 
   test("that another transaction holds are not looked at", () => {

@@ -1,19 +1,10 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
 import { aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 async function anAgent(profile = aProfile()): Promise<string> {
   const agentId = anId();

@@ -5,23 +5,14 @@ import {
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { create, toJson } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, aWatcher, openRegistry } from "./registry.ts";
+import { anId, aProfile, aWatcher } from "./registry.ts";
 
 const { ONLINE, OFFLINE, MAINTENANCE } = AvailabilityState;
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 async function count(table: "agents" | "outbox" | "requests"): Promise<number> {
   const { rows } = await registry.pool.query<{ n: string }>(`select count(*) n from ${table}`);
@@ -234,7 +225,7 @@ describe("RegisterAgent", () => {
 
     expect(agent?.profile?.$unknown).toBeUndefined();
     await using watcher = aWatcher(registry.operator);
-    await expect.poll(watcher.isSynced, { timeout: 5_000 }).toBe(true);
+    await expect.poll(watcher.isSynced).toBe(true);
   });
 
   test("lets an agent register itself, and nobody else", async () => {

@@ -101,7 +101,7 @@ export async function openRegistry(options: {
   const breakers = options.breakers ?? createMemoryBreakers({ now });
   const feed = createFeed({ pool, channel: "registry_agents", pollMs: 200 });
   const store = createPostgresStore(pool);
-  const mutations = queueMutations({ store, now });
+  const mutations = queueMutations({ store, availability, now });
   const metrics = createMetrics({ service: "registry" });
   const service = registryService({
     store,

@@ -3,22 +3,13 @@ import { applyOutcome, initialReputation } from "@bourse/scoring";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { reputationFromJson, reputationToJson } from "../src/reputation-json.ts";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aDatabase, anId, aProfile, openRegistry } from "./registry.ts";
+import { anId, aProfile } from "./registry.ts";
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { registry } = await registryForFile();
 
 async function anAgent(): Promise<string> {
   const agentId = anId();

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
+import { REPORT_MS } from "../src/availability.ts";
 import type { SlotAnswer, SlotClaim } from "../src/availability-store.ts";
-import { heardBy, later, type Opened, SOON } from "./availability-suite.ts";
+import { heardBy, later, type Opened } from "./availability-suite.ts";
 
 /** What holds of slots in every store. */
 export function testSlots(open: () => Promise<Opened>): void {
@@ -125,7 +126,7 @@ export function testSlots(open: () => Promise<Opened>): void {
     await store.acquireSlot(first);
 
     clock.forward(60_001);
-    await vi.waitFor(async () => expect(await openSlots()).toBe(0), SOON);
+    await vi.waitFor(async () => expect(await openSlots()).toBe(0));
 
     expect(await store.renewSlot({ ...claim(), slotId: first.slotId })).toBe(false);
     expect(await store.acquireSlot(first)).toHaveProperty("expireAt");
@@ -150,7 +151,7 @@ export function testSlots(open: () => Promise<Opened>): void {
     expect(await store.renewSlot({ ...short, now, expireAt: later(now, 1_000) })).toBe(true);
 
     clock.forward(2_000);
-    await vi.waitFor(async () => expect(await openSlots()).toBe(1), SOON);
+    await vi.waitFor(async () => expect(await openSlots()).toBe(1));
     clock.forward(60_000);
     expect(await store.releaseSlot({ ...long, now: clock.now() })).toBe(true);
   });
@@ -161,14 +162,14 @@ export function testSlots(open: () => Promise<Opened>): void {
     const first = claim();
 
     await store.acquireSlot(first);
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a"]));
     await store.releaseSlot(first);
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a"]));
     await store.acquireSlot(claim());
-    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a", "a"]), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toEqual(["a", "a", "a"]));
     clock.forward(60_001);
 
-    await vi.waitFor(() => expect(heard.ids()).toHaveLength(4), SOON);
+    await vi.waitFor(() => expect(heard.ids()).toHaveLength(4));
     expect(await openSlots()).toBe(0);
   });
 
@@ -191,6 +192,17 @@ export function testSlots(open: () => Promise<Opened>): void {
     expect(Math.abs(Number(taken) - Number(first.now))).toBeLessThan(5_000);
     expect(untouched).toEqual(taken);
     expect(Number(released) - Number(taken)).toBeGreaterThanOrEqual(10_000);
+  });
+
+  test("take the place of work that an agent without a lease reported long ago", async () => {
+    const { store, clock, claim } = await opened({ maxConcurrent: 1 });
+    const reported = { inFlight: 1 };
+    await store.beat({ agentId: "a", now: clock.now(), reported, leaseExpireAt: undefined });
+
+    expect(await store.acquireSlot(claim())).toBe("FULL");
+    clock.forward(REPORT_MS);
+
+    expect(await store.acquireSlot(claim())).toHaveProperty("expireAt");
   });
 
   test("are forgotten with their agent", async () => {

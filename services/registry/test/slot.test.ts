@@ -1,32 +1,15 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import {
-  aClock,
-  aDatabase,
-  anId,
-  aProfile,
-  aWatcher,
-  openRegistry,
-  redisAvailability,
-} from "./registry.ts";
+import { aClock, anId, aProfile, aWatcher, openRegistry, redisAvailability } from "./registry.ts";
 
 const { ONLINE, BUSY, MAINTENANCE } = AvailabilityState;
 const timeout = { seconds: 60n };
 
-let database: Awaited<ReturnType<typeof aDatabase>>;
-let registry: Awaited<ReturnType<typeof openRegistry>>;
 const clock = aClock();
-
-beforeAll(async () => {
-  database = await aDatabase();
-  registry = await openRegistry({ url: database.url, now: clock.now });
-});
-afterAll(async () => {
-  await registry[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { database, registry } = await registryForFile({ now: clock.now });
 
 async function anAgent(lease?: { seconds: bigint }): Promise<string> {
   const agentId = anId();

@@ -17,7 +17,6 @@ import {
 
 const { ONLINE, BUSY, OFFLINE } = AvailabilityState;
 const REDIS_URL = process.env["REDIS_URL"] ?? "";
-const SOON = { timeout: 5_000 };
 
 let database: Awaited<ReturnType<typeof aDatabase>>;
 
@@ -43,7 +42,7 @@ describe("WatchAgents", () => {
     const [a, b] = [await anAgent(registry.operator), await anAgent(registry.operator)];
 
     await using watcher = aWatcher(registry.as("service:discovery"));
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     const snapshot = watcher.agents().map((agent) => agent.agentId);
     await registry.operator.updateAgent({
       agentId: a,
@@ -52,7 +51,7 @@ describe("WatchAgents", () => {
     });
     await registry.operator.unregisterAgent({ agentId: b });
 
-    await vi.waitFor(() => expect(watcher.latest(b)?.unregisterTime).toBeDefined(), SOON);
+    await vi.waitFor(() => expect(watcher.latest(b)?.unregisterTime).toBeDefined());
     expect(snapshot.sort()).toEqual([a, b].sort());
     expect(watcher.latest(a)?.profile?.description).toBe("new");
     const { agent } = await registry.operator.getAgent({ agentId: a });
@@ -68,7 +67,7 @@ describe("WatchAgents", () => {
     clock.forward(120_000);
     await using watcher = aWatcher(registry.operator);
 
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     expect(watcher.agents()).toEqual([]);
   });
 
@@ -81,7 +80,7 @@ describe("WatchAgents", () => {
         await registry.operator.registerAgent({ agentId, profile: aProfile() });
       }
       await using watcher = aWatcher(registry.operator);
-      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
       resumeToken = watcher.token();
       await registry.operator.adjustReputation({ agentId: changed, delta: 1, reason: "x" });
       await registry.operator.unregisterAgent({ agentId: gone });
@@ -90,7 +89,7 @@ describe("WatchAgents", () => {
     await using restarted = await openRegistry({ url: database.url });
     await using watcher = aWatcher(restarted.operator, resumeToken);
 
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     const told = watcher.agents().map((agent) => agent.agentId);
     // It may repeat `kept`: tokens stand at the oldest transaction of the whole server.
     expect(told).toEqual(expect.arrayContaining([changed, gone]));
@@ -116,7 +115,7 @@ describe("WatchAgents", () => {
     const clock = aClock();
     await using registry = await openRegistry({ url: database.url, now: clock.now });
     await using first = aWatcher(registry.operator);
-    await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(first.isSynced()).toBe(true));
 
     clock.forward(86_400_000);
     await using second = aWatcher(registry.operator, first.token());
@@ -143,8 +142,8 @@ describe("WatchAgents, asked for agents together,", () => {
       aWatcher(registry.operator, token, { together });
     await using single = open("", false);
     await using paged = open("", true);
-    await vi.waitFor(() => expect(single.isSynced()).toBe(true), SOON);
-    await vi.waitFor(() => expect(paged.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(single.isSynced()).toBe(true));
+    await vi.waitFor(() => expect(paged.isSynced()).toBe(true));
     const snapshots = [single.snapshot(), paged.snapshot()];
     const tokens = [single.token(), paged.token()];
 
@@ -155,10 +154,10 @@ describe("WatchAgents, asked for agents together,", () => {
     expect(snapshots[1]).toEqual(snapshots[0]);
     expect(new Set(snapshots[1]?.map((agent) => agent.agentId))).toEqual(new Set(ids));
     for (const watcher of [single, paged, singleAfterPaged, pagedAfterSingle]) {
-      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+      await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
       for (const agentId of ids.slice(0, 9)) {
         const gone = () => expect(watcher.latest(agentId)?.unregisterTime).toBeDefined();
-        await vi.waitFor(gone, SOON);
+        await vi.waitFor(gone);
       }
     }
   });
@@ -168,10 +167,10 @@ describe("WatchAgents, asked for agents together,", () => {
     const [first = ""] = await manyAgents(registry.operator);
 
     await using watcher = aWatcher(registry.operator, "", { together: true });
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     const snapshot = watcher.messages.filter(({ event }) => event.case !== "synced");
     await registry.operator.unregisterAgent({ agentId: first });
-    await vi.waitFor(() => expect(watcher.latest(first)?.unregisterTime).toBeDefined(), SOON);
+    await vi.waitFor(() => expect(watcher.latest(first)?.unregisterTime).toBeDefined());
 
     const pages = watcher.messages.flatMap(({ event }) =>
       event.case === "agents" ? [event.value.agents] : [],
@@ -189,7 +188,7 @@ describe("WatchAgents, asked for agents together,", () => {
     await anAgent(registry.operator);
 
     await using watcher = aWatcher(registry.operator);
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
 
     expect(watcher.messages.map(({ event }) => event.case)).toEqual(["agent", "synced"]);
   });
@@ -201,17 +200,17 @@ describe("WatchAgents and availability", () => {
     await using registry = await openRegistry({ url: database.url, now: clock.now });
     const agentId = await anAgent(registry.operator, { seconds: 60n });
     await using watcher = aWatcher(registry.operator);
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     const state = () => watcher.latest(agentId)?.availability?.state;
     expect(state()).toBe(ONLINE);
 
     await registry.operator.heartbeat({ agentId, inFlight: 2 });
-    await vi.waitFor(() => expect(state()).toBe(BUSY), SOON);
+    await vi.waitFor(() => expect(state()).toBe(BUSY));
     clock.forward(61_000);
-    await vi.waitFor(() => expect(state()).toBe(OFFLINE), SOON);
+    await vi.waitFor(() => expect(state()).toBe(OFFLINE));
     await registry.operator.heartbeat({ agentId, inFlight: 0 });
 
-    await vi.waitFor(() => expect(state()).toBe(ONLINE), SOON);
+    await vi.waitFor(() => expect(state()).toBe(ONLINE));
     expect(watcher.messages.at(-1)?.resumeToken).not.toBe("");
   });
 
@@ -223,7 +222,7 @@ describe("WatchAgents and availability", () => {
 
     await using watcher = aWatcher(registry.operator);
 
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
     expect(watcher.token().split(".").at(-1)).toBe(String(told.getTime()));
   });
 
@@ -232,14 +231,14 @@ describe("WatchAgents and availability", () => {
     await using registry = await openRegistry({ url: database.url, now: clock.now });
     const agentId = await anAgent(registry.operator, { seconds: 60n });
     await using first = aWatcher(registry.operator);
-    await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(first.isSynced()).toBe(true));
     const resumeToken = first.token();
     await first[Symbol.asyncDispose]();
 
     clock.forward(61_000);
     await using second = aWatcher(registry.operator, resumeToken);
 
-    await vi.waitFor(() => expect(second.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(second.isSynced()).toBe(true));
     expect(second.latest(agentId)?.availability?.state).toBe(OFFLINE);
   });
 
@@ -250,14 +249,14 @@ describe("WatchAgents and availability", () => {
       await using registry = await openRegistry({ url: database.url });
       agentId = await anAgent(registry.operator, { seconds: 60n });
       await using first = aWatcher(registry.operator);
-      await vi.waitFor(() => expect(first.isSynced()).toBe(true), SOON);
+      await vi.waitFor(() => expect(first.isSynced()).toBe(true));
       resumeToken = first.token();
     }
 
     await using restarted = await openRegistry({ url: database.url });
     await using second = aWatcher(restarted.operator, resumeToken);
 
-    await vi.waitFor(() => expect(second.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(second.isSynced()).toBe(true));
     expect(second.latest(agentId)?.availability?.state).toBe(OFFLINE);
   });
 
@@ -273,12 +272,12 @@ describe("WatchAgents and availability", () => {
     await using there = await open();
     const agentId = await anAgent(here.operator, { seconds: 60n });
     await using watcher = aWatcher(there.operator);
-    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
 
     await here.operator.heartbeat({ agentId, inFlight: 2 });
 
     const state = () => watcher.latest(agentId)?.availability?.state;
-    await vi.waitFor(() => expect(state()).toBe(BUSY), SOON);
+    await vi.waitFor(() => expect(state()).toBe(BUSY));
   });
 });
 
@@ -292,7 +291,7 @@ describe("with two replicas and many writers", () => {
       requests: ids.map((agentId) => ({ agentId, profile: aProfile() })),
     });
     await using whole = aWatcher(two.operator);
-    await vi.waitFor(() => expect(whole.isSynced()).toBe(true), SOON);
+    await vi.waitFor(() => expect(whole.isSynced()).toBe(true));
 
     const writing = Promise.all(
       Array.from({ length: 12 }, async (_, writer) => {
@@ -302,16 +301,16 @@ describe("with two replicas and many writers", () => {
         }
       }),
     );
-    await vi.waitFor(() => expect(whole.agents().length).toBeGreaterThan(40), SOON);
+    await vi.waitFor(() => expect(whole.agents().length).toBeGreaterThan(40));
     const [resumeToken, heard] = [whole.token(), [...whole.agents()]];
     await writing;
     await using resumed = aWatcher(one.operator, resumeToken);
 
     const truth = await versions(one.operator, ids);
-    await vi.waitFor(() => expect(latest(whole.agents())).toEqual(truth), SOON);
-    await vi.waitFor(() => expect(latest([...heard, ...resumed.agents()])).toEqual(truth), SOON);
+    await vi.waitFor(() => expect(latest(whole.agents())).toEqual(truth));
+    await vi.waitFor(() => expect(latest([...heard, ...resumed.agents()])).toEqual(truth));
     expect(goesBack(whole.agents())).toBe(false);
-  }, 30_000);
+  });
 });
 
 describe("with two replicas over one Postgres and one Redis", () => {
@@ -347,7 +346,7 @@ describe("with two replicas over one Postgres and one Redis", () => {
           }
         }),
       );
-      await vi.waitFor(() => expect(first?.agents().length).toBeGreaterThan(60), SOON);
+      await vi.waitFor(() => expect(first?.agents().length).toBeGreaterThan(60));
       const [token, before] = [first.token(), [...first.agents()]];
       await first[Symbol.asyncDispose]();
       first = undefined;
@@ -361,12 +360,11 @@ describe("with two replicas over one Postgres and one Redis", () => {
           expect(last(agentId)?.profile?.description).toBe(String(turns));
           expect(last(agentId)?.availability?.inFlight).toBe(turns);
         }
-      }, SOON);
+      });
       expect(goesBack(before)).toBe(false);
       expect(goesBack(second.agents())).toBe(false);
       expect(goesBack(second.agents(), (agent) => agent.availability?.inFlight ?? 0)).toBe(false);
     },
-    30_000,
   );
 });
 

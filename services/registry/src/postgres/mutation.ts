@@ -36,7 +36,7 @@ class Outrun extends Error {
 function commitOnce(
   pool: Pool,
   mutations: readonly Mutation[],
-  { now, isPatient }: CommitOptions,
+  { now, isPatient, presences }: CommitOptions,
 ): Promise<readonly Ended[]> {
   const ids = [...new Set(mutations.map(({ agentId }) => agentId))];
   const requests = mutations.flatMap(({ request }) => request ?? []);
@@ -53,7 +53,7 @@ function commitOnce(
       absent.length === 0 ? NONE : selectErased(tx, absent),
     ]);
     const at = now();
-    const settlement = settle(mutations, { agents, held, erased, remembered, at });
+    const settlement = settle(mutations, { agents, held, erased, presences, remembered, at });
     const { inserted, changed, rankedAnew, messages, answered } = settlement;
     const [there] = await Promise.all([
       inserted.length === 0 ? NONE : insertAgents(tx, inserted),

@@ -1,4 +1,4 @@
-import type { Load, Presence } from "../availability.ts";
+import { type Load, type Presence, REPORT_MS } from "../availability.ts";
 import {
   type Beat,
   KEPT_MS,
@@ -15,7 +15,7 @@ import { keysOf, SHARDS, shardOf } from "./shards.ts";
 export interface ShardQuery {
   /** Changes after this, in microseconds. */
   readonly cursor: number;
-  /** Leases that lapsed after this, in milliseconds ... */
+  /** Leases and reports that lapsed after this, in milliseconds ... */
   readonly afterMs: number;
   /** ... and until this. */
   readonly untilMs: number;
@@ -76,6 +76,7 @@ export function commandsOf(client: RedisClient, prefix: string) {
         key.leases(shard),
         key.changes(shard),
         key.clock(shard),
+        key.reports(shard),
         agentId,
         beat.now.getTime(),
         reported.inFlight ?? "",
@@ -84,6 +85,7 @@ export function commandsOf(client: RedisClient, prefix: string) {
         leaseExpireAt?.getTime() ?? 0,
         beat.isFresh === true ? 1 : 0,
         KEPT_MS,
+        REPORT_MS,
       );
       return {
         reported: loadOf(inFlight, queueLength, utilizationPpm),
@@ -124,15 +126,16 @@ export function commandsOf(client: RedisClient, prefix: string) {
       const shard = shardOf(agentId);
       const own = [key.presence(agentId), key.slots(agentId), key.slotHolders(agentId)];
       const shared = [key.leases(shard), key.changes(shard), key.slotEnds(shard)];
-      await redis.registryForget(...own, ...shared, agentId);
+      await redis.registryForget(...own, ...shared, key.reports(shard), agentId);
     },
 
     async readShard(shard: number, query: ShardQuery): Promise<ShardAnswer> {
-      const keys = [key.leases(shard), key.changes(shard), key.clock(shard), key.slotEnds(shard)];
+      const changing = [key.leases(shard), key.changes(shard), key.clock(shard)];
+      const keys = [...changing, key.slotEnds(shard), key.reports(shard)];
       const { cursor, afterMs, untilMs, nowMs } = query;
       const report = await redis.registryChanges(...keys, cursor, afterMs, untilMs, nowMs, DUE_MAX);
-      const [epoch, last, changed = [], lapsed = [], due = []] = report;
-      return { epoch, last: Number(last), changed, lapsed, due };
+      const [epoch, last, changed = [], leases = [], due = [], reports = []] = report;
+      return { epoch, last: Number(last), changed, lapsed: [...leases, ...reports], due };
     },
 
     async acquireSlot(claim: SlotClaim): Promise<SlotAnswer> {
@@ -148,6 +151,7 @@ export function commandsOf(client: RedisClient, prefix: string) {
         isLeased ? 1 : 0,
         share?.holder ?? "",
         share?.most ?? 0,
+        REPORT_MS,
       );
       if (answer === "full") return "FULL";
       if (answer === "share") return "SHARE_TAKEN";

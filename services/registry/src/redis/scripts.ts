@@ -11,10 +11,10 @@ function script(...names: readonly string[]): string {
  */
 export const SCRIPTS = {
   registryRead: { lua: script("read.lua") },
-  registryBeat: { numberOfKeys: 4, lua: script("news.lua", "beat.lua") },
+  registryBeat: { numberOfKeys: 5, lua: script("news.lua", "beat.lua") },
   registrySlot: { numberOfKeys: 6, lua: script("news.lua", "slot.lua") },
-  registryForget: { numberOfKeys: 6, lua: script("forget.lua") },
-  registryChanges: { numberOfKeys: 4, lua: script("changes.lua") },
+  registryForget: { numberOfKeys: 7, lua: script("forget.lua") },
+  registryChanges: { numberOfKeys: 5, lua: script("changes.lua") },
   registryBreakerWrite: { numberOfKeys: 3, lua: script("breaker-write.lua") },
   registryBreakerChanges: { numberOfKeys: 2, lua: script("breaker-changes.lua") },
 };

@@ -1,3 +1,5 @@
+import { fnv1a } from "../fnv1a.ts";
+
 /** Agents are spread over this many slots of a cluster. Changing it loses what is in Redis, which agents say again. */
 export const SHARDS = 8;
 
@@ -12,6 +14,7 @@ export function keysOf(prefix: string) {
     slots: (agentId: string) => `${tag(shardOf(agentId))}:slots:${agentId}`,
     slotHolders: (agentId: string) => `${tag(shardOf(agentId))}:slot-holders:${agentId}`,
     leases: (shard: number) => `${tag(shard)}:leases`,
+    reports: (shard: number) => `${tag(shard)}:reports`,
     changes: (shard: number) => `${tag(shard)}:changes`,
     slotEnds: (shard: number) => `${tag(shard)}:slot-ends`,
     clock: (shard: number) => `${tag(shard)}:clock`,
@@ -21,11 +24,7 @@ export function keysOf(prefix: string) {
   };
 }
 
-/** The shard of an agent, 0 to below SHARDS: FNV-1a, which is spread well enough and the same everywhere. */
+/** The shard of an agent, 0 to below SHARDS. */
 export function shardOf(agentId: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < agentId.length; index++) {
-    hash = Math.imul(hash ^ agentId.charCodeAt(index), 0x01000193);
-  }
-  return (hash >>> 0) % SHARDS;
+  return fnv1a(agentId) % SHARDS;
 }

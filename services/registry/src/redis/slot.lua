@@ -7,6 +7,7 @@
 --       5 end, ms  6 how long things are kept, ms, and to acquire:  7 what may be in flight  8 most open slots
 --       9 "1": it takes work by what it declares  10 "1": only while it has a lease
 --       11 the holder, or "" when it is not bounded  12 most open slots of the holder
+--       13 how long a report holds without a lease, ms
 -- returns "open:" and the end; "full"; "share" (the holder has its most); "unavailable"; "released"; or "none" (no such
 --         slot is open)
 local asked, agent_id, slot_id = ARGV[1], ARGV[2], ARGV[3]
@@ -21,11 +22,11 @@ end
 
 local function acquire()
   if ARGV[9] ~= '1' then return 'unavailable' end
-  local presence = redis.call('hmget', KEYS[1], 'in_flight', 'expire_ms')
+  local presence = redis.call('hmget', KEYS[1], 'in_flight', 'expire_ms', 'heard_ms')
   local reported, expire = tonumber(presence[1] or '0'), tonumber(presence[2] or '0')
   if ARGV[10] == '1' and expire <= now then return 'unavailable' end
-  -- A report is forgotten with its lease.
-  if expire > 0 and expire <= now then reported = 0 end
+  local lapse = expire > 0 and expire or tonumber(presence[3] or '0') + tonumber(ARGV[13])
+  if lapse <= now then reported = 0 end
   local open = redis.call('zcard', KEYS[2])
   if reported + open >= tonumber(ARGV[7]) or open >= tonumber(ARGV[8]) then return 'full' end
   local holder = ARGV[11]

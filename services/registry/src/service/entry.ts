@@ -8,7 +8,7 @@ import {
   refuseTaken,
   register,
 } from "../agent.ts";
-import { NO_LOAD, type Presence } from "../availability.ts";
+import { NO_LOAD, type Presence, reportedAt } from "../availability.ts";
 import { refuseErased } from "../erasure.ts";
 import { lineageOf } from "../lineage.ts";
 import type { RegistryUnit } from "../store.ts";
@@ -140,7 +140,7 @@ export function presenceAfter(
   const leaseExpireAt =
     agent.leaseMs === undefined ? undefined : new Date(at.getTime() + agent.leaseMs);
   const load = {
-    reported: before?.reported ?? NO_LOAD,
+    reported: before === undefined ? NO_LOAD : reportedAt(before, at),
     openSlots: before?.openSlots ?? 0,
     slotsChangedAt: before?.slotsChangedAt,
   };

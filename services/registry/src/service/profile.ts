@@ -12,7 +12,6 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type Agent, checkEtag, notFound, type Profile } from "../agent.ts";
 import { agentAnswerBytes } from "../agent-bytes.ts";
 import { encodeAgent } from "../codec.ts";
-import { gather } from "../gather.ts";
 import { lineageOf } from "../lineage.ts";
 import { checkProfile, fromProfile, isSameProfile, toProfile } from "../profile.ts";
 import { merge, readMask } from "../update-mask.ts";
@@ -20,19 +19,15 @@ import type { Parts } from "./parts.ts";
 
 type Updating = Pick<ServiceImpl<typeof RegistryService>, "updateAgent" | "unregisterAgent">;
 
-const PRESENCES_AT_ONCE = 500;
-
 /** UpdateAgent and UnregisterAgent. */
 export function updating(parts: Parts): Updating {
   const { store, mutations, availability, now, newId } = parts;
-  const readPresence = gather(availability.read, PRESENCES_AT_ONCE);
 
   return {
     async updateAgent(request, ctx) {
       const { agentId } = request;
-      // Before there is a transaction to hold up.
-      const presence = await readPresence(agentId);
       if (request.validateOnly) {
+        const presence = (await availability.read([agentId])).get(agentId);
         const at = now();
         const before = present((await store.readAgents([agentId])).get(agentId), agentId);
         return { agent: encodeAgent(updated(before, request, at) ?? before, presence, at) };
@@ -43,7 +38,8 @@ export function updating(parts: Parts): Updating {
         {
           agentId,
           request: mutationRequest(ctx, { id: request.requestId, content }),
-          decide({ agent, at }) {
+          tellsPresence: true,
+          decide({ agent, presence, at }) {
             const before = present(agent, agentId);
             const after = updated(before, request, at);
             const answer = agentAnswerBytes({ agent: after ?? before, presence, now: at });

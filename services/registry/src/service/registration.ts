@@ -16,7 +16,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { arrivalOf, type Registration, refuseDuplicates, refuseTaken } from "../agent.ts";
 import { agentAnswerBytes, batchAnswerBytes } from "../agent-bytes.ts";
 import type { Presence } from "../availability.ts";
-import { decodeRegistration, encodeAgent } from "../codec.ts";
+import { decodeRegistration, decodeRegistrations, encodeAgent } from "../codec.ts";
 import { refuseErased } from "../erasure.ts";
 import type { RegistryUnit } from "../store.ts";
 import {
@@ -60,8 +60,8 @@ export function registering(parts: Parts): Registering {
     async registerAgent(request, ctx) {
       refusePersonalData({ "profile.capabilities": request.profile?.capabilities });
       const registration = decodeRegistration(request);
-      const presences = await readPresences([registration]);
       if (request.validateOnly) {
+        const presences = await readPresences([registration]);
         const at = now();
         const [one] = await dryRun([registration], at);
         return { agent: one && encodeAgent(one.agent, presenceAfter(one, presences, at), at) };
@@ -72,11 +72,14 @@ export function registering(parts: Parts): Registering {
         {
           agentId,
           request: mutationRequest(ctx, { id: request.requestId, content }),
-          decide({ agent, isErased, at }) {
+          // It may replace one.
+          tellsPresence: registration.replaceExisting,
+          decide({ agent, isErased, presence, at }) {
             if (isErased) refuseErased([agentId], new Set([agentId]), fieldOf([registration]));
             const known = new Map(agent === undefined ? [] : [[agentId, agent]]);
             refuseTaken([registration], known);
             const one = enteredBy(registration, agent, at);
+            const presences = new Map(presence === undefined ? [] : [[agentId, presence]]);
             const heard = presenceAfter(one, presences, at);
             const [event] = eventsOf([one], at, newId);
             return {
@@ -97,7 +100,7 @@ export function registering(parts: Parts): Registering {
     async batchRegisterAgents(request, ctx) {
       const { requests, requestId: id } = request;
       refusePersonalData(capabilitiesOf(requests));
-      const registrations = requests.map(decodeRegistration);
+      const registrations = decodeRegistrations(requests);
       const presences = await readPresences(registrations);
       const encode = (registered: readonly Registered[], at: Date) =>
         batchAnswerBytes(

@@ -336,7 +336,7 @@ export const PricingSchema: GenMessage<Pricing> = /*@__PURE__*/
 
 /**
  * Whether an agent can take work now, and how that is known. What an agent reported of its load is
- * forgotten when its lease lapses.
+ * forgotten when its lease lapses; without a lease, ten minutes after the agent was last heard of.
  *
  * @generated from message bourse.registry.v1.Availability
  */

@@ -505,7 +505,7 @@ export type HeartbeatRequest = Message<"bourse.registry.v1.HeartbeatRequest"> & 
   declaredState: AvailabilityState;
 
   /**
-   * Work under way, without what came by a slot. Absent: as before, or none after a lapse.
+   * Work under way, without what came by a slot. Absent: as before, or none when that is forgotten.
    *
    * @generated from field: optional int32 in_flight = 3;
    */
@@ -519,14 +519,14 @@ export type HeartbeatRequest = Message<"bourse.registry.v1.HeartbeatRequest"> & 
   lease?: Duration | undefined;
 
   /**
-   * Work that waits. Absent: as before, or none after a lapse.
+   * Work that waits. Absent: as before, or none when that is forgotten.
    *
    * @generated from field: optional int32 queue_length = 5;
    */
   queueLength?: number | undefined;
 
   /**
-   * The share of its means that is in use. Absent: as before, or not said after a lapse.
+   * The share of its means that is in use. Absent: as before, or not said when that is forgotten.
    *
    * @generated from field: optional double utilization = 6;
    */
@@ -589,7 +589,7 @@ export type KeepAliveRequest = Message<"bourse.registry.v1.KeepAliveRequest"> & 
   declaredState: AvailabilityState;
 
   /**
-   * Work under way, without what came by a slot. Absent: as before, or none after a lapse.
+   * Work under way, without what came by a slot. Absent: as before, or none when that is forgotten.
    *
    * @generated from field: optional int32 in_flight = 3;
    */
@@ -603,14 +603,14 @@ export type KeepAliveRequest = Message<"bourse.registry.v1.KeepAliveRequest"> & 
   lease?: Duration | undefined;
 
   /**
-   * Work that waits. Absent: as before, or none after a lapse.
+   * Work that waits. Absent: as before, or none when that is forgotten.
    *
    * @generated from field: optional int32 queue_length = 5;
    */
   queueLength?: number | undefined;
 
   /**
-   * The share of its means that is in use. Absent: as before, or not said after a lapse.
+   * The share of its means that is in use. Absent: as before, or not said when that is forgotten.
    *
    * @generated from field: optional double utilization = 6;
    */
@@ -1969,7 +1969,8 @@ export const RegistryService: GenService<{
   /**
    * Says that an agent is there, in which state and how loaded, and renews its lease. Heartbeats
    * may come often: unless the declared state or the length of the lease changes, nothing is
-   * written to the database. Naturally idempotent.
+   * written to the database. What it reports of load holds as long as the lease; an agent without one
+   * is to say it again within ten minutes, or it is forgotten. Naturally idempotent.
    * Refuses with: AGENT_NOT_FOUND, AVAILABILITY_UNAVAILABLE (the store of leases is away: nothing
    * has changed, send it again).
    *

@@ -1,0 +1,2 @@
+-- outside a transaction
+alter table agents validate constraint agents_id_form;
