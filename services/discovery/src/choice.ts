@@ -17,7 +17,9 @@ export type Strategy =
 
 /** What a strategy chooses from; there is at least one eligible agent. */
 export interface Choosing {
-  /** The eligible agents as they are now. */
+  /** The eligible agents, until something is waited for. */
+  readonly view: View;
+  /** The same as they are later. */
   readonly look: () => View;
   readonly agents: Agents;
   /** How many to name, the chosen one included; at least 1. */
@@ -25,7 +27,7 @@ export interface Choosing {
   readonly rotation: Rotation;
   /** From 0 to below 1. */
   readonly random: () => number;
-  readonly nowMs: number;
+  readonly now: () => Date;
   /** Undefined: newcomers have their whole share. */
   readonly slowStart: SlowStart | undefined;
 }

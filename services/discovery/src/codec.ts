@@ -16,11 +16,10 @@ import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
 import { NO_LABELS, type Price, type State } from "./listing.ts";
 import type { Order } from "./order.ts";
+import { PPM } from "./reliability.ts";
 import type { Selection } from "./selection.ts";
 import type { SlowStart } from "./slow-start.ts";
 import { wordsOf } from "./words.ts";
-
-const PPM = 1_000_000;
 
 const STATES: Readonly<Record<number, State>> = {
   [AvailabilityState.ONLINE]: "ONLINE",

@@ -75,7 +75,7 @@ export async function explain<T>(
   const { strategy, slowStart } = selection;
   const pool = poolOf(market, selection);
   const cursor =
-    strategy === "ROUND_ROBIN" ? (await rotation.peek(rotationKey(pool.look()))).cursor : undefined;
+    strategy === "ROUND_ROBIN" ? (await rotation.peek(rotationKey(pool.view))).cursor : undefined;
   const view = pool.look();
   const counts = pool.counts();
   const isPanic = pool.panic !== undefined;
@@ -85,7 +85,7 @@ export async function explain<T>(
   }
   const { agents } = market;
   const nowMs = now().getTime();
-  const chanceOf = chances(selection, { view, agents, nowMs });
+  const chanceOf = chances(selection, { view, agents, now });
   const slots = named(strategy, { view, count, cursor });
   const leftOut = pool.leftOut();
   const isUnproven = (slot: Slot) => pool.whole().ability.ppm(slot) === UNPROVEN_PPM;
@@ -134,19 +134,19 @@ function named(strategy: Strategy, { view, count, cursor }: Named): Slot[] {
 interface Moment {
   readonly view: View;
   readonly agents: Agents;
-  readonly nowMs: number;
+  readonly now: () => Date;
 }
 
 /** The chance of each agent, where chance decides and can be told. */
 function chances(
   { strategy, slowStart }: Selection,
-  { view, agents, nowMs }: Moment,
+  { view, agents, now }: Moment,
 ): ((slot: Slot) => number) | undefined {
   if (strategy === "POWER_OF_TWO") {
     return slowStart && view.size > 1 ? undefined : byTwo(view, agents);
   }
   if (strategy !== "RANDOM" && strategy !== "WEIGHTED") return undefined;
-  const weigh = weighing(strategy, view, { agents, nowMs, slowStart }) ?? (() => 1);
+  const weigh = weighing(strategy, view, { agents, now, slowStart }) ?? (() => 1);
   const sum = sumOf(view, weigh);
   return (slot) => (sum === 0 ? 1 / view.size : weigh(slot) / sum);
 }

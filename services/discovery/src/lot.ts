@@ -1,18 +1,16 @@
 import { among, type Choice, type Choosing } from "./choice.ts";
 import { draw } from "./draw.ts";
+import type { Agents } from "./market/agents.ts";
 import type { Slot } from "./market/ordered-set.ts";
 import type { View } from "./market/view.ts";
-import { shareOf } from "./slow-start.ts";
+import { type SlowStart, shareOf } from "./slow-start.ts";
 
 /** A strategy that draws lots. */
 export type LotStrategy = "RANDOM" | "WEIGHTED" | "POWER_OF_TWO";
 
-const PPM = 1_000_000;
-
 /** Chooses by lot. */
 export function byLot(strategy: LotStrategy, choosing: Choosing): Choice {
-  const { look, agents, count, random } = choosing;
-  const view = look();
+  const { view, agents, count, random } = choosing;
   const weigh = weighing(strategy, view, choosing);
   if (strategy !== "POWER_OF_TWO") {
     const [chosen, ...alternates] = draw(view, { count, random, weigh });
@@ -33,19 +31,24 @@ export function byLot(strategy: LotStrategy, choosing: Choosing): Choice {
   };
 }
 
-/** The weight of each agent for a strategy, from 0 to 1; undefined when all weigh the same. */
+/**
+ * The weight of each agent for a strategy, from 0 to 1; undefined when all weigh the same. The surest weigh 1 as far as
+ * the view can tell: the lighter all are, the more are drawn in vain.
+ */
 export function weighing(
   strategy: LotStrategy,
   view: View,
-  { agents, nowMs, slowStart }: Pick<Choosing, "agents" | "nowMs" | "slowStart">,
+  { agents, now, slowStart }: Pick<Choosing, "agents" | "now" | "slowStart">,
 ): ((slot: Slot) => number) | undefined {
-  const share =
-    slowStart === undefined
-      ? undefined
-      : (slot: Slot) => shareOf(agents.createdMs[slot] as number, nowMs, slowStart);
+  const share = slowStart && sharesOf(agents, now().getTime(), slowStart);
   if (strategy !== "WEIGHTED") return share;
-  if (share === undefined) return (slot) => view.ability.ppm(slot) / PPM;
-  return (slot) => (view.ability.ppm(slot) / PPM) * share(slot);
+  const { ability, mostPpm } = view;
+  if (share === undefined) return (slot) => ability.ppm(slot) / mostPpm;
+  return (slot) => (ability.ppm(slot) / mostPpm) * share(slot);
+}
+
+function sharesOf(agents: Agents, nowMs: number, slowStart: SlowStart) {
+  return (slot: Slot) => shareOf(agents.createdMs[slot] as number, nowMs, slowStart);
 }
 
 function newcomers({ slowStart }: Choosing): string {

@@ -15,6 +15,7 @@ import { discoveryService } from "./service.ts";
 
 const ADVANCE_MS = 100;
 
+const { selectAgent, searchAgents, recommendAgents } = DiscoveryService.method;
 const config = readVariables(process.env);
 
 await runWorkers(config.BOURSE_WORKERS, {
@@ -22,6 +23,7 @@ await runWorkers(config.BOURSE_WORKERS, {
   domain: "bourse.discovery",
   config,
   services: [DiscoveryService],
+  repeated: [selectAgent, searchAgents, recommendAgents],
   async build({ logger, metrics, now, signal, token, defer }) {
     const tell = events(logger);
     const startedMs = now().getTime();

@@ -45,14 +45,17 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
     () => roster.lagMs() / 1_000,
   );
   // To find a counter by its labels costs more than to count.
-  const selectionsOf = new Map<string, ReturnType<typeof selections.labels>>();
+  const selectionsOf = new Map<Strategy, Record<"picked" | "nobody", { inc(): void }>>();
   return {
     searched: (order, found) => searches.inc({ order, outcome: found > 0 ? "found" : "nobody" }),
     selected(strategy, outcome) {
-      const key = `${strategy} ${outcome}`;
-      const known = selectionsOf.get(key) ?? selections.labels({ strategy, outcome });
-      selectionsOf.set(key, known);
-      known.inc();
+      let known = selectionsOf.get(strategy);
+      if (known === undefined) {
+        const of = (outcome: string) => selections.labels({ strategy, outcome });
+        known = { picked: of("picked"), nobody: of("nobody") };
+        selectionsOf.set(strategy, known);
+      }
+      known[outcome].inc();
     },
     recommended: (outcome) => recommendations.inc({ outcome }),
   };

@@ -19,7 +19,9 @@ export interface Pooling {
 export interface Pool {
   /** All that pass, the excluded ones among them. */
   readonly whole: () => WholeView;
-  /** Those that are eligible. */
+  /** Those that are eligible, until something is waited for. */
+  readonly view: View;
+  /** Those that are eligible at a later moment. */
   readonly look: () => View;
   /** Those that pass and are excluded. */
   readonly leftOut: () => Slot[];
@@ -52,6 +54,7 @@ export function poolOf(market: Market, pooling: Pooling): Pool {
   };
   return {
     whole,
+    view: bare(all),
     look: () => bare(whole()),
     leftOut: () => slotsOf(market, excluded).filter((slot) => whole().has(slot)),
     panic,

@@ -22,8 +22,7 @@ const PASSED_OVER_MAX = 16;
 
 /** Chooses the one that is preferred to all others. */
 export function preferred(strategy: PreferenceStrategy, choosing: Choosing): Choice {
-  const { look, agents, count, slowStart } = choosing;
-  const view = look();
+  const { view, agents, count, slowStart } = choosing;
   const isSlow = strategy === "LEAST_LOADED" && slowStart !== undefined;
   const slots = first(view.walk(PREFERENCES[strategy]), isSlow ? count + PASSED_OVER_MAX : count);
   const place = isSlow ? Math.max(slots.findIndex(lets(choosing)), 0) : 0;
@@ -38,7 +37,8 @@ export function preferred(strategy: PreferenceStrategy, choosing: Choosing): Cho
 }
 
 /** Lets a newcomer pass with the chance of its share, and all others always; of the first ones only. */
-function lets({ agents, nowMs, random, slowStart }: Choosing) {
+function lets({ agents, now, random, slowStart }: Choosing) {
+  const nowMs = now().getTime();
   return (slot: Slot, place: number): boolean => {
     if (place >= PASSED_OVER_MAX || slowStart === undefined) return false;
     const share = shareOf(agents.createdMs[slot] as number, nowMs, slowStart);

@@ -13,9 +13,9 @@ import { MoneySchema } from "@bourse/proto/bourse/type/v1/money_pb.ts";
 import { tagOf, WireReader } from "@bourse/roster/wire";
 import { stateOf } from "./codec.ts";
 import { type Listing, NO_BREAKERS, NO_LABELS, NO_RECORDS } from "./listing.ts";
+import { PPM } from "./reliability.ts";
 import { wordsOf } from "./words.ts";
 
-const PPM = 1_000_000;
 const DEFAULT_CAPACITY_PER_HOUR = 30;
 
 type Kind = Parameters<typeof tagOf>[1];

@@ -6,5 +6,8 @@ export interface Wanted {
   readonly match: "ALL" | "ANY";
 }
 
+/** A whole, in ppm. */
+export const PPM = 1_000_000;
+
 /** The lower bound, in ppm, of an agent that has no record at a capability. */
 export const UNPROVEN_PPM = Number(reliabilityOf(NO_EVIDENCE, 0n).lowerPpm);

@@ -4,6 +4,7 @@ import { explore } from "./exploration.ts";
 import { trialOf } from "./market/half-open.ts";
 import type { Market } from "./market/market.ts";
 import type { Slot } from "./market/ordered-set.ts";
+import { onward } from "./onward.ts";
 import { type Pool, type Pooling, poolOf } from "./pool.ts";
 import type { Rotation } from "./rotation.ts";
 import type { SlowStart } from "./slow-start.ts";
@@ -42,19 +43,25 @@ export interface SelectionParts<T> {
 }
 
 /**
- * Picks one agent and remembers the pick.
+ * Picks one agent and remembers the pick: at once, unless a turn has to be waited for.
  * @throws Rejection NO_ELIGIBLE_AGENTS with the counts of who was kept out by what
  */
-export async function select<T>(
+export function select<T>(
   parts: SelectionParts<T>,
   selection: Selection,
-): Promise<Selected<T>> {
-  const { market, read } = parts;
-  const pool = poolOf(market, selection);
-  const isAnybody = pool.look().size > 0;
-  const choice = isAnybody
-    ? (explored(parts, selection, pool) ?? (await chosen(parts, selection, pool)))
-    : undefined;
+): Selected<T> | Promise<Selected<T>> {
+  const pool = poolOf(parts.market, selection);
+  if (pool.view.size === 0) throw noEligibleAgents(pool.counts());
+  const choice = explored(parts, selection, pool) ?? chosen(parts, selection, pool);
+  return onward(choice, (made) => picked(parts, selection, pool, made));
+}
+
+function picked<T>(
+  { market, read }: SelectionParts<T>,
+  selection: Selection,
+  pool: Pool,
+  choice: Choice | undefined,
+): Selected<T> {
   if (choice === undefined) throw noEligibleAgents(pool.counts());
   market.picked(choice.chosen);
   return {
@@ -90,25 +97,26 @@ export function noEligibleAgents(counts: Readonly<Record<string, number>>): Reje
 function explored(
   { random }: Pick<SelectionParts<unknown>, "random">,
   { strategy, alternates, explorationShare }: Selection,
-  { whole, look }: Pool,
+  { whole, view }: Pool,
 ): Choice | undefined {
   if (explorationShare === 0 || random() >= explorationShare) return undefined;
-  const choice = explore({ whole: whole(), view: look(), count: alternates + 1, random });
+  const choice = explore({ whole: whole(), view, count: alternates + 1, random });
   return choice && { ...choice, reason: `${strategy}: ${choice.reason}` };
 }
 
 function chosen(
   { market, rotation, now, random }: SelectionParts<unknown>,
   { strategy, alternates, slowStart }: Selection,
-  { look }: Pool,
-): Promise<Choice | undefined> {
+  { view, look }: Pool,
+): Choice | Promise<Choice | undefined> {
   return choose(strategy, {
+    view,
     look,
     agents: market.agents,
     count: alternates + 1,
     rotation,
     random,
-    nowMs: now().getTime(),
+    now,
     slowStart,
   });
 }

@@ -1,6 +1,7 @@
 import {
   type DiscoveryService,
   SelectAgentRequestSchema,
+  type SelectAgentResponse,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import type { Roster } from "@bourse/roster";
@@ -14,6 +15,7 @@ import { capabilityOf, countsOf, filterOf, orderOf, selectionOf, timeoutMsOf } f
 import { explain, factsOf } from "./explanation.ts";
 import type { Market } from "./market/market.ts";
 import type { DiscoveryMetrics } from "./metrics.ts";
+import { onward } from "./onward.ts";
 import { placesAt } from "./places.ts";
 import { recommend } from "./recommendation.ts";
 import type { Rotation } from "./rotation.ts";
@@ -51,7 +53,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
   const read = roster.messageAt;
   const trials = trialsAt(parts.registry);
 
-  function pick(selection: Selection): Promise<Selected<Wire>> {
+  function pick(selection: Selection): Selected<Wire> | Promise<Selected<Wire>> {
     const { agents } = market;
     // Nearly always: no breaker of anybody is open.
     if (agents.breakers.size === 0) return select({ ...parts, read }, selection);
@@ -59,7 +61,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       {
         agents,
         trials,
-        pick: (excluded) => select({ ...parts, read }, { ...selection, excluded }),
+        pick: async (excluded) => select({ ...parts, read }, { ...selection, excluded }),
       },
       selection.filter,
       selection.excluded,
@@ -72,7 +74,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       {
         places: placesAt(parts.registry, holder, timeoutMs, callOptions(ctx)),
         newId: parts.newId,
-        pick: (others) => pick({ ...asked, excluded: others }),
+        pick: async (others) => pick({ ...asked, excluded: others }),
         total: () => market.size,
         signal: ctx.signal,
       },
@@ -110,20 +112,21 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
         includeBusy,
       };
       const agents = await counted(
-        recommend({ ...parts, read }, asked),
+        () => recommend({ ...parts, read }, asked),
         () => metrics.recommended("named"),
         () => metrics.recommended("nobody"),
       );
       return recommended(agents);
     },
 
-    async selectAgent(request, ctx) {
+    selectAgent(request, ctx) {
       const asked = selectionOf(request);
       const { strategy } = asked;
-      return await counted(
-        request.slot === undefined
-          ? pick(asked).then((picked) => selected(picked, {}))
-          : pickPlace(asked, timeoutMsOf(request.slot), ctx),
+      return counted<SelectAgentResponse>(
+        () =>
+          request.slot === undefined
+            ? onward(pick(asked), (picked) => selected(picked, {}))
+            : pickPlace(asked, timeoutMsOf(request.slot), ctx),
         () => metrics.selected(strategy, "picked"),
         () => metrics.selected(strategy, "nobody"),
       );
@@ -166,7 +169,19 @@ function countFitting(agents: readonly Wire[]): number {
 }
 
 /** Passes an answer or a refusal on, once it is counted. */
-function counted<T>(answer: Promise<T>, onAnswer: () => void, onRefusal: () => void): Promise<T> {
-  answer.then(onAnswer, onRefusal);
-  return answer;
+function counted<T>(
+  answer: () => T | Promise<T>,
+  onAnswer: () => void,
+  onRefusal: () => void,
+): T | Promise<T> {
+  let given: T | Promise<T>;
+  try {
+    given = answer();
+  } catch (refusal) {
+    onRefusal();
+    throw refusal;
+  }
+  if (given instanceof Promise) given.then(onAnswer, onRefusal);
+  else onAnswer();
+  return given;
 }

@@ -3,8 +3,11 @@ import { byLot } from "./lot.ts";
 import { preferred } from "./preference.ts";
 import { nextInTurn } from "./turn.ts";
 
-/** Chooses by a strategy; undefined when nobody is eligible any more. */
-export async function choose(strategy: Strategy, choosing: Choosing): Promise<Choice | undefined> {
+/** Chooses by a strategy; a turn has to be waited for, and undefined then says that nobody is eligible any more. */
+export function choose(
+  strategy: Strategy,
+  choosing: Choosing,
+): Choice | Promise<Choice | undefined> {
   switch (strategy) {
     case "ROUND_ROBIN":
       return nextInTurn(choosing);

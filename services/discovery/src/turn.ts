@@ -7,8 +7,8 @@ import type { View } from "./market/view.ts";
  * more.
  */
 export async function nextInTurn(choosing: Choosing): Promise<Choice | undefined> {
-  const { look, agents, count, rotation, random } = choosing;
-  const key = rotationKey(look());
+  const { view, look, agents, count, rotation, random } = choosing;
+  const key = rotationKey(view);
   let chosen: Slot = -1;
   for (;;) {
     const turn = await rotation.turn(key, (cursor) => {

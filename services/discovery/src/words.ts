@@ -12,9 +12,12 @@ const WORD_LENGTH_MAX = 40;
 export function wordsOf(texts: Iterable<string>): readonly number[] {
   const words: number[] = [];
   for (const text of texts) {
+    const before = words.length;
     // What is plain needs no tables of letters: it takes a tenth of the time.
-    if (isAscii(text)) addPlain(text, words);
-    else addAny(text, words);
+    if (!addPlain(text, words)) {
+      words.length = before;
+      addAny(text, words);
+    }
     if (words.length === WORDS_MAX) break;
   }
   return words;
@@ -29,40 +32,35 @@ function addAny(text: string, words: number[]): void {
   }
 }
 
-function addPlain(text: string, words: number[]): void {
+/** False when the text is not ASCII; some of it may be added by then. */
+function addPlain(text: string, words: number[]): boolean {
   let hash = HASH_FIRST;
   let length = 0;
   for (let at = 0; at <= text.length; at += 1) {
-    const code = lowered(text.charCodeAt(at));
-    if (isLetterOrDigit(code)) {
+    const code = at < text.length ? text.charCodeAt(at) : 0;
+    if (code > 127) return false;
+    const letter = LETTERS[code] ?? 0;
+    if (letter > 0) {
       length += 1;
-      if (length <= WORD_LENGTH_MAX) hash = hashed(hash, code);
-      continue;
+      if (length <= WORD_LENGTH_MAX) hash = hashed(hash, letter);
+    } else if (length > 0) {
+      if (words.length < WORDS_MAX) add(mixed(hash), words);
+      hash = HASH_FIRST;
+      length = 0;
     }
-    if (words.length === WORDS_MAX) return;
-    if (length > 0) add(mixed(hash), words);
-    hash = HASH_FIRST;
-    length = 0;
   }
+  return true;
 }
 
 function add(word: number, words: number[]): void {
   if (!words.includes(word)) words.push(word);
 }
 
-function isAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 127) return false;
-  return true;
-}
-
-/** Of ASCII; behind the end of a text it is NaN. */
-function lowered(code: number): number {
-  return code >= 65 && code <= 90 ? code + 32 : code;
-}
-
-function isLetterOrDigit(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 48 && code <= 57);
-}
+/** The letters and digits of ASCII by their codes, in lower case; 0 for all else. */
+const LETTERS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const letter = String.fromCharCode(code).toLowerCase();
+  return /[a-z0-9]/.test(letter) ? letter.charCodeAt(0) : 0;
+});
 
 /** FNV-1a over UTF-16 code units, as a signed number of 32 bits, mixed so that similar words lie far apart. */
 function hashOf(word: string): number {

@@ -74,7 +74,7 @@ function aDesk(listings: readonly Partial<Listing>[], granted: readonly string[]
               return granted.includes(agentId);
             },
           },
-          pick: (others) => select({ ...parts, read }, { ...selection, excluded: others }),
+          pick: async (others) => select({ ...parts, read }, { ...selection, excluded: others }),
         },
         selection.filter,
         new Set(excluded),

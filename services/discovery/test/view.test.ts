@@ -84,6 +84,10 @@ function ranked(desk: Desk, view: WholeView): string[] {
   );
 }
 
+function surenessIn(view: WholeView): number[] {
+  return Array.from({ length: view.size }, (_, rank) => view.ability.ppm(view.at(rank)));
+}
+
 describe("a view that is kept", () => {
   test("is after any changes what a fresh look finds, in every order", () => {
     fc.assert(
@@ -99,6 +103,7 @@ describe("a view that is kept", () => {
           kept.market.view(filter);
           const view = kept.market.view(filter);
           for (const order of ORDERS) first(view.walk(order), 1 + 4 * depth);
+          expect(view.mostPpm).toBe(Math.max(1, ...surenessIn(view)));
         }
 
         live(fresh, steps, new Map(present));
@@ -111,6 +116,8 @@ describe("a view that is kept", () => {
           const passing = [...present.values()].filter((each) => isPassing(each, filter, nowMs));
           expect(ranked(kept, view)).toEqual(passing.map(({ agentId }) => agentId).sort());
           expect(view.currency).toBe(other.currency);
+          const surest = Math.max(0, ...surenessIn(view));
+          expect(view.mostPpm).toBeGreaterThanOrEqual(surest);
           for (const order of ORDERS) {
             const found = idsOf(kept.market, view.walk(order));
             expect(found, order).toEqual(idsOf(fresh.market, other.walk(order)));

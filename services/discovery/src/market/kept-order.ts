@@ -6,6 +6,8 @@ import type { Ranking } from "./view.ts";
 /** This share of all agents is put in order at least. */
 const FIRST_SHARE = 1 / 32;
 
+/** To tell an order of a change costs four times what it costs, for each agent, to make it anew. */
+const IDLE_SHARE = 1 / 4;
 /** An order that nobody asks for is kept a while however small it is: to make it anew costs more than its size. */
 const IDLE_MIN = 1_000;
 
@@ -49,7 +51,7 @@ export class KeptOrder implements Ranking {
 
   /** Whether to keep it has cost what it costs to make it anew: who knows whether somebody asks again. */
   get isIdle(): boolean {
-    return this.#idle > this.size + IDLE_MIN;
+    return this.#idle > this.size * IDLE_SHARE + IDLE_MIN;
   }
 
   /** Says that it is used. */
@@ -84,22 +86,14 @@ export class KeptOrder implements Ranking {
   /** Says that an agent of the view is about to change, or to go. */
   leave(slot: Slot): void {
     this.#idle += 1;
-    if (this.#isWhole || this.#isAmongFirst(slot)) this.#first.remove(slot);
+    this.#first.remove(slot);
   }
 
   /** Says that an agent of the view has changed, or is new. */
   enter(slot: Slot): void {
-    if (!this.#isWhole && !this.#isAmongFirst(slot)) return;
-    this.#first.insert(slot);
+    if (this.#isWhole) this.#first.insert(slot);
+    else this.#first.insertBetween(slot);
     if (this.#first.size > this.#firstMax) this.#forget();
-  }
-
-  /** Whether an agent does not come after the last of the first ones. */
-  #isAmongFirst(slot: Slot): boolean {
-    const { last } = this.#first;
-    if (last === undefined) return false;
-    this.#ordering.aim(slot);
-    return !this.#ordering.isBefore(last);
   }
 
   #forget(): void {

@@ -41,6 +41,8 @@ export class KeptView implements WholeView {
   readonly #orders = new Map<string, Kept>();
   readonly #firstMin: number;
   #currencies: Currencies | undefined;
+  /** 0 until somebody asks. It only grows: made anew by each change of the surest it would cost what it saves. */
+  #mostPpm = 0;
   #was = false;
 
   constructor(
@@ -71,6 +73,15 @@ export class KeptView implements WholeView {
     let entries = this.size;
     for (const { ranking } of this.#orders.values()) entries += ranking.entries;
     return entries;
+  }
+
+  get mostPpm(): number {
+    if (this.#mostPpm === 0) {
+      this.#mostPpm = 1;
+      for (const slot of this.#byId.walk()) this.#raiseMost(slot);
+      this.aspects |= ASPECT.ABILITY;
+    }
+    return this.#mostPpm;
   }
 
   get currency(): string | undefined {
@@ -154,6 +165,8 @@ export class KeptView implements WholeView {
     }
     const isOut = !was || (aspects & ASPECT.PRICE) !== 0;
     if (isOut !== !is) this.#currencies?.add(slot, is ? 1 : -1);
+    const isOther = !was || (aspects & ASPECT.ABILITY) !== 0;
+    if (is && isOther && this.#mostPpm > 0) this.#raiseMost(slot);
   }
 
   /** Says that a newcomer is written. */
@@ -169,6 +182,10 @@ export class KeptView implements WholeView {
     this.#byId.remove(slot);
     for (const { ranking } of this.#orders.values()) ranking.leave(slot);
     this.#currencies?.add(slot, -1);
+  }
+
+  #raiseMost(slot: Slot): void {
+    this.#mostPpm = Math.max(this.#mostPpm, this.ability.ppm(slot));
   }
 
   #currencyNumber(): number {
@@ -188,6 +205,7 @@ export class KeptView implements WholeView {
     this.#orders.delete(name);
     this.aspects = this.condition.aspects;
     if (this.#currencies !== undefined) this.aspects |= ASPECT.PRICE;
+    if (this.#mostPpm > 0) this.aspects |= ASPECT.ABILITY;
     for (const { aspects } of this.#orders.values()) this.aspects |= aspects;
   }
 }

@@ -55,15 +55,19 @@ export class OrderedSet {
     return this.#size;
   }
 
-  /** The slot that all others come before; undefined when there is none. */
-  get last(): Slot | undefined {
-    return this.#size === 0 ? undefined : this.#last(this.#chunks.length - 1);
-  }
-
   /** Puts a slot in; false when it is in already. */
   insert(slot: Slot): boolean {
     const index = this.#chunkFor(slot);
-    if (index === this.#chunks.length) return this.#append(slot);
+    return index === this.#chunks.length ? this.#append(slot) : this.#insertAt(index, slot);
+  }
+
+  /** Puts a slot in unless all others come before it, or it is in already; false when so. */
+  insertBetween(slot: Slot): boolean {
+    const index = this.#chunkFor(slot);
+    return index < this.#chunks.length && this.#insertAt(index, slot);
+  }
+
+  #insertAt(index: number, slot: Slot): boolean {
     const at = this.#placeIn(index);
     const chunk = this.#chunks[index] as Int32Array;
     const count = this.#counts[index] as number;

@@ -1,5 +1,5 @@
 import type { Fault, Filter } from "../filter.ts";
-import { UNPROVEN_PPM } from "../reliability.ts";
+import { PPM, UNPROVEN_PPM } from "../reliability.ts";
 import type { Ability } from "./ability.ts";
 import type { Agents } from "./agents.ts";
 import type { Condition } from "./condition.ts";
@@ -40,6 +40,11 @@ export class SiftedView implements WholeView {
     this.#agents = agents;
     this.#condition = condition;
     this.#slots = sifted.eligible;
+  }
+
+  /** What nobody exceeds: to look at all agents for one pick would cost more than it saves. */
+  get mostPpm(): number {
+    return PPM;
   }
 
   get size(): number {

@@ -45,6 +45,8 @@ export interface View {
   readonly filter: Filter;
   /** How surely its agents can do what the filter wants. */
   readonly ability: Ability;
+  /** No agent of it is surer than this, in ppm; perhaps none is as sure. At least 1. */
+  readonly mostPpm: number;
   /** How many pass. */
   readonly size: number;
   /** The agent of a rank in the order of ids, from 0 to below the size. */

@@ -14,6 +14,7 @@ export function without(view: View, slots: readonly Slot[]): View {
     key: view.key,
     filter: view.filter,
     ability: view.ability,
+    mostPpm: view.mostPpm,
     currency: view.currency,
     size: view.size - ranks.length,
     at(rank) {
