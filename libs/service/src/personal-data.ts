@@ -20,6 +20,7 @@ export interface PersonalData {
  * too. An IBAN must have the right check digits.
  */
 export function findPersonalData(value: unknown, path: string): readonly PersonalData[] {
+  if (Array.isArray(value) && value.every(isPlainText)) return [];
   return [...walk(value, path, "")];
 }
 
@@ -54,7 +55,7 @@ function* walk(value: unknown, path: string, name: string): Generator<PersonalDa
     for (const kind of kindsIn(value, name)) yield { path, kind };
   } else if (Array.isArray(value)) {
     for (const [nth, item] of value.entries()) {
-      if (typeof item === "string" && isPlain(item)) continue;
+      if (isPlainText(item)) continue;
       yield* walk(item, `${path}[${nth}]`, name);
     }
   } else if (typeof value === "object" && value !== null) {
@@ -87,6 +88,10 @@ function kindsIn(value: string | number, name: string): readonly PersonalDataKin
   if (isNamed || holdsPhoneNumber(text)) kinds.push("PHONE_NUMBER");
   if (holdsIban(text)) kinds.push("IBAN");
   return kinds;
+}
+
+function isPlainText(value: unknown): boolean {
+  return typeof value === "string" && isPlain(value);
 }
 
 /** Whether a text is too short of digits for a number of any kind, and has no `@`: most names and words are. */

@@ -1,5 +1,4 @@
 import cluster from "node:cluster";
-import { setTimeout as delay } from "node:timers/promises";
 import { createGuard, createSigner, ruleFaults, serviceToken } from "@bourse/access";
 import { isOutage, isUnstorable } from "@bourse/postgres";
 import {
@@ -8,6 +7,7 @@ import {
   type Guard,
   Rejection,
   type RpcServer,
+  type ServeOptions,
   serve,
 } from "@bourse/rpc";
 import {
@@ -23,7 +23,10 @@ import { Code } from "@connectrpc/connect";
 import { type Closeable, type Closers, createClosers } from "./closer.ts";
 import type { ConfigOf } from "./config.ts";
 import { createGate, STARTING } from "./gate.ts";
+import { holdPort } from "./port.ts";
 import { watchShutdown } from "./shutdown.ts";
+import { meetSiblings, type Siblings } from "./siblings.ts";
+import { exitWhenStuck, unlessStuck } from "./stuck.ts";
 import type { commonVariables } from "./variables.ts";
 import { readVersion } from "./version.ts";
 
@@ -73,14 +76,13 @@ export interface RunOptions {
   readonly build: (context: ServiceContext) => Promise<BuiltService>;
   /**
    * The contracts that `build` will bind. When given, the port opens before `build`: health is
-   * NOT_SERVING and calls are UNAVAILABLE with reason STARTING. Without it the port opens after
-   * `build`.
+   * NOT_SERVING and calls are UNAVAILABLE with reason STARTING, unless another worker is ready, who
+   * then answers alone. Without it the port opens after `build`.
    */
   readonly services?: readonly Binding["desc"][] | undefined;
-  /**
-   * Brings the database up to date; called before `build`. With BOURSE_MIGRATE_ONLY it is all that is
-   * done.
-   */
+  /** Methods that are asked the same again and again; see `serve`. */
+  readonly repeated?: ServeOptions["repeated"];
+  /** Brings the database up to date, before `build`. With BOURSE_MIGRATE_ONLY it is all that is done. */
   readonly migrate?: () => Promise<void>;
   readonly now?: () => Date;
 }
@@ -121,7 +123,6 @@ export async function run(options: RunOptions): Promise<void> {
 }
 
 const CLOSE_MS = 2_000;
-const STUCK_MS = 3_000;
 
 interface Start {
   readonly options: RunOptions;
@@ -151,10 +152,13 @@ async function start({ options, logger, closers, signal }: Start): Promise<void>
   const context = { name, version, logger, metrics, now, signal, token, defer };
 
   const open = (door: Door) => openPort({ options, logger, metrics }, door);
+  const siblings = await meetSiblings();
   const server =
     services === undefined
       ? await buildThenOpen(options, context, { guard, open, closers })
-      : await openThenBuild({ ...options, services }, context, { guard, open, closers });
+      : await openThenBuild({ ...options, services }, context, { guard, open, closers, siblings });
+  // Closed before the server: who drains takes no more connections.
+  closers.add(siblings.announce());
 
   logger.info(
     {
@@ -202,11 +206,12 @@ async function buildThenOpen(
 async function openThenBuild(
   options: RunOptions & { readonly services: readonly Binding["desc"][] },
   context: ServiceContext,
-  { guard, open, closers }: Opening,
+  { guard, open, closers, siblings }: Opening & { readonly siblings: Siblings },
 ): Promise<RpcServer> {
   const gate = createGate(options.services, guard);
   const codes: Record<string, Code> = { ...OWN_CODES };
-  const server = closers.add(await open({ ...gate, codes, serving: false }));
+  const hold = holdPort(siblings, () => open({ ...gate, codes, serving: false }));
+  const port = closers.add(await hold);
   try {
     await options.migrate?.();
     const built = await options.build(context);
@@ -214,12 +219,11 @@ async function openThenBuild(
     context.signal.throwIfAborted();
     Object.assign(codes, built.codes);
     gate.open(built.bindings);
-    server.setServing(true);
+    return await port.serve();
   } finally {
     // Once more, as the last one: it must be drained before anything that its calls need is closed.
-    closers.add(server);
+    closers.add(port);
   }
-  return server;
 }
 
 function openPort(
@@ -232,6 +236,7 @@ function openPort(
     ...door,
     listen: options.config.BOURSE_LISTEN,
     domain: options.domain,
+    repeated: options.repeated,
     drainMs: options.config.BOURSE_DRAIN_MS,
     onFinished: observeCall(logger, metrics),
     interpret,
@@ -267,33 +272,4 @@ async function tokenOf(
   if (keyFile !== undefined)
     return serviceToken(await createSigner({ keyFile, now }), name, { now });
   return () => Promise.reject(new Error(`${name} has no token: BOURSE_KEY_FILE is unset`));
-}
-
-/** Waits for a start; rejects when it takes longer than the limit once the end has begun. */
-async function unlessStuck(
-  started: Promise<void>,
-  begun: Promise<void>,
-  limitMs: number,
-): Promise<void> {
-  const settled = new AbortController();
-  const limit = begun
-    .then(() => delay(limitMs, undefined, { signal: settled.signal }))
-    .then(
-      () => Promise.reject(new Error(`no start within ${limitMs} ms of the end`)),
-      () => {},
-    );
-  try {
-    await Promise.race([started, limit]);
-  } finally {
-    settled.abort();
-  }
-}
-
-function exitWhenStuck(logger: Logger): void {
-  // Unref'd: a process that ends by itself never gets here.
-  setTimeout(() => {
-    const resources = process.getActiveResourcesInfo();
-    logger.warn({ event: "stuck", resources }, "all is closed but something keeps the process");
-    process.exit();
-  }, STUCK_MS).unref();
 }

@@ -151,7 +151,7 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const ASK_EVERY_MS = 25;
 
 async function until(port: number, command: string, holds: (answer: string) => boolean) {

@@ -5,6 +5,7 @@ import { backoffMs } from "@bourse/rpc";
 import { createLogger, gatheredMetrics, type Logger, serveMetrics } from "@bourse/telemetry";
 import { type RunOptions, run } from "./run.ts";
 import { type Shutdown, watchShutdown } from "./shutdown.ts";
+import { type Readied, relayReadiness } from "./siblings.ts";
 
 /** A worker that has served this long is well again. */
 const STEADY_MS = 10_000;
@@ -13,8 +14,9 @@ const CLOSE_MS = 5_000;
 
 /**
  * Runs a service like `run`, in so many processes that share its port: each takes the connections
- * that the system hands to it. A worker that dies is started again. This process serves the metrics
- * of all, and ends when they have ended; when it is killed, so are they.
+ * that are handed to it, and none before it is ready while another one is. A worker that dies is
+ * started again. This process serves the metrics of all, and ends when they have ended; when it is
+ * killed, so are they.
  *
  * For services that keep what replicas must share outside of their process.
  */
@@ -27,7 +29,8 @@ export async function runWorkers(workers: number, options: RunOptions): Promise<
   const metrics =
     listen === undefined ? undefined : await serveMetrics({ listen, registry: gatheredMetrics() });
   await using _ = { [Symbol.asyncDispose]: async () => metrics?.[Symbol.asyncDispose]() };
-  const posts = Array.from({ length: workers }, () => keepOne({ name, logger, shutdown }));
+  const readied = relayReadiness();
+  const posts = Array.from({ length: workers }, () => keepOne({ name, logger, shutdown, readied }));
   await shutdown.begun;
   await endAll(config.BOURSE_DRAIN_MS + CLOSE_MS);
   await Promise.all(posts);
@@ -38,10 +41,11 @@ interface Post {
   readonly name: string;
   readonly logger: Logger;
   readonly shutdown: Shutdown;
+  readonly readied: Readied;
 }
 
 /** Keeps one worker running until the end begins. */
-async function keepOne({ name, logger, shutdown }: Post): Promise<void> {
+async function keepOne({ name, logger, shutdown, readied }: Post): Promise<void> {
   const { signal } = shutdown;
   for (let failures = 0; !signal.aborted; failures += 1) {
     const startedMs = performance.now();
@@ -63,7 +67,8 @@ async function keepOne({ name, logger, shutdown }: Post): Promise<void> {
       return;
     }
     const how = killedBy ?? `exit code ${code}`;
-    if (!listened && failures === 0) {
+    // It does not listen either while another is ready: then what they are started with is sound.
+    if (!listened && failures === 0 && !readied.isAny) {
       return shutdown.fail(new Error(`a worker ended: ${how}`), `${name} cannot start`);
     }
     if (performance.now() - startedMs > STEADY_MS) failures = 0;

@@ -51,7 +51,7 @@ async function build(context: ServiceContext): Promise<BuiltService> {
   });
   context.signal.addEventListener("abort", () => logger.info("work ends"));
   if (config.BUILD === "failing") throw new Error("no database");
-  logger.info("building");
+  logger.info({ pid: process.pid }, "building");
   if (config.BUILD === "held") await signalled();
   if (config.BUILD === "stuck") await delay(3_600_000);
   const impl = {

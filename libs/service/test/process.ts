@@ -39,7 +39,7 @@ export function startProcess(env: Readonly<Record<string, string>>): ServiceProc
 
   async function line(text: string): Promise<Line> {
     const find = () => lines.find((each) => each["msg"] === text || each["event"] === text);
-    await expect.poll(find, { timeout: 30_000, message: `${text} in ${stderr}` }).toBeDefined();
+    await expect.poll(find, { message: `${text} in ${stderr}` }).toBeDefined();
     return find() ?? {};
   }
 

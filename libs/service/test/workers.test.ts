@@ -5,12 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSigner, generateKeys, type KeyFiles } from "@bourse/access";
 import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { client, dial } from "@bourse/rpc";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "@bourse/proto/grpc/health/v1/health_pb.ts";
+import { client, dial, reasonOf } from "@bourse/rpc";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
 
 // Each test starts three processes or four, one after the other.
 vi.setConfig({ testTimeout: 90_000 });
+
+// Enough that each of two workers would have its share.
+const CALLS = 6;
 
 let directory: string;
 let keys: KeyFiles;
@@ -63,6 +70,46 @@ async function both(address: string, gone = 0): Promise<readonly number[]> {
   return [...seen];
 }
 
+/** Calls over a connection each, until it has enough; who answered, or the reason of the refusal. */
+async function answersUntil(
+  address: string,
+  isEnough: (answers: readonly (number | string)[]) => boolean,
+): Promise<Set<number | string>> {
+  const answers: (number | string)[] = [];
+  while (!isEnough(answers)) {
+    answers.push(await answering(address).catch((error) => reasonOf(error) ?? String(error)));
+  }
+  return new Set(answers);
+}
+
+/** The processes that were or are being built, as soon as there are so many. */
+async function builders(service: ServiceProcess, count: number): Promise<readonly number[]> {
+  await expect.poll(() => buildersOf(service)).toHaveLength(count);
+  return buildersOf(service);
+}
+
+function buildersOf({ lines }: ServiceProcess): readonly number[] {
+  return lines.filter((line) => line["msg"] === "building").map((line) => Number(line["pid"]));
+}
+
+async function health(address: string): Promise<Status> {
+  await using channel = dial({ address });
+  return (await client(Health, channel).check({})).status;
+}
+
+/** Lets a process that is being built with BUILD=held go on. */
+function release(pid: number): void {
+  process.kill(pid, "SIGUSR2");
+}
+
+async function freePort(): Promise<number> {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  await once(taken.close(), "close");
+  return port;
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -84,11 +131,55 @@ describe("workers", () => {
     expect(await service.line("worker_died")).toMatchObject({ how: "SIGKILL" });
   });
 
+  test("started again take no calls before they are ready, and their siblings go on", async () => {
+    await using service = started({ EARLY: "yes", BUILD: "held" });
+    const [first = 0, second = 0] = await builders(service, 2);
+    release(first);
+    release(second);
+    const address = await service.address();
+    await both(address);
+
+    process.kill(first, "SIGKILL");
+    await service.line("worker_died");
+    const away = await answersUntil(address, () => buildersOf(service).length === 3);
+    const third = buildersOf(service)[2] ?? 0;
+    const built = await answersUntil(address, ({ length }) => length === CALLS);
+    release(third);
+    const back = await answersUntil(address, (answers) => answers.includes(third));
+
+    expect([away, built, back]).toEqual([
+      new Set([second]),
+      new Set([second]),
+      new Set([second, third]),
+    ]);
+  });
+
+  test("answer that they are starting only while none of them is ready", async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    await using service = started({ BOURSE_LISTEN: address, EARLY: "yes", BUILD: "held" });
+    const [first = 0, second = 0] = await builders(service, 2);
+
+    expect(await health(address)).toBe(Status.NOT_SERVING);
+    expect(await answering(address).catch(reasonOf)).toBe("STARTING");
+
+    release(first);
+    await service.line("started");
+    // The other one may have been asked before it heard of it.
+    await expect
+      .poll(() => answersUntil(address, ({ length }) => length === CALLS))
+      .toEqual(new Set([first]));
+
+    process.kill(first, "SIGKILL");
+    await service.line("worker_died");
+    await expect.poll(() => health(address).catch(() => undefined)).toBe(Status.NOT_SERVING);
+    expect(await answering(address).catch(reasonOf)).toBe("STARTING");
+
+    release(second);
+    await expect.poll(() => answering(address).catch(() => 0)).toBe(second);
+  });
+
   test("are measured as one", async () => {
-    await using taken = createServer().listen(0, "127.0.0.1");
-    await once(taken, "listening");
-    const { port } = taken.address() as AddressInfo;
-    taken.close();
+    const port = await freePort();
     await using service = started({ BOURSE_METRICS_LISTEN: `127.0.0.1:${port}` });
     const address = await service.address();
     await both(address);
