@@ -4,6 +4,8 @@ import { type AgentRecord, AgentRecordSchema } from "@bourse/proto/bourse/regist
 import { create, equals } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { createFaultList } from "../src/agents/fault-list.ts";
+import { createLeftOut } from "../src/agents/left-out.ts";
 import { linesOf, READERS, type ReadAgent } from "../src/agents/read.ts";
 import { FORMATS } from "../src/agents/write.ts";
 import { ROOT } from "../src/place.ts";
@@ -14,7 +16,8 @@ async function* pieces(content: string, size = 7): AsyncGenerator<string> {
 
 async function readAll(format: keyof typeof READERS, content: AsyncIterable<string>) {
   const all: ReadAgent[] = [];
-  for await (const agent of READERS[format](linesOf(content))) all.push(agent);
+  const leftOut = createLeftOut(() => {});
+  for await (const agent of READERS[format](linesOf(content), leftOut)) all.push(agent);
   return all;
 }
 
@@ -130,6 +133,28 @@ describe("a file of agents", () => {
     expect(one).toMatchObject({ line: 2, faults: [/p50_latency/, /success_rate/].map(matching) });
     expect(two).toMatchObject({ line: 6, record: { agentId: "two" } });
     expect(three).toMatchObject({ line: 2, faults: [expect.any(String)] });
+  });
+
+  test("with very many faults tells the first of them, and how many more there are", () => {
+    const printed: string[] = [];
+    const faults = createFaultList((text) => void printed.push(text));
+
+    for (let line = 1; line <= 1_000_000; line++) faults.tell(line, "no JSON");
+    faults.omit(5n);
+    faults.end();
+
+    expect(printed.slice(0, 2)).toEqual(["line 1: no JSON", "line 2: no JSON"]);
+    expect(printed.slice(40)).toEqual(["and 999965 more faults"]);
+  });
+
+  test("with few faults tells each", () => {
+    const printed: string[] = [];
+    const faults = createFaultList((text) => void printed.push(text));
+
+    for (let line = 1; line <= 40; line++) faults.tell(line, "no JSON");
+    faults.end();
+
+    expect(printed).toHaveLength(40);
   });
 
   test("that is no list of agents is refused, and so is one that never ends", async () => {

@@ -7,6 +7,8 @@ import type {
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Failure, messageOf } from "../failure.ts";
 import { openMarket, tellingRefusals } from "../ledger/connection.ts";
+import { createFaultList } from "./fault-list.ts";
+import { createLeftOut } from "./left-out.ts";
 import { linesOf, READERS, type ReadAgent } from "./read.ts";
 
 interface ImportOptions {
@@ -34,22 +36,21 @@ class Progress {
   /** How many agents of the file were read when the last answered message was full. */
   answered = 0;
   last: ImportAgentsResponse | undefined;
-
-  tell(line: number, faults: readonly string[]): void {
-    this.faulty++;
-    for (const fault of faults) console.error(`line ${line}: ${fault}`);
-  }
+  readonly faults = createFaultList(console.error);
+  readonly leftOut = createLeftOut(console.error);
 }
 
 /**
  * `bourse agents import`: sends a file of any size a few agents at a time, and one message at a time, so that neither
- * side holds more. What is wrong with an agent is told by its line and does not stop the others, unless asked.
+ * side holds more. What is wrong with an agent is told by its line and does not stop the others, unless asked; of very
+ * many faults the first are told, and their number.
  */
 export async function importAgents(file: string, options: ImportOptions): Promise<void> {
   const skip = Number(options.skip);
   if (!Number.isSafeInteger(skip) || skip < 0) throw new Failure("--skip takes a number of agents");
   const progress = new Progress();
-  const read = READERS[options.format ?? formatOf(file)](linesOf(open(file)));
+  const format = options.format ?? formatOf(file);
+  const read = READERS[format](linesOf(open(file)), progress.leftOut);
   await using market = await openMarket(options.data, "operator");
   let answered = Promise.withResolvers<void>();
 
@@ -73,6 +74,8 @@ export async function importAgents(file: string, options: ImportOptions): Promis
         answered.resolve();
       }
     } catch (error) {
+      progress.faults.end();
+      progress.leftOut.end();
       if (progress.answered > 0) console.error(`go on with --skip ${progress.answered}`);
       throw error;
     }
@@ -101,7 +104,8 @@ async function* messages(
     progress.read++;
     if (progress.read <= skip) continue;
     if ("faults" in agent) {
-      progress.tell(agent.line, agent.faults);
+      progress.faulty++;
+      for (const fault of agent.faults) progress.faults.tell(agent.line, fault);
       if (options.stopAtFault) break;
       continue;
     }
@@ -119,14 +123,16 @@ function report(answer: ImportAgentsResponse, progress: Progress): void {
   progress.last = answer;
   for (const { index, agentId, field, reason, description } of answer.faults) {
     const line = progress.lines.get(Number(index));
-    console.error(`line ${line}: ${agentId} ${field}: ${description} (${reason})`);
+    progress.faults.tell(line, `${agentId} ${field}: ${description} (${reason})`);
   }
-  if (answer.omittedFaults > 0n) console.error(`and ${answer.omittedFaults} more faults`);
+  progress.faults.omit(answer.omittedFaults);
   progress.lines.clear();
 }
 
 function summarize(progress: Progress, { check }: ImportOptions): void {
-  const { last, faulty } = progress;
+  const { last, faulty, faults, leftOut } = progress;
+  faults.end();
+  leftOut.end();
   const refused = BigInt(faulty) + (last?.refusedAgents ?? 0n);
   const counts = [
     [last?.registeredAgents, "registered"],

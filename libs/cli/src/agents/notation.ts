@@ -17,7 +17,7 @@ const text = z.string().min(1);
 const ratio = z.number().min(0).max(1);
 const duration = z.string().transform(notation(readDuration));
 const money = z.string().transform(notation(readMoney));
-/** A plain number is in the currency of `max_cost`, and read from its text, so that 0.1 is a tenth. */
+/** A plain number is in the currency of `max_cost`, else in EUR, and read from its text, so that 0.1 is a tenth. */
 const amount = z.union([z.number(), z.string()]).transform(
   notation((value) => {
     const written = String(value);
@@ -27,6 +27,18 @@ const amount = z.union([z.number(), z.string()]).transform(
   }),
 );
 const STATES = AvailabilityStateSchema.values.slice(1).map((value) => value.localName);
+/** What an agent's `status` says of its state. */
+const STATUSES: Readonly<Record<string, string>> = {
+  active: "ONLINE",
+  available: "ONLINE",
+  online: "ONLINE",
+  busy: "BUSY",
+  degraded: "BUSY",
+  inactive: "OFFLINE",
+  offline: "OFFLINE",
+  maintenance: "MAINTENANCE",
+  suspended: "MAINTENANCE",
+};
 
 /** An agent of a file, as its author writes it. */
 export const agentNotation = z.strictObject({
@@ -58,6 +70,7 @@ export const agentNotation = z.strictObject({
   auto_bid: z.boolean().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
   state: z.enum(STATES as [string, ...string[]]).optional(),
+  status: z.string().transform(notation(readStatus)).optional(),
   lease: duration.optional(),
 });
 
@@ -103,15 +116,29 @@ export function profileOf(agent: Noted): MessageInitShape<typeof AgentProfileSch
   };
 }
 
-/** The record of an import that an author wrote. */
+/**
+ * The record of an import that an author wrote.
+ * @throws Error when `state` and `status` disagree
+ */
 export function recordOf(agent: Noted): MessageInitShape<typeof AgentRecordSchema> {
-  const state = AvailabilityStateSchema.values.find((value) => value.localName === agent.state);
+  const declared = agent.state ?? agent.status;
+  if (agent.status !== undefined && agent.status !== declared) {
+    throw new Error(`status: says ${agent.status}, but state says ${declared}`);
+  }
+  const state = AvailabilityStateSchema.values.find((value) => value.localName === declared);
   return {
     agentId: agent.agent_id,
     profile: profileOf(agent),
     declaredState: (state?.number ?? 0) as AvailabilityState,
     ...(agent.lease !== undefined && { lease: agent.lease }),
   };
+}
+
+function readStatus(written: string): string {
+  const status = written.toLowerCase();
+  const state = Object.hasOwn(STATUSES, status) ? STATUSES[status] : undefined;
+  if (state === undefined) throw new Error(`must be ${Object.keys(STATUSES).join(", ")}`);
+  return state;
 }
 
 /** "20m", or seconds with up to nine decimals, as in "0.000000001s". */

@@ -38,7 +38,7 @@ async function route(agents: readonly string[], refreshMs = 50) {
 }
 
 /** Waits for what takes a moment, also on a machine that is busy. */
-const until = (holds: () => unknown) => vi.waitFor(holds, { timeout: 10_000, interval: 20 });
+const until = (holds: () => unknown) => vi.waitFor(holds, { interval: 20 });
 
 type Stub = ReturnType<typeof echoStub>;
 
