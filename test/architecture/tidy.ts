@@ -18,6 +18,8 @@ const TEST_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
 const LINE_LENGTH_MAX = 120;
 const HOUR_MS = 3_600_000;
+/** As in vitest.config.ts. */
+const PATIENCE_MS = 60_000;
 
 /** The rules of size, syntax and layering. */
 export const rules: readonly Rule[] = [
@@ -178,6 +180,28 @@ export const rules: readonly Rule[] = [
         path: "libs/a/test/stuck.ts",
         text: 'import { setTimeout as nap } from "node:timers/promises"; await nap(3_600_000);',
       },
+    ],
+  },
+  {
+    title: "tests have the patience of vitest.config.ts: no wait gives up sooner",
+    faults: (source) =>
+      isTest(source.path)
+        ? source.nodes
+            .filter((n) => n.type === "Property" && nameOf(n["key"]) === "timeout")
+            .filter((n) => Number((n["value"] as Node)["value"]) < PATIENCE_MS)
+            .map((node) => at(source, node, "gives up sooner than the house does"))
+        : [],
+    broken: [
+      {
+        path: "libs/a/test/bid.test.ts",
+        text: "await expect.poll(bids, { timeout: 5_000 }).toBe(1);",
+      },
+      { path: "libs/a/test/bid-suite.ts", text: "const SOON = { timeout: 3_000, interval: 20 };" },
+    ],
+    kept: [
+      { path: "libs/a/test/bid.test.ts", text: "vi.waitFor(bid, { timeout: 90_000 });" },
+      { path: "libs/a/test/bid.test.ts", text: "const slot = { timeout: { seconds: 5n } };" },
+      { path: "libs/a/test/bid.test.ts", text: "const select = (timeout = 5) => ({ timeout });" },
     ],
   },
   {

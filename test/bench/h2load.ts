@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { framed } from "@bourse/rpc/bench";
 import { BenchFailure } from "./failure.ts";
-import { type Latencies, latenciesOf } from "./latencies.ts";
 
 /** A load of gRPC calls that are answered as fast as they can be. */
 export interface Load {
@@ -25,10 +24,12 @@ export interface Load {
 }
 
 /** How a load went. */
-export interface LoadMeasure extends Latencies {
+export interface LoadMeasure {
   /** Answers in the time that was measured. */
   readonly calls: number;
   readonly perSecond: number;
+  /** How long each of them took, in milliseconds. */
+  readonly tookMs: readonly number[];
 }
 
 /** What h2load tells of its own run. */
@@ -60,7 +61,7 @@ export async function runLoad(load: Load): Promise<LoadMeasure> {
     return {
       calls,
       perSecond: runs.reduce((sum, { perSecond }) => sum + perSecond, 0),
-      ...latenciesOf(runs.flatMap(({ tookMs }) => tookMs)),
+      tookMs: runs.flatMap(({ tookMs }) => tookMs),
     };
   } finally {
     await rm(folder, { recursive: true });
@@ -78,7 +79,7 @@ async function runOne(load: Load, message: Uint8Array, file: string) {
   if (load.token !== undefined) headers.push(`authorization: Bearer ${load.token}`);
   const flags = [
     ...["-c", `${connections}`, "-m", `${load.streams}`],
-    ...["-D", `${seconds}`, `--warm-up-time=${warmUpMs}ms`],
+    ...["-D", `${Math.round(seconds * 1_000)}ms`, `--warm-up-time=${warmUpMs}ms`],
     ...["-d", body, `--log-file=${log}`],
     ...headers.flatMap((header) => ["-H", header]),
   ];

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -91,12 +92,17 @@ test("one caller takes half of an agent's places, and leaves the other half to o
   expect(picks.map((pick) => pick.slot?.agentId)).toEqual([agent?.id, agent?.id]);
 });
 
-test("an agent that falls silent is OFFLINE in discovery within a second, and back with its heartbeat", async () => {
-  const [agent] = await agentsFor("silent", 1);
+// A machine that stalls may be late, but not each time.
+const retry = 3;
+test("an agent that falls silent is OFFLINE in discovery within a second, and back with its heartbeat", {
+  retry,
+}, async () => {
+  const capability = `silent-${randomUUID()}`;
+  const [agent] = await agentsFor(capability, 1);
   if (agent === undefined) throw new Error("no agent");
   const stateOf = async () => {
     const { agents } = await market.operator.discovery.searchAgents({
-      filter: { capabilities: ["silent"] },
+      filter: { capabilities: [capability] },
     });
     return agents[0]?.availability?.state;
   };

@@ -48,7 +48,7 @@ test.skipIf(!hasPgbench)(
 describe.skipIf(!hasH2load || !hasRedis)("the bench of discovery", () => {
   test("measures each strategy and search beside the empty server while profiles change", async () => {
     const small = "--agents 300,1000 --seconds 1 --connections 4 --streams 1 --rounds 1";
-    const only = "--only select,search,ready";
+    const only = "--only register,select,search,ready";
     const options = `${small} ${only} --changes 50`.split(" ");
 
     const { exitCode, stdout, stderr } = await bourse("bench", "discovery", "--json", ...options);

@@ -29,7 +29,7 @@ beforeAll(async () => {
     });
   }
   await buyer.ledger.settleTransaction({ transactionId: ids[0] ?? "" });
-}, 120_000);
+});
 afterAll(() => operator?.[Symbol.asyncDispose]());
 
 const ledger = (...parameters: string[]) =>

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { BreakerState, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -13,8 +14,12 @@ beforeAll(async () => {
 });
 afterAll(() => market?.[Symbol.asyncDispose]());
 
-test("an agent that fails its callers is not picked until a few of them found it well again", async () => {
-  const capability = "breaking";
+// A machine that stalls may be late, but not each time.
+const retry = 3;
+test("an agent that fails its callers is not picked until a few of them found it well again", {
+  retry,
+}, async () => {
+  const capability = `breaking-${randomUUID()}`;
   const filter = { capabilities: [capability] };
   const agent = await market.agent(capability, { capabilities: [capability] });
   const callers = await Promise.all(Array.from({ length: 5 }, () => market.stranger("caller")));
@@ -41,7 +46,7 @@ test("an agent that fails its callers is not picked until a few of them found it
   expect(breaker).toMatchObject({ capability, state: BreakerState.OPEN });
 
   // After the back-off three calls at a time may try it.
-  await expect.poll(() => picked().catch(reasonOf), { timeout: 10_000 }).toBe(agent.id);
+  await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
   const retryMs = breaker?.retryTime ? timestampMs(breaker.retryTime) : Infinity;
   expect(Date.now()).toBeGreaterThanOrEqual(retryMs);
   expect([await picked(), await picked()]).toEqual([agent.id, agent.id]);
@@ -52,7 +57,7 @@ test("an agent that fails its callers is not picked until a few of them found it
   await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
   const { agent: healed } = await caller.registry.getAgent({ agentId: agent.id });
   expect(healed?.breakers).toEqual([]);
-}, 30_000);
+});
 
 test("an operator closes a breaker at once", async () => {
   const capability = "reset";

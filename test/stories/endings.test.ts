@@ -24,7 +24,7 @@ afterAll(() => market?.[Symbol.asyncDispose]());
 /** Waits until a task is in a state. */
 async function until(viewer: Actor, task: Task, state: TaskState): Promise<Task> {
   const nameOf = (each: TaskState) => TaskStateSchema.value[each]?.name;
-  const options = { timeout: 15_000, interval: 30 };
+  const options = { interval: 30 };
   await expect
     .poll(async () => nameOf((await look(viewer, task)).state), options)
     .toBe(nameOf(state));
@@ -280,7 +280,7 @@ describe("a winner that misses its deadline", () => {
     expect(first.award).toMatchObject({ epoch: 1n, agentId: late.id });
 
     await expect
-      .poll(() => look(buyer, task), { timeout: 15_000, interval: 50 })
+      .poll(() => look(buyer, task), { interval: 50 })
       .toMatchObject({
         state: TaskState.AWARDED,
         award: { epoch: 2n, agentId: next.id },

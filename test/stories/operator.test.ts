@@ -16,7 +16,7 @@ describe("a market that an operator keeps up", () => {
     operator = await anOperator();
     running = await operator.up();
     status = await operator.status();
-  }, 90_000);
+  });
   afterAll(() => operator?.[Symbol.asyncDispose]());
 
   test("is shown by status, with every service serving", () => {
@@ -75,7 +75,7 @@ describe("a market that an operator keeps up", () => {
     const after = await bourse("status", "--data", operator.data);
     expect(after).toMatchObject({ exitCode: 1, stdout: "" });
     expect(after.stderr).toContain("no market runs on");
-  }, 60_000);
+  });
 });
 
 describe("a market whose supervisor is killed", () => {
@@ -100,7 +100,7 @@ describe("a market whose supervisor is killed", () => {
     expect(down.stdout).toContain("stopped the market");
     expect(await second.ended).toMatchObject({ exitCode: 0 });
     expect(now.services.map(({ pid }) => pid).filter(isAlive)).toEqual([]);
-  }, 180_000);
+  });
 
   test("leaves nothing behind once down has been told", async () => {
     await using operator = await anOperator();
@@ -115,7 +115,7 @@ describe("a market whose supervisor is killed", () => {
 
     expect(exitCode).toBe(0);
     expect([postgres, ...services.map(({ pid }) => pid)].filter(isAlive)).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe("a data folder of a newer Bourse", () => {
@@ -129,7 +129,7 @@ describe("a data folder of a newer Bourse", () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
     expect(stderr).toMatch(/^bourse: .* was written by a newer Bourse \(format 999/m);
     expect(await readFile(format, "utf8")).toBe("999\n");
-  }, 60_000);
+  });
 });
 
 /** A port of the market that `--ports` takes as a first one: the metrics lie 2,000 above the four. */

@@ -38,7 +38,7 @@ describe("an auditor who trusts nobody", () => {
     });
     checkpoint = await kept("checkpoint.txt", "checkpoint");
     proof = await kept("proof.json", "prove", movementId, "--checkpoint", checkpoint);
-  }, 90_000);
+  });
   afterAll(async () => {
     await house?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });

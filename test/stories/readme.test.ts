@@ -44,7 +44,7 @@ test("the agent of the README bids, works and delivers", async () => {
   );
 
   const stateOf = async () => (await buyer.auction.getTask({ taskId })).task?.state;
-  await expect.poll(stateOf, { timeout: 20_000 }).toBe(TaskState.DELIVERED);
+  await expect.poll(stateOf).toBe(TaskState.DELIVERED);
   const { task } = await buyer.auction.getTask({ taskId });
 
   expect(task?.result?.output).toEqual({ summary: "Call me Ishmael...." });

@@ -11,14 +11,14 @@ import { startTestMarket, type TestMarket } from "../support/market.ts";
 
 const CONTRACT = join(import.meta.dirname, "../../examples/summarise/summariser.proto");
 const PYTHON = spawnSync("python3", ["-c", "import grpc, grpc_tools"]).status === 0;
-const WAIT = { timeout: 20_000, interval: 50 };
+const WAIT = { interval: 50 };
 
 let stack: AsyncDisposableStack;
 let market: TestMarket;
 beforeAll(async () => {
   market = await startTestMarket();
   return () => market[Symbol.asyncDispose]();
-}, 60_000);
+});
 beforeEach(() => {
   stack = new AsyncDisposableStack();
 });

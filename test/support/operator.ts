@@ -33,7 +33,7 @@ export interface Status {
   }[];
 }
 
-const UP_MS = 60_000;
+const UP_MS = 120_000;
 
 /** Seats an operator. */
 export async function anOperator(): Promise<Operator> {

@@ -24,7 +24,7 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
         return { error };
       }
     },
-    { timeout: 40_000, interval: 100 },
+    { interval: 100 },
   );
   if ("error" in end) throw end.error;
   return end.answer;

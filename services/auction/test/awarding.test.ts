@@ -351,7 +351,7 @@ describe("two processes of which one has lost the ledger", () => {
       world.clock.advance(10 * SECOND);
       return stateOf((await operator.getTask({ taskId })).task);
     };
-    await expect.poll(look, { timeout: 10_000 }).toBe("AWARDED");
+    await expect.poll(look).toBe("AWARDED");
 
     expect(refused.reason).toBe("LEDGER_UNAVAILABLE");
     expect(world.ledger.held()).toBe(2_000_000n);

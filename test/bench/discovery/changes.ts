@@ -14,7 +14,6 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { chanceOf } from "../../support/chance.ts";
 import { answerAsks } from "../companion.ts";
-import { poll } from "../poll.ts";
 import { agentId, CURRENCY, priceOf, registrationOf } from "./population.ts";
 
 // What goes on in the market while discovery is measured: prices change at a fixed rate. Some of them are
@@ -30,6 +29,14 @@ export type ChangesRequest =
   /** Answers with what happened since it was last asked. */
   | { readonly ask: "window" };
 
+/** When a change was seen, in milliseconds. */
+export interface SeenProbe {
+  /** From the registry's time stamp until discovery was asked for the first time by a caller who was told of it. */
+  readonly visibleMs: number;
+  /** From when the change was sent until that caller had his answer. */
+  readonly toldMs: number;
+}
+
 /** What happened in a window of time. */
 export interface ChangesWindow {
   readonly seconds: number;
@@ -37,11 +44,8 @@ export interface ChangesWindow {
   readonly changed: number;
   /** Those it did not, by the number of the status. */
   readonly refused: Readonly<Record<string, number>>;
-  /**
-   * From the registry's time stamp of a change until discovery's answer showed it; after ten seconds
-   * it is given up.
-   */
-  readonly visibleMs: readonly number[];
+  /** Of each change of a probe; one that is not seen within ten seconds is given up, and counts as so long. */
+  readonly probes: readonly SeenProbe[];
 }
 
 const [registryAddress = "", discoveryAddress = ""] = process.argv.slice(2);
@@ -61,7 +65,8 @@ const TICK_MS = 5;
 const PROBES = 8;
 const PROBE_EVERY_MS = 250;
 /** Asked more often it would take from the machine what is measured, and from the empty server most. */
-const ASK_EVERY_MS = 5;
+const ASK_EVERY_MS = 10;
+const ASKS_MAX = 32;
 const UNSEEN_MS = 10_000;
 
 const chance = chanceOf(1);
@@ -86,8 +91,8 @@ async function begin(agents: number, perSecond: number): Promise<void> {
 }
 
 function emptyWindow() {
-  const [visibleMs, refused]: [number[], Record<string, number>] = [[], {}];
-  return { changed: 0, refused, visibleMs, sinceMs: now() };
+  const [probes, refused]: [SeenProbe[], Record<string, number>] = [[], {}];
+  return { changed: 0, refused, probes, sinceMs: now() };
 }
 
 function window(): ChangesWindow {
@@ -146,28 +151,58 @@ async function probe(nth: number): Promise<void> {
     profile: { ...profile, capabilities: [capability] },
   });
   await registry.call(REGISTER, toBinary(RegisterAgentRequestSchema, request));
-  await untilShown(capability, 1n, now());
+  await untilShown(capability, 1n);
   let micros = 1n;
+  let isWatching = false;
   const turn = async (): Promise<void> => {
+    if (!state.running || isWatching) return;
+    isWatching = true;
     micros += 1n;
-    if (state.running) await watchChange(id, capability, micros).catch(() => {});
-    setTimeout(turn, PROBE_EVERY_MS);
+    await watchChange(id, capability, micros).catch(() => {});
+    isWatching = false;
   };
-  // Spread over the time between two.
-  setTimeout(turn, (PROBE_EVERY_MS * nth) / PROBES);
+  // By the clock and spread over the time between two: those that wait for the one before would soon all wait together,
+  // and see the same moment.
+  setTimeout(() => setInterval(turn, PROBE_EVERY_MS), (PROBE_EVERY_MS * nth) / PROBES);
 }
 
 async function watchChange(id: string, capability: string, micros: bigint): Promise<void> {
+  const sentMs = now();
   const { agent } = fromBinary(UpdateAgentResponseSchema, await setPrice(id, micros));
   const stampedMs = agent?.updateTime === undefined ? Number.NaN : timestampMs(agent.updateTime);
-  seen.visibleMs.push(await untilShown(capability, micros, stampedMs));
+  const { askedMs, toldMs } = await untilShown(capability, micros);
+  seen.probes.push({ visibleMs: askedMs - stampedMs, toldMs: toldMs - sentMs });
 }
 
-/** Asks discovery until it tells the price, or for too long; answers with the milliseconds since. */
-async function untilShown(capability: string, micros: bigint, sinceMs: number): Promise<number> {
-  const attempt = async () => ((await shownPrice(capability)) === micros ? true : undefined);
-  await poll(attempt, { everyMs: ASK_EVERY_MS, limitMs: UNSEEN_MS });
-  return now() - sinceMs;
+/**
+ * Asks discovery again and again, also while it has not answered yet: who waits in its queue would learn of a change
+ * that others see already. Answers with when it was asked by the first caller who was told the price, and when he was.
+ */
+async function untilShown(
+  capability: string,
+  micros: bigint,
+): Promise<{ readonly askedMs: number; readonly toldMs: number }> {
+  const shown = Promise.withResolvers<{ readonly askedMs: number; readonly toldMs: number }>();
+  let underWay = 0;
+  const ask = async () => {
+    if (underWay === ASKS_MAX) return;
+    underWay += 1;
+    const askedMs = now();
+    // They are answered in the order in which they were asked.
+    const price = await shownPrice(capability);
+    underWay -= 1;
+    if (price === micros) shown.resolve({ askedMs, toldMs: now() });
+  };
+  const asking = setInterval(() => void ask().catch(shown.reject), ASK_EVERY_MS);
+  const giveUp = () => shown.resolve({ askedMs: now(), toldMs: now() });
+  const limit = setTimeout(giveUp, UNSEEN_MS);
+  void ask().catch(shown.reject);
+  try {
+    return await shown.promise;
+  } finally {
+    clearInterval(asking);
+    clearTimeout(limit);
+  }
 }
 
 /** Undefined while discovery knows of nobody. */

@@ -9,6 +9,7 @@ import { RegisterAgentRequestSchema } from "@bourse/proto/bourse/registry/v1/reg
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BenchFailure } from "../failure.ts";
 import { runLoad } from "../h2load.ts";
+import { latenciesOf } from "../latencies.ts";
 import { poll } from "../poll.ts";
 import { type RawCaller, rawCaller } from "../raw-caller.ts";
 import { countOf, putAll, rangeOf } from "./etcd-messages.ts";
@@ -76,8 +77,8 @@ async function measure(
     throw new BenchFailure(`etcd finds nothing: ${subject}`);
   }
   const load = { address, path: RANGE, messages, connections, streams, seconds, signal };
-  const { calls: _calls, ...measured } = await runLoad(load);
-  return { subject, ...measured };
+  const { perSecond, tookMs } = await runLoad(load);
+  return { subject, perSecond, ...latenciesOf(tookMs) };
 }
 
 function keyOf(nth: number): string {

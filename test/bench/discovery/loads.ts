@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { type Companion, startCompanion } from "../companion.ts";
-import { runLoad } from "../h2load.ts";
+import { type LoadMeasure, runLoad } from "../h2load.ts";
 import type { Run } from "../program.ts";
 import type { EmptyRequest, Usage } from "./empty-server.ts";
-import type { Row } from "./figures.ts";
 import type { Settings } from "./settings.ts";
 import { readUsage, type ServiceUsage, type Stage } from "./stage.ts";
 import { pathOf, type Target } from "./targets.ts";
@@ -29,8 +28,15 @@ export interface Peer extends AsyncDisposable {
 export interface Place {
   readonly agents: number;
   readonly round: number;
-  /** Which pair of the round: what is measured, and the empty server right before. */
+  /** Which pair of the round: what is measured, and the empty server by turns with it. */
   readonly pair: number;
+}
+
+/** A load of so many seconds on one of a pair. */
+export interface Slice extends LoadMeasure {
+  /** What the server itself took of the CPU meanwhile, and the calls that it counted. */
+  readonly cpuSeconds: number;
+  readonly counted: number;
 }
 
 /** Starts the empty server, with the flags that services have. */
@@ -59,16 +65,15 @@ export async function measurePeer(
   parts: LoadParts,
   place: Place,
   target: Target,
-  bytes: number,
-): Promise<Row> {
+  { bytes, seconds }: { readonly bytes: number; readonly seconds: number },
+): Promise<Slice> {
   const { address, companion } = parts.peer;
   const subject = emptyAs(target.method);
   const before = await companion.ask<Usage>({ ask: "answer", bytes } satisfies EmptyRequest);
-  const measure = await load(parts, place, target, { subject, address });
+  const measure = await load(parts, place, target, { subject, address, seconds });
   const after = await companion.ask<Usage>({ ask: "usage" } satisfies EmptyRequest);
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
-  const cpuUs = (cpuSeconds * 1e6) / (after.calls - before.calls);
-  return { ...measure, cpuUs };
+  return { ...measure, cpuSeconds, counted: after.calls - before.calls };
 }
 
 /** Discovery. @throws Error when one of its answers was wrong, or was not OK */
@@ -76,14 +81,15 @@ export async function measureTarget(
   parts: LoadParts,
   place: Place,
   target: Target,
-): Promise<Row & { readonly residentBytes: number }> {
+  seconds: number,
+): Promise<Slice & { readonly residentBytes: number }> {
   const { stage, census } = parts;
   const { subject, method } = target;
   const metrics = stage.market.metricsAddress("discovery");
   await target.check(stage.caller, census);
   const before = await readUsage(metrics);
   const address = stage.market.address("discovery");
-  const measure = await load(parts, place, target, { subject, address });
+  const measure = await load(parts, place, target, { subject, address, seconds });
   const after = await readUsage(metrics);
   await target.check(stage.caller, census);
   const { ok = 0, ...others } = callsBetween(before, after, method);
@@ -93,8 +99,8 @@ export async function measureTarget(
   }
   return {
     ...measure,
-    peer: emptyAs(method),
-    cpuUs: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / ok,
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    counted: ok,
     residentBytes: after.residentBytes,
   };
 }
@@ -114,13 +120,14 @@ function callsBetween(
 
 async function load(
   { settings, stage, signal, say }: LoadParts,
-  { agents, round, pair }: Place,
+  { agents, round }: Place,
   { method, messages }: Target,
-  { subject, address }: { readonly subject: string; readonly address: string },
-) {
-  const { connections, streams, seconds } = settings;
+  on: { readonly subject: string; readonly address: string; readonly seconds: number },
+): Promise<LoadMeasure> {
+  const { connections, streams } = settings;
+  const { subject, address, seconds } = on;
   say(`${subject}, ${agents} agents, round ${round}, ${seconds} s`);
-  const measure = await runLoad({
+  return runLoad({
     address,
     path: pathOf(method),
     messages,
@@ -130,5 +137,4 @@ async function load(
     seconds,
     signal,
   });
-  return { agents, round, pair, subject, ...measure };
 }

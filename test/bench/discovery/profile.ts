@@ -31,7 +31,9 @@ export async function profileLoads(
   const profiled: Profiled[] = [];
   for (const target of targets) {
     const place = { agents, round: 0, pair: 0 };
-    const profile = await profileWhile(inspectorPort, () => measureTarget(parts, place, target));
+    const profile = await profileWhile(inspectorPort, () =>
+      measureTarget(parts, place, target, settings.seconds),
+    );
     const { subject } = target;
     const name = `${subject.replace(" ", "-")}-${agents}.cpuprofile`;
     await writeFile(join(settings.profile, name), JSON.stringify(profile));

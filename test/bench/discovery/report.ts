@@ -1,7 +1,14 @@
 import type { Machine } from "../machine.ts";
 import type { BenchDocument } from "../program.ts";
 import { barTable, fixed, machineLine, tableOf, whole } from "../table.ts";
-import { barsOf, bytesPerAgent, type Figures, type SizeFigures, summarize } from "./figures.ts";
+import {
+  barsOf,
+  bytesPerAgent,
+  type Figures,
+  type Registered,
+  type SizeFigures,
+  summarize,
+} from "./figures.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a run was made of. */
@@ -15,7 +22,7 @@ export interface Setup {
 export const PEER_DOES =
   "grpc-js answers a unary call with so many bytes as discovery does (in the mean of what is asked), " +
   "which are neither read nor made anew; a process of its own with the flags of a service. It is " +
-  "asked with the same messages and headers, right before each load, while the same profiles change.";
+  "asked with the same messages and headers, by turns with discovery, while the same profiles change.";
 
 /** What is asked. */
 const ASKED =
@@ -64,6 +71,7 @@ export function tablesOf(setup: Setup, figures: Figures): string {
     loadTable(figures),
     "",
     sizeTable(figures.sizes),
+    ...registeredLines(figures.registered),
     ...(settings.only.includes("etcd") ? etcdTable(figures.etcd) : []),
     ...figures.profiled.flatMap(({ agents, subject, hottest }) => [
       "",
@@ -93,8 +101,8 @@ function loadTable({ rows }: Figures): string {
 
 function sizeTable(sizes: readonly SizeFigures[]): string {
   const head =
-    ">agents|>registered/s|>registry's CPU us|>changes/s|>CPU us each|>refused|>visible p50 ms|>p99 ms|>of|" +
-    ">resident MB|>bytes an agent|>ready s|>new one's MB";
+    ">agents|>registered/s, followed|>registry's CPU us|>changes/s|>CPU us each|>refused|>visible p50 ms|>p99 ms|" +
+    ">told p99 ms|>of|>resident MB|>bytes an agent|>ready s|>new one's MB";
   return tableOf(
     head.split("|"),
     sizes.map((size) => [
@@ -106,6 +114,7 @@ function sizeTable(sizes: readonly SizeFigures[]): string {
       reasons(size.changesRefused),
       fixed(size.visible.p50Ms),
       fixed(size.visible.p99Ms),
+      fixed(size.told.p99Ms),
       whole(size.visible.samples),
       megabytes(size.residentBytes),
       fixed(bytesPerAgent(sizes, size)),
@@ -113,6 +122,16 @@ function sizeTable(sizes: readonly SizeFigures[]): string {
       megabytes(size.ready?.residentBytes),
     ]),
   );
+}
+
+function registeredLines(registered: Registered | undefined): readonly string[] {
+  if (registered === undefined) return [];
+  const { agents, perSecond, cpuUs } = registered;
+  return [
+    "",
+    `A registry that nobody follows: ${whole(perSecond)} agents/s by BatchRegisterAgents, ` +
+      `${fixed(cpuUs)} us of its CPU each, ${whole(agents)} agents`,
+  ];
 }
 
 function etcdTable(etcd: Figures["etcd"]): readonly string[] {

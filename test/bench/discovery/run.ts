@@ -5,26 +5,30 @@ import { latenciesOf, medianOf } from "../latencies.ts";
 import type { Run } from "../program.ts";
 import type { ChangesRequest, ChangesWindow } from "./changes.ts";
 import { measureEtcd } from "./etcd.ts";
-import type { Figures, Profiled, Row, SizeFigures } from "./figures.ts";
-import { type LoadParts, measurePeer, measureTarget, type Place, startPeer } from "./loads.ts";
+import type { Figures, Profiled, Registered, Row, SizeFigures } from "./figures.ts";
+import { startPeer } from "./loads.ts";
+import { measurePair, type PairParts } from "./pair.ts";
 import { prepareProfiles, profileLoads } from "./profile.ts";
 import { registerUntil } from "./register.ts";
 import type { Settings } from "./settings.ts";
-import { openStage, readUsage, type Stage, untilKnown } from "./stage.ts";
+import { openRegistry, openStage, readUsage, type Stage, untilKnown } from "./stage.ts";
 import { picks, searches, type Target } from "./targets.ts";
 import { Census } from "./wanted.ts";
 
 /** What each part of the bench works with. */
-export interface Bench extends LoadParts {
-  readonly changes: Companion;
-}
+type Bench = PairParts;
 
 const READY_LIMIT_MS = 300_000;
+/** So many agents tell how fast a registry is. */
+const ALONE_MAX = 100_000;
 
 /** Grows a market from size to size, and measures it at each. */
 export async function runBench(settings: Settings, run: Run): Promise<Figures> {
   const inspectorPort = settings.profile === undefined ? undefined : await freePort();
   if (inspectorPort !== undefined) prepareProfiles(inspectorPort);
+  const registered = settings.only.includes("register")
+    ? await registerAlone(settings, run)
+    : undefined;
   await using stage = await openStage(run, settings.redisUrl);
   await using peer = await startPeer(run.signal);
   await using changes = startChanges(stage, run.signal);
@@ -39,7 +43,7 @@ export async function runBench(settings: Settings, run: Run): Promise<Figures> {
     profiled.push(...measured.profiled);
   }
   const etcd = settings.only.includes("etcd") ? await measureEtcd(bench) : undefined;
-  return { rows, sizes, etcd, profiled };
+  return { rows, sizes, registered, etcd, profiled };
 }
 
 function startChanges({ market, token }: Stage, signal: AbortSignal): Companion {
@@ -61,7 +65,7 @@ async function measureSize(
   const { settings, changes } = bench;
   const ask = <T>(request: ChangesRequest) => changes.ask<T>(request);
   await ask({ ask: "pause" });
-  const registered = await register(bench, agents);
+  const registered = await registerFollowed(bench, agents);
   await ask({ ask: "begin", agents, perSecond: settings.changes });
   const wanted = settings.only;
   const groups = [
@@ -76,22 +80,18 @@ async function measureSize(
   const windows: ChangesWindow[] = [];
   for (let round = 1; round <= settings.rounds; round += 1) {
     for (const [pair, target] of groups.flat().entries()) {
-      const place = { agents, round, pair };
-      const beside = await besides(bench, place, target);
-      changeCosts.push(beside.changeCpuUs);
-      // What happened until now happened under no load of discovery.
-      await ask({ ask: "window" });
-      const { residentBytes, ...row } = await measureTarget(bench, place, target);
-      windows.push(await ask<ChangesWindow>({ ask: "window" }));
-      residents.push(residentBytes);
-      rows.push(beside.row, row);
+      const measured = await measurePair(bench, { agents, round, pair }, target);
+      rows.push(...measured.rows);
+      windows.push(...measured.windows);
+      changeCosts.push(...measured.changeCostsUs);
+      residents.push(measured.residentBytes);
     }
   }
   const ready = wanted.includes("ready") ? await measureReady(bench, agents) : undefined;
   const profiled = await profileLoads(bench, agents, groups.flat());
   const seconds = windows.reduce((sum, window) => sum + window.seconds, 0);
   const changed = windows.reduce((sum, window) => sum + window.changed, 0);
-  const visibleMs = windows.flatMap((window) => window.visibleMs);
+  const probes = windows.flatMap((window) => window.probes);
   return {
     rows,
     profiled,
@@ -101,7 +101,8 @@ async function measureSize(
       changesPerSecond: seconds === 0 ? 0 : changed / seconds,
       changeCpuUs: medianOf(changeCosts),
       changesRefused: sumOf(windows.map(({ refused }) => refused)),
-      visible: { samples: visibleMs.length, ...latenciesOf(visibleMs) },
+      visible: { samples: probes.length, ...latenciesOf(probes.map((one) => one.visibleMs)) },
+      told: latenciesOf(probes.map((one) => one.toldMs)),
       residentBytes: medianOf(residents),
       ...(ready !== undefined && { ready }),
     },
@@ -123,34 +124,36 @@ async function warmUp(
   const place = { agents, round: 0, pair: 0 };
   for (const [target] of groups) {
     if (target === undefined) continue;
-    await besides(bench, place, target);
-    await measureTarget(bench, place, target);
+    await measurePair(bench, place, target);
   }
 }
 
-/**
- * The empty server, answering as many bytes as the target, right before it, so that what else goes on in the machine is
- * the same for both; and what the changes cost discovery meanwhile, of which nothing else is asked.
- */
-async function besides(
-  bench: Bench,
-  place: Place,
-  target: Target,
-): Promise<{ readonly row: Row; readonly changeCpuUs: number }> {
-  const { changes, stage, census } = bench;
-  const bytes = await target.check(stage.caller, census);
-  const metrics = stage.market.metricsAddress("discovery");
-  await changes.ask({ ask: "window" } satisfies ChangesRequest);
-  const before = await readUsage(metrics);
-  const row = await measurePeer(bench, place, target, bytes);
-  const after = await readUsage(metrics);
-  const { changed } = await changes.ask<ChangesWindow>({ ask: "window" });
-  const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
-  return { row, changeCpuUs: (cpuSeconds * 1e6) / Math.max(1, changed) };
+/** Registers as many agents as the largest market has, or ALONE_MAX of them, at a registry that nobody follows. */
+async function registerAlone(settings: Settings, run: Run): Promise<Registered> {
+  await using stage = await openRegistry(run, settings.redisUrl);
+  const agents = Math.min(Math.max(...settings.agents), ALONE_MAX);
+  return await register({ ...run, stage, census: new Census() }, agents);
 }
 
-async function register(bench: Bench, agents: number): Promise<SizeFigures["registered"]> {
-  const { stage, census, signal, say } = bench;
+/** Registers a market, and waits until discovery knows it. */
+async function registerFollowed(bench: Bench, agents: number): Promise<Registered> {
+  const registered = await register(bench, agents);
+  await untilKnown(bench.stage.market.metricsAddress("discovery"), agents, bench.signal);
+  return registered;
+}
+
+async function register(
+  {
+    stage,
+    census,
+    signal,
+    say,
+  }: Run & {
+    readonly stage: Pick<Stage, "market" | "token">;
+    readonly census: Census;
+  },
+  agents: number,
+): Promise<Registered> {
   const { market, token } = stage;
   const added = agents - census.size;
   say(`registering ${added} agents`);
@@ -158,7 +161,6 @@ async function register(bench: Bench, agents: number): Promise<SizeFigures["regi
   const address = market.address("registry");
   const { seconds } = await registerUntil(agents, { address, token, census, signal });
   const after = await readUsage(market.metricsAddress("registry"));
-  await untilKnown(market.metricsAddress("discovery"), agents, signal);
   return {
     agents: added,
     perSecond: added / seconds,

@@ -3,7 +3,7 @@ import { benchCommand, count, counts, someOf } from "../options.ts";
 import type { Showing } from "../program.ts";
 
 /** The parts of the bench; agents are registered and changed in each. */
-export const PARTS = ["select", "search", "ready", "etcd"] as const;
+export const PARTS = ["register", "select", "search", "ready", "etcd"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How a run of the bench is set up. */
@@ -53,7 +53,7 @@ export function readSettings(
     complain,
   )
     .addOption(
-      new Option("--only <parts>", `of ${PARTS.join(", ")}; agents are always registered`)
+      new Option("--only <parts>", `of ${PARTS.join(", ")}; agents are registered in any case`)
         .argParser(someOf(PARTS))
         .default([...PARTS], "all"),
     )

@@ -34,41 +34,65 @@ const METRICS_TIMEOUT_MS = 60_000;
 const KNOWN_LIMIT_MS = 300_000;
 
 /**
- * Starts the market in a folder of its own. Without auction and ledger, which follow the registry too: on
- * a machine of few cores they would take what is measured.
+ * Starts registry and discovery in a folder of their own. Without auction and ledger, which follow the registry
+ * too: on a machine of few cores they would take what is measured.
  * @throws BenchFailure when there is no redis-server
  */
 export async function openStage(run: Run, redisUrl: string | undefined): Promise<Stage> {
   await using started = new AsyncDisposableStack();
+  const served = await startServices(started, run, {
+    redisUrl,
+    services: ["registry", "discovery"],
+  });
+  const { market, token } = served;
+  const channel = started.use(dial({ address: market.address("discovery"), token: () => token }));
+  const stack = started.move();
+  return {
+    ...served,
+    caller: client(DiscoveryService, channel),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/**
+ * Starts a registry that nobody follows.
+ * @throws BenchFailure when there is no redis-server
+ */
+export async function openRegistry(
+  run: Run,
+  redisUrl: string | undefined,
+): Promise<Omit<Stage, "caller">> {
+  await using started = new AsyncDisposableStack();
+  const served = await startServices(started, run, { redisUrl, services: ["registry"] });
+  const stack = started.move();
+  return { ...served, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function startServices(
+  started: AsyncDisposableStack,
+  run: Run,
+  options: {
+    readonly redisUrl: string | undefined;
+    readonly services: readonly ("registry" | "discovery")[];
+  },
+): Promise<{ readonly market: Market; readonly token: string }> {
+  const { services } = options;
   const data = await mkdtemp(join(tmpdir(), "bourse-bench-"));
   started.defer(() => rm(data, { recursive: true, force: true }));
   started.defer(() => removeEmbedded(join(data, "postgres")));
-  run.say("starting Postgres, Redis, registry and discovery");
-  const redis = redisUrl ?? (await startRedis(started, data));
-  if (redis === undefined) {
+  run.say(`starting Postgres, Redis, ${services.join(" and ")}`);
+  const redisUrl = options.redisUrl ?? (await startRedis(started, data));
+  if (redisUrl === undefined) {
     throw new BenchFailure(
       "no redis-server, where replicas of discovery take turns: apt-get install redis-server " +
         "(Debian), brew install redis (macOS), or set REDIS_URL",
     );
   }
+  const ports = await choosePorts("auto");
   const market = started.use(
-    await startMarket({
-      data,
-      ports: await choosePorts("auto"),
-      redisUrl: redis,
-      services: ["registry", "discovery"],
-      onProgress: run.say,
-    }),
+    await startMarket({ data, ports, redisUrl, services, onProgress: run.say }),
   );
-  const token = await market.signer.mint("operator", TOKEN_TTL_SECONDS);
-  const channel = started.use(dial({ address: market.address("discovery"), token: () => token }));
-  const stack = started.move();
-  return {
-    market,
-    token,
-    caller: client(DiscoveryService, channel),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
+  return { market, token: await market.signer.mint("operator", TOKEN_TTL_SECONDS) };
 }
 
 /** Reads the metrics of a service. */

@@ -6,6 +6,7 @@ import type { BenchDatabase } from "../server.ts";
 import { type Driver, driveBooks, driveRemote, type Measure } from "./driver.ts";
 import { best, type Figures, PATTERNS, type Pattern, type Row, type Subject } from "./figures.ts";
 import { type Bench, peerRow } from "./run.ts";
+import { byTurns } from "./turns.ts";
 
 const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 /** Of the best closed loop: an open one at its very limit would only show its own queue. */
@@ -32,7 +33,7 @@ export async function measureBooks(
   {
     await using driver = await openDriver(bench, database, tally);
     await warm(bench, driver, tally);
-    if (wants("in-process")) rows.push(...(await inProcess(bench, database, driver, tally)));
+    if (wants("in-process")) rows.push(...(await inProcess(bench, database, driver, tally, peer)));
     const callers = best(rows, "in-process")?.load ?? Math.max(...settings.callers);
     if (wants("sustained")) {
       const clients = best(peer, "pgbench")?.load ?? Math.max(...settings.clients);
@@ -45,7 +46,7 @@ export async function measureBooks(
       rows.push(await openRow(bench, driver, tally, { subject: "open in-process", perSecond }));
     }
   }
-  if (wants("unary") || wants("batch")) rows.push(...(await remote(bench, database, tally)));
+  if (wants("unary") || wants("batch")) rows.push(...(await remote(bench, database, tally, peer)));
   bench.say("Verify");
   await using verifier = driveBooks(database.url, signal);
   const verified = await verifier.verify();
@@ -78,17 +79,31 @@ async function inProcess(
   database: BenchDatabase,
   driver: Driver,
   tally: Tally,
+  peer: readonly Row[],
 ): Promise<readonly Row[]> {
   const { callers, seconds } = bench.settings;
   const rows: Row[] = [];
   for (const pattern of PATTERNS) {
-    for (const load of callers) {
+    const loads = callers.map((load) => async () => {
       await database.checkpoint();
       const subject = "in-process";
-      rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds }));
-    }
+      return closedRow(bench, driver, tally, { subject, pattern, load, seconds });
+    });
+    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads)));
   }
   return rows;
+}
+
+/** Runs the peer once more, with as many clients as served it best. */
+function peerAgain(
+  bench: Bench,
+  database: BenchDatabase,
+  peer: readonly Row[],
+  pattern: Pattern,
+): () => Promise<Row> {
+  const { clients: counts, seconds } = bench.settings;
+  const clients = best(peer, "pgbench", pattern)?.load ?? Math.max(...counts);
+  return () => peerRow(bench, database, { pattern, clients, seconds });
 }
 
 async function sustained(
@@ -112,6 +127,7 @@ async function remote(
   bench: Bench,
   database: BenchDatabase,
   tally: Tally,
+  peer: readonly Row[],
 ): Promise<readonly Row[]> {
   const { settings, signal, say } = bench;
   const { accounts, seconds, unaryCallers, parcel, parcelCallers, only } = settings;
@@ -127,20 +143,18 @@ async function remote(
   const warming = { accounts, hot: false, seconds: WARM_UP * seconds };
   count(tally, await driver.closed({ ...warming, callers: parcelCallers, parcel }));
   count(tally, await driver.closed({ ...warming, callers: unaryCallers }));
+  const kinds = [
+    { part: "unary", subject: "unary gRPC", load: unaryCallers },
+    { part: "batch", subject: "batch gRPC", load: parcelCallers, parcel },
+  ] as const;
   const rows: Row[] = [];
   for (const pattern of PATTERNS) {
-    if (!only.includes("unary")) break;
-    await database.checkpoint();
-    const subject = "unary gRPC";
-    const load = unaryCallers;
-    rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds }));
-  }
-  for (const pattern of PATTERNS) {
-    if (!only.includes("batch")) break;
-    await database.checkpoint();
-    const subject = "batch gRPC";
-    const load = parcelCallers;
-    rows.push(await closedRow(bench, driver, tally, { subject, pattern, load, seconds, parcel }));
+    const wanted = kinds.filter(({ part }) => only.includes(part));
+    const loads = wanted.map(({ part: _part, ...kind }) => async () => {
+      await database.checkpoint();
+      return closedRow(bench, driver, tally, { ...kind, pattern, seconds });
+    });
+    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads)));
   }
   const top = best(rows, "unary gRPC")?.perSecond;
   if (only.includes("open") && top !== undefined) {

@@ -18,6 +18,12 @@ describe("figures", () => {
     expect(times(rows, "unary gRPC")).toBeUndefined();
   });
 
+  test("set a run beside what the peer did by turns with it, where that was measured", () => {
+    const rows = [aRow("pgbench", 200), aRow("batch gRPC", 900, { peerPerSecond: 300 })];
+
+    expect(times(rows, "batch gRPC")).toBe(3);
+  });
+
   test("compare the ratio when full with the ratio when empty, each with its own peer", () => {
     const rows = [
       aRow("empty pgbench", 100),

@@ -31,6 +31,8 @@ export interface Row {
   readonly unit: "clients" | "callers" | "arrivals/s";
   /** Transfers of the peer, movements of the ledger. */
   readonly perSecond: number;
+  /** Of the peer, measured by turns with this; its best run counts where this is absent. */
+  readonly peerPerSecond?: number;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
   readonly maxMs?: number;
@@ -70,16 +72,22 @@ export function best(
     );
 }
 
-/** How many times the best run of a peer the best run of a subject is; undefined without either. */
+/** How many times what the peer did beside it the best run of a subject is; undefined without either. */
 export function times(
   rows: readonly Row[],
   subject: Subject,
   pattern: Pattern = "random",
   peer: Subject = "pgbench",
 ): number | undefined {
-  const ours = best(rows, subject, pattern)?.perSecond;
-  const theirs = best(rows, peer, pattern)?.perSecond;
-  return ours === undefined || theirs === undefined ? undefined : ours / theirs;
+  const ours = best(rows, subject, pattern);
+  if (ours === undefined) return undefined;
+  const theirs = beside(rows, ours, peer);
+  return theirs === undefined ? undefined : ours.perSecond / theirs;
+}
+
+/** What the peer did per second that a row is set beside; undefined when it did not run. */
+export function beside(rows: readonly Row[], row: Row, peer: Subject): number | undefined {
+  return row.peerPerSecond ?? best(rows, peer, row.pattern)?.perSecond;
 }
 
 /** The quotient of the ratio to the peer when full and when empty; undefined unless measured. */

@@ -1,7 +1,7 @@
 import type { Machine } from "../machine.ts";
 import type { BenchDocument } from "../program.ts";
 import { barTable, fixed, machineLine, tableOf, whole } from "../table.ts";
-import { barsOf, best, type Figures, growth, type Row, type Subject } from "./figures.ts";
+import { barsOf, beside, type Figures, growth, type Row, type Subject } from "./figures.ts";
 import { PEER_STORES } from "./peer.ts";
 import type { Settings } from "./settings.ts";
 
@@ -66,17 +66,22 @@ export function tablesOf(setup: Setup, figures: Figures): string {
   ].join("\n");
 }
 
-const HEAD = "measured|accounts|>load|>per s|>x peer|>p50 ms|>p99 ms|>max ms|>refused".split("|");
+const HEAD = "measured|accounts|>load|>per s|>peer|>x peer|>p50 ms|>p99 ms|>max ms|>refused".split(
+  "|",
+);
 
 function measurements(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const refused = Object.values(row.refused ?? {}).reduce((sum, each) => sum + each, 0);
+    const peer = BESIDE[row.subject];
+    const theirs = peer && beside(rows, row, peer);
     return [
       row.subject,
       row.pattern,
       `${whole(row.load)} ${row.unit}`,
       whole(row.perSecond),
-      besides(rows, row),
+      theirs === undefined ? "" : whole(theirs),
+      theirs === undefined ? "" : fixed(row.perSecond / theirs),
       row.averageMs === undefined ? fixed(row.p50Ms) : `avg ${fixed(row.averageMs)}`,
       fixed(row.p99Ms),
       fixed(row.maxMs),
@@ -84,10 +89,4 @@ function measurements(rows: readonly Row[]): string {
     ];
   });
   return tableOf(HEAD, lines);
-}
-
-function besides(rows: readonly Row[], row: Row): string {
-  const peer = BESIDE[row.subject];
-  const theirs = peer === undefined ? undefined : best(rows, peer, row.pattern);
-  return theirs === undefined ? "" : fixed(row.perSecond / theirs.perSecond);
 }

@@ -209,9 +209,7 @@ export function stateOf(task: Pick<Task, "state"> | undefined): string | undefin
 /** Waits until a task is in a state, and answers with it. */
 export async function until(caller: Caller, taskId: string, state: string): Promise<Task> {
   const look = async () => (await caller.getTask({ taskId })).task as Task;
-  await expect
-    .poll(async () => stateOf(await look()), { timeout: 10_000, interval: 15 })
-    .toBe(state);
+  await expect.poll(async () => stateOf(await look()), { interval: 15 }).toBe(state);
   return look();
 }
 
@@ -221,5 +219,5 @@ export async function allTold(world: World): Promise<void> {
     const { rows } = await world.pool.query("select kind, error from outbox order by position");
     return rows;
   };
-  await expect.poll(count, { timeout: 10_000, interval: 15 }).toEqual([]);
+  await expect.poll(count, { interval: 15 }).toEqual([]);
 }
