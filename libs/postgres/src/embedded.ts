@@ -1,7 +1,7 @@
 import { access, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "@bourse/rpc/free-ports";
 import { findDistribution, prepareBinaries } from "./embedded/binaries.ts";
 import { findHome, type Home, keepPassword, openDirectory, ownerOf } from "./embedded/home.ts";
 import { type Lock, takeLock } from "./embedded/lock.ts";
@@ -147,18 +147,6 @@ async function checkVersion(home: Home): Promise<void> {
     `the database in ${home.cluster} is of Postgres ${found}, this is Postgres ${VERSION}: ` +
       "dump it with the old version and restore it with the new one",
   );
-}
-
-function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const server = createServer();
-  server.once("error", reject);
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    const port = address !== null && typeof address === "object" ? address.port : 0;
-    server.close(() => resolve(port));
-  });
-  return promise;
 }
 
 function exists(path: string): Promise<boolean> {

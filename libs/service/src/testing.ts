@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setInterval as every } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort, freePorts } from "@bourse/rpc/free-ports";
 
 /** A Redis of a test's own, on a free port. It keeps nothing on disk, and dies with the process that started it. */
 export interface TestRedis extends AsyncDisposable {
@@ -34,7 +35,7 @@ export function hasRedisServer(): boolean {
 
 /** Starts a Redis server. */
 export async function startRedis(): Promise<TestRedisServer> {
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   let server = await startServer(port, []);
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -140,15 +141,6 @@ async function startServer(port: number, options: readonly string[]): Promise<As
     await server[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** Ports that nobody listens on. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
 
 const PATIENCE_MS = 60_000;

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGuard, createSigner, generateKeys, type KeyFiles } from "@bourse/access";
@@ -10,6 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { client, dial, reasonOf } from "@bourse/rpc";
+import { freePort } from "@bourse/rpc/free-ports";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
 
@@ -58,15 +57,6 @@ async function act(address: string, what = ""): Promise<{ outcome: string; token
 async function health(address: string): Promise<Status> {
   await using channel = dial({ address });
   return (await client(Health, channel).check({})).status;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 describe("a service that starts", () => {

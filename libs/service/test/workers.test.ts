@@ -10,6 +10,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { client, dial, reasonOf } from "@bourse/rpc";
+import { freePort } from "@bourse/rpc/free-ports";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
 
@@ -100,14 +101,6 @@ async function health(address: string): Promise<Status> {
 /** Lets a process that is being built with BUILD=held go on. */
 function release(pid: number): void {
   process.kill(pid, "SIGUSR2");
-}
-
-async function freePort(): Promise<number> {
-  const taken = createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
-  const { port } = taken.address() as AddressInfo;
-  await once(taken.close(), "close");
-  return port;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { choosePorts, freePort, waitUntilServing } from "@bourse/cli/market";
+import { choosePorts, waitUntilServing } from "@bourse/cli/market";
+import { freePort } from "@bourse/rpc/free-ports";
 import { type Companion, startCompanion } from "../companion.ts";
 import { latenciesOf, medianOf } from "../latencies.ts";
 import type { Run } from "../program.ts";

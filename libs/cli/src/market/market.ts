@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { createSigner, generateKeys, type Signer } from "@bourse/access";
 import { readVersion } from "@bourse/service";
 import { Failure } from "../failure.ts";
@@ -12,6 +13,7 @@ import {
 } from "./data-folder.ts";
 import { type Database, startDatabase } from "./database.ts";
 import { waitUntilServing } from "./health.ts";
+import { lastWords } from "./last-words.ts";
 import { type PaymentOptions, paymentEnvironment } from "./payment.ts";
 import {
   type Ports,
@@ -25,7 +27,7 @@ import { type ServiceProcess, startService } from "./service-process.ts";
 
 export { waitUntilServing } from "./health.ts";
 export { readSamples, type Sample } from "./metrics.ts";
-export { choosePorts, freePort, SERVICE_NAMES, type ServiceName } from "./ports.ts";
+export { choosePorts, SERVICE_NAMES, type ServiceName } from "./ports.ts";
 export { startRedis } from "./redis.ts";
 export { NODE_FLAGS } from "./service-process.ts";
 
@@ -137,7 +139,8 @@ export async function startMarket(options: MarketOptions): Promise<Market> {
   const serving = async (timeoutMs = START_TIMEOUT_MS) => {
     const waits = services().map(async ({ name, address }) => {
       if (await waitUntilServing(address, timeoutMs)) return;
-      throw new Failure(`${name} did not come up on ${address}: see ${folder.logs}/${name}.log`);
+      const log = join(folder.logs, `${name}.log`);
+      throw new Failure(`${name} did not come up on ${address}: see ${log}${lastWords(log)}`);
     });
     await Promise.all(waits);
   };

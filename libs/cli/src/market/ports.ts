@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { close, freePorts, listen } from "@bourse/rpc/free-ports";
 import { Failure } from "../failure.ts";
 
 /** The services of a market, in the order in which they are shown and numbered. */
@@ -22,7 +22,7 @@ const METRICS_OFFSET = 2000;
  * @throws Failure when it is neither
  */
 export async function choosePorts(option: string | undefined): Promise<Ports> {
-  if (option === "auto") return freePorts();
+  if (option === "auto") return anyPorts();
   const first = option === undefined ? FIRST_PORT : Number(option);
   const last = 65_535 - METRICS_OFFSET - SERVICE_NAMES.length + 1;
   if (!Number.isInteger(first) || first < 1024 || first > last) {
@@ -47,18 +47,8 @@ export async function requireFree(ports: Ports): Promise<void> {
   }
 }
 
-/** A port that nobody listened on just now. */
-export async function freePort(): Promise<number> {
-  const { port, close } = await listen(0);
-  close();
-  return port;
-}
-
-async function freePorts(): Promise<Ports> {
-  const count = SERVICE_NAMES.length * 2;
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  const numbers = servers.map(({ port }) => port);
-  for (const { close } of servers) close();
+async function anyPorts(): Promise<Ports> {
+  const numbers = await freePorts(SERVICE_NAMES.length * 2);
   return asPorts((index) => ({
     rpc: numbers[index * 2] as number,
     metrics: numbers[index * 2 + 1] as number,
@@ -72,21 +62,9 @@ function asPorts(of: (index: number) => ServicePorts): Ports {
 
 async function isFree(port: number): Promise<boolean> {
   try {
-    (await listen(port)).close();
+    await close(await listen(port));
     return true;
   } catch {
     return false;
   }
-}
-
-function listen(port: number): Promise<{ port: number; close: () => void }> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address !== null ? address.port : port;
-      resolve({ port: bound, close: () => server.close() });
-    });
-  });
 }

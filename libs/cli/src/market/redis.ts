@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createConnection } from "node:net";
+import { freePort } from "@bourse/rpc/free-ports";
 import { Failure } from "../failure.ts";
-import { freePort } from "./ports.ts";
 
 const START_TIMEOUT_MS = 10_000;
 
