@@ -33,6 +33,7 @@ const ORDERS: Readonly<Record<number, Order>> = {
   [SearchOrder.RELIABILITY]: "RELIABILITY",
   [SearchOrder.SCORE]: "SCORE",
   [SearchOrder.AVAILABILITY]: "AVAILABILITY",
+  [SearchOrder.ID]: "ID",
 };
 
 const STRATEGIES: Readonly<Record<number, Strategy>> = {

@@ -1,5 +1,5 @@
 /** An order of search results. */
-export type Order = "COST" | "RELIABILITY" | "SCORE" | "AVAILABILITY";
+export type Order = "COST" | "RELIABILITY" | "SCORE" | "AVAILABILITY" | "ID";
 
 /**
  * Where an agent stands in an order: compared part by part, the last is its id, so that no two stand alike. It depends
@@ -13,6 +13,7 @@ const SHAPES: Readonly<Record<Order, string>> = {
   RELIABILITY: "nnsns",
   SCORE: "nnsns",
   AVAILABILITY: "nnns",
+  ID: "s",
 };
 
 /** How many parts the places of an order have. */

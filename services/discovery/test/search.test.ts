@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Filter } from "../src/filter.ts";
 import type { Listing } from "../src/listing.ts";
 import { Ability } from "../src/market/ability.ts";
 import type { Market } from "../src/market/market.ts";
 import { placeOf } from "../src/market/orders.ts";
-import { comparePlaces, type Order, parsePlace } from "../src/order.ts";
+import { comparePlaces, type Order, type Place, parsePlace } from "../src/order.ts";
 import { type Search, search } from "../src/search.ts";
 import {
   aFilter,
@@ -14,11 +15,12 @@ import {
   idsOf,
   openMarket,
   someFilter,
+  someListing,
   someListings,
 } from "./support/listing.ts";
 import { isPassing, plainPlaceOf } from "./support/model.ts";
 
-const ORDERS = ["COST", "RELIABILITY", "SCORE", "AVAILABILITY"] as const;
+const ORDERS = ["COST", "RELIABILITY", "SCORE", "AVAILABILITY", "ID"] as const;
 const someOrder = fc.constantFrom(...ORDERS);
 const sure = (ppm: number) => new Map([["python", ppm]]);
 
@@ -119,6 +121,12 @@ describe("the order", () => {
     expect(sorted(listings, "AVAILABILITY")).toEqual(["wide", "high", "low", "busy"]);
   });
 
+  test("ID is by id, in the order of its bytes", () => {
+    const listings = ["b", "a", "-", "B", "_", "9"].map((agentId) => aListing({ agentId }));
+
+    expect(sorted(listings, "ID")).toEqual(["-", "9", "B", "_", "a", "b"]);
+  });
+
   test("of any two agents is decided, and survives being written down", () => {
     fc.assert(
       fc.property(someListings, someFilter, someOrder, (listings, filter, order) => {
@@ -142,6 +150,56 @@ describe("the order", () => {
   });
 });
 
+/** A search of which page after page is asked for, while agents change, come and go and time passes between them. */
+interface Leafing {
+  readonly order: Order;
+  readonly filter: Filter;
+  readonly agents: Readonly<Record<string, Listing>>;
+  readonly changes: readonly {
+    readonly pageSize: number;
+    readonly agents: Readonly<Record<string, Listing | undefined>>;
+    readonly waitMs: number;
+  }[];
+}
+
+/** A page, where each agent that passed stood then, and where it ends: nowhere when it is the last. */
+interface Leaf {
+  readonly ids: readonly string[];
+  readonly standing: ReadonlyMap<string, Place>;
+  readonly end: Place | undefined;
+}
+
+const someNames = fc.constantFrom(..."aBc_-D9e");
+const someChange = fc.record({
+  pageSize: fc.integer({ min: 1, max: 2 }),
+  agents: fc.dictionary(someNames, fc.option(someListing, { nil: undefined, freq: 10 })),
+  waitMs: fc.constantFrom(0, 1, 1_000),
+});
+const someLeafing: fc.Arbitrary<Leafing> = fc.record({
+  order: someOrder,
+  // One of two lets everybody pass, whatever changes.
+  filter: fc.oneof(fc.constant(aFilter()), someFilter),
+  agents: fc.dictionary(someNames, someListing, { minKeys: 4 }),
+  changes: fc.array(someChange, { maxLength: 8 }),
+});
+
+/** Those that passed whenever a page was asked for. */
+function throughout(pages: readonly Leaf[]): readonly string[] {
+  const [first] = pages;
+  return [...(first?.standing.keys() ?? [])].filter((agentId) =>
+    pages.every(({ standing }) => standing.has(agentId)),
+  );
+}
+
+function countOf(pages: readonly Leaf[], agentId: string): number {
+  return pages.flatMap(({ ids }) => ids).filter((id) => id === agentId).length;
+}
+
+/** 1 for an agent that stands at the end of a page or before it, else 0. */
+function isBehind(standing: Leaf["standing"], agentId: string, end: Place | undefined): number {
+  return end === undefined || comparePlaces(standing.get(agentId) ?? [], end) <= 0 ? 1 : 0;
+}
+
 describe.each(["sifted", "kept"] as const)("pages of a view that is %s", (looking) => {
   function walk(listings: readonly Listing[], order: Order, pageSize: number): readonly string[] {
     const market = aMarket(listings, looking);
@@ -153,6 +211,36 @@ describe.each(["sifted", "kept"] as const)("pages of a view that is %s", (lookin
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     return found;
+  }
+
+  /** Asks for page after page; the changes happen between them, until there are no more. */
+  function leaf({ order, filter, agents, changes }: Leafing): readonly Leaf[] {
+    const desk = openMarket(looking);
+    const present = new Map<string, Listing>();
+    const change = ([agentId, listing]: readonly [string, Listing | undefined]) => {
+      present.delete(agentId);
+      if (listing === undefined) return desk.remove(agentId);
+      present.set(agentId, { ...listing, agentId });
+      desk.put({ ...listing, agentId });
+    };
+    Object.entries(agents).forEach(change);
+    const pages: Leaf[] = [];
+    let pageToken = "";
+    do {
+      const { pageSize = 2, agents: changed = {}, waitMs = 0 } = changes[pages.length] ?? {};
+      const { nowMs } = desk.clock;
+      const passing = [...present.values()].filter((each) => isPassing(each, filter, nowMs));
+      const standing = new Map(
+        passing.map((each) => [each.agentId, plainPlaceOf(each, order, filter, nowMs)]),
+      );
+      const page = pageOf(desk.market, { filter, order, pageSize, pageToken });
+      pageToken = page.nextPageToken;
+      const end = pageToken === "" ? undefined : standing.get(page.ids.at(-1) ?? "");
+      pages.push({ ids: page.ids, end, standing });
+      Object.entries(changed).forEach(change);
+      desk.clock.nowMs += waitMs;
+    } while (pageToken !== "");
+    return pages;
   }
 
   test("put together are the whole search, in order", () => {
@@ -168,27 +256,48 @@ describe.each(["sifted", "kept"] as const)("pages of a view that is %s", (lookin
     );
   });
 
-  test("show everybody who stays exactly once, whoever comes or goes meanwhile", () => {
+  test("hold whoever passes throughout once, more for each move behind them, less for each move ahead", () => {
     fc.assert(
-      fc.property(someListings, someListings, someOrder, (before, others, order) => {
-        const stay = before.filter((_listing, index) => index % 3 > 0);
-        const names = new Set(ids(before));
-        const come = others.filter(({ agentId }) => !names.has(agentId));
-        const { market, settle } = openMarket(looking);
-        const find = (listings: readonly Listing[], pageSize: number, pageToken: string) => {
-          settle(listings);
-          return pageOf(market, { filter: aFilter(), order, pageSize, pageToken });
-        };
+      fc.property(someLeafing, (asked) => {
+        const pages = leaf(asked);
 
-        const first = find(before, 3, "");
-        const rest =
-          first.nextPageToken === "" ? [] : find([...stay, ...come], 100, first.nextPageToken).ids;
-
-        const seen = [...first.ids, ...rest];
-        expect(new Set(seen).size).toBe(seen.length);
-        if (first.nextPageToken !== "")
-          expect(seen).toEqual(expect.arrayContaining([...ids(stay)]));
+        for (const agentId of throughout(pages)) {
+          const sides = pages.map(({ end, standing }, nth) => {
+            const next = pages[nth + 1]?.standing ?? standing;
+            return isBehind(standing, agentId, end) - isBehind(next, agentId, end);
+          });
+          const moves = sides.reduce((sum, move) => sum + move, 0);
+          expect(countOf(pages, agentId), agentId).toBe(1 + moves);
+        }
       }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("hold whoever passes throughout and keeps its place exactly once", () => {
+    fc.assert(
+      fc.property(someLeafing, (asked) => {
+        const pages = leaf(asked);
+
+        for (const agentId of throughout(pages)) {
+          const places = pages.map(({ standing }) => String(standing.get(agentId)));
+          if (new Set(places).size === 1) expect(countOf(pages, agentId), agentId).toBe(1);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("by ID hold whoever passes throughout exactly once, and nobody twice", () => {
+    fc.assert(
+      fc.property(someLeafing, (asked) => {
+        const pages = leaf({ ...asked, order: "ID" });
+
+        const seen = pages.flatMap((page) => page.ids);
+        expect(seen).toEqual([...new Set(seen)].sort());
+        expect(seen).toEqual(expect.arrayContaining([...throughout(pages)]));
+      }),
+      { numRuns: 500 },
     );
   });
 

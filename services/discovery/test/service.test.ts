@@ -1,4 +1,7 @@
-import { SelectionStrategy } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import {
+  SearchOrder,
+  SelectionStrategy,
+} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { faultsOf, metadataOf, reasonOf } from "@bourse/rpc";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
@@ -56,6 +59,18 @@ describe("SearchAgents", () => {
     expect(idsOf(answer.agents)).toEqual(["a", "b"]);
     expect(answer.agents[0]?.profile?.endpoint?.uri).toBe("grpc://a.example:443");
     expect(answer).toMatchObject({ totalSize: 2n, nextPageToken: "" });
+  });
+
+  test("lists the agents by id when that is asked for, page by page", async () => {
+    const agents = ["b", "c", "a"].map((agentId, nth) => anAgent(agentId, { cents: nth }));
+    const { calls } = await aDiscovery(registryOf(...agents));
+    const ask = { orderBy: SearchOrder.ID, pageSize: 2 };
+
+    const first = await calls.searchAgents(ask);
+    const second = await calls.searchAgents({ ...ask, pageToken: first.nextPageToken });
+
+    expect([idsOf(first.agents), idsOf(second.agents)]).toEqual([["a", "b"], ["c"]]);
+    expect(second.nextPageToken).toBe("");
   });
 
   test("lists the agents with an endpoint of one scheme, however they write it", async () => {

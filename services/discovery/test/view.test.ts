@@ -22,6 +22,7 @@ const ORDERS: readonly ViewOrder[] = [
   "RELIABILITY",
   "SCORE",
   "AVAILABILITY",
+  "ID",
   "STANDING",
   "LOAD",
   "CHEAPEST",

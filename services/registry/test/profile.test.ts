@@ -1,4 +1,5 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
@@ -11,6 +12,9 @@ async function anAgent(profile = aProfile()): Promise<string> {
   await registry.operator.registerAgent({ agentId, profile });
   return agentId;
 }
+
+/** What may become of an agent between two pages. */
+const FATES = ["passes", "differs", "goes"] as const;
 
 const read = async (agentId: string) => (await registry.operator.getAgent({ agentId })).agent;
 
@@ -244,23 +248,48 @@ describe("reading", () => {
     expect(missingAgentIds).toEqual(["nobody", gone]);
   });
 
-  test("ListAgents gives every agent once, by id, while others come and go", async () => {
-    const team = anId("team");
-    const ids: string[] = [];
-    for (let n = 0; n < 7; n++) ids.push(await anAgent(aProfile({ metadata: { team } })));
-    const filter = { metadata: { team }, pageSize: 3 };
+  test("ListAgents gives whoever passes throughout once, by id, whatever changes meanwhile", async () => {
+    const { operator } = registry;
+    const someFates = fc.dictionary(fc.constantFrom(..."aBc_D9"), fc.constantFrom(...FATES));
+    const someLeaves = fc.array(
+      fc.record({ pageSize: fc.integer({ min: 1, max: 2 }), fates: someFates }),
+      {
+        minLength: 3,
+        maxLength: 6,
+      },
+    );
+    const property = fc.asyncProperty(someFates, someLeaves, async (before, leaves) => {
+      const team = anId("team");
+      const passing = new Set<string>();
+      const meet = async ([letter, fate]: readonly [string, (typeof FATES)[number]]) => {
+        const agentId = `${team}${letter}`;
+        const metadata = fate === "passes" ? { team } : {};
+        const profile = aProfile({ metadata, description: crypto.randomUUID() });
+        passing[fate === "passes" ? "add" : "delete"](agentId);
+        await operator.registerAgent({ agentId, profile, replaceExisting: true });
+        if (fate === "goes") await operator.unregisterAgent({ agentId });
+      };
+      await Promise.all(Object.entries(before).map(meet));
+      let throughout = [...passing];
+      const seen: string[] = [];
+      let pageToken = "";
 
-    const first = await registry.operator.listAgents(filter);
-    await registry.operator.unregisterAgent({ agentId: first.agents[0]?.agentId ?? "" });
-    const rest: string[] = [];
-    for (let pageToken = first.nextPageToken; pageToken !== ""; ) {
-      const page = await registry.operator.listAgents({ ...filter, pageToken });
-      rest.push(...page.agents.map((agent) => agent.agentId));
-      pageToken = page.nextPageToken;
-    }
+      for (let nth = 0; nth === 0 || pageToken !== ""; nth += 1) {
+        const { pageSize = 2, fates = {} } = leaves[nth] ?? {};
+        const page = await operator.listAgents({ metadata: { team }, pageSize, pageToken });
+        const ids = page.agents.map((agent) => agent.agentId);
+        expect(ids.filter((id) => !passing.has(id))).toEqual([]);
+        seen.push(...ids);
+        pageToken = page.nextPageToken;
+        throughout = throughout.filter((id) => passing.has(id));
+        await Promise.all(Object.entries(fates).map(meet));
+      }
 
-    expect(first.agents).toHaveLength(3);
-    expect([...first.agents.map((agent) => agent.agentId), ...rest]).toEqual(ids.sort());
+      expect(seen).toEqual([...new Set(seen)].sort());
+      expect(seen).toEqual(expect.arrayContaining(throughout));
+    });
+
+    await fc.assert(property, { numRuns: 15 });
   });
 
   test("ListAgents gives only what the filter asks for", async () => {

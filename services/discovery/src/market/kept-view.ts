@@ -116,6 +116,7 @@ export class KeptView implements WholeView {
   }
 
   in(order: ViewOrder): Ranking {
+    if (order === "ID") return this.#byId;
     const currency = isOfOneCurrency(order) ? this.#currencyNumber() : 0;
     const name = currency === 0 ? order : `${order} ${currency}`;
     const kept = this.#orders.get(name);

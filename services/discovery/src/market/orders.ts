@@ -12,6 +12,7 @@ export const ASPECTS_OF: Readonly<Record<ViewOrder, number>> = {
   RELIABILITY: ABILITY | PRICE,
   SCORE: SCORE | PRICE,
   AVAILABILITY: STATE | CAPACITY | SCORE,
+  ID: 0,
   STANDING: STATE | ABILITY,
   LOAD: LOAD | PICKS | PRICE | ABILITY,
   CHEAPEST: PRICE | ABILITY | PICKS,
@@ -56,6 +57,8 @@ export function partsOf(
       return [whole.score, currencyRank, whole.price, id];
     case "AVAILABILITY":
       return [whole.state, whole.capacity, whole.score, id];
+    case "ID":
+      return [id];
     case "STANDING":
       return [whole.state, sureness, id];
     case "LOAD":
@@ -134,5 +137,7 @@ export function placeOf(order: Order, agents: Agents, ability: Ability, slot: Sl
       return [score, ...cost, id];
     case "AVAILABILITY":
       return [state, 0 - (agents.capacity[slot] as number), score, id];
+    case "ID":
+      return [id];
   }
 }

@@ -85,9 +85,10 @@ export class SiftedView implements WholeView {
   }
 
   in(order: ViewOrder): Ranking {
+    if (order === "ID") return new Sorting(this.#slots, [], this.size);
     const agents = this.#agents;
     const parts = partsOf(order, agents, this.ability, this.#currencyNumber());
-    return new Sorting(this.#slots, parts);
+    return new Sorting(this.#slots.slice(), parts, 0);
   }
 
   unproven(): Lots {
@@ -106,11 +107,13 @@ export class SiftedView implements WholeView {
 class Sorting implements Ranking {
   readonly #slots: Int32Array;
   readonly #parts: readonly Part[];
-  #sorted = 0;
+  #sorted: number;
 
-  constructor(slots: Int32Array, parts: readonly Part[]) {
-    this.#slots = slots.slice();
+  /** The first `sorted` are in order already. */
+  constructor(slots: Int32Array, parts: readonly Part[], sorted: number) {
+    this.#slots = slots;
     this.#parts = parts;
+    this.#sorted = sorted;
   }
 
   get size(): number {

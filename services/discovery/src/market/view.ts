@@ -5,8 +5,8 @@ import type { Slot } from "./ordered-set.ts";
 /**
  * An order of the agents of a view; all are total, by id in the end.
  *
- * COST, RELIABILITY, SCORE and AVAILABILITY are those of a search; STANDING is by availability, then reliability. LOAD,
- * CHEAPEST, BEST and FASTEST are preferences for a pick, which move an agent back when it is picked; they compare
+ * COST, RELIABILITY, SCORE, AVAILABILITY and ID are those of a search; STANDING is by availability, then reliability.
+ * LOAD, CHEAPEST, BEST and FASTEST are preferences for a pick, which move an agent back when it is picked; they compare
  * prices in one currency only (`View.currency`).
  */
 export type ViewOrder =
@@ -14,6 +14,7 @@ export type ViewOrder =
   | "RELIABILITY"
   | "SCORE"
   | "AVAILABILITY"
+  | "ID"
   | "STANDING"
   | "LOAD"
   | "CHEAPEST"

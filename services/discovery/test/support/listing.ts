@@ -125,34 +125,37 @@ const breaker = fc.tuple(
   fc.constantFrom<BreakerState>("OPEN", "HALF_OPEN"),
 );
 
-/** Any agents, with different ids and few different values, so that ties are common. */
-export const someListings = fc.uniqueArray(
-  fc
-    .record({
-      agentId: fc.string({ unit: fc.constantFrom("a", "b", "C", "_", "-", "9"), minLength: 1 }),
-      capabilities,
-      price,
-      state,
-      inFlight: fc.nat(2),
-      capacityPerHour: fc.constantFrom(1, 30),
-      p95LatencyMs: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
-      scorePpm: ppm,
-      leaseEndMs: fc.constantFrom(Infinity, NOON_MS, NOON_MS + 1, NOON_MS + 1_000),
-      labels: fc.constantFrom({}, { zone: "eu" }, { zone: "us", tier: "1" }),
-      words: fc.constantFrom([], [1], [2, 1]),
-      endpointScheme: fc.constantFrom(undefined, "grpc", "https"),
-      reliabilityPpm: fc.array(fc.tuple(fc.constantFrom("python", "rust"), ppm)),
-      breakers: fc.oneof(fc.constant([]), fc.array(breaker)),
-    })
-    .map(({ reliabilityPpm, breakers, ...facts }) =>
-      aListing({
-        ...facts,
-        reliabilityPpm: new Map(reliabilityPpm),
-        breakers: new Map(breakers),
-      }),
-    ),
-  { selector: ({ agentId }) => agentId, maxLength: 12 },
-);
+/** Any agent, of few different values, so that ties are common. */
+export const someListing = fc
+  .record({
+    agentId: fc.string({ unit: fc.constantFrom("a", "b", "C", "_", "-", "9"), minLength: 1 }),
+    capabilities,
+    price,
+    state,
+    inFlight: fc.nat(2),
+    capacityPerHour: fc.constantFrom(1, 30),
+    p95LatencyMs: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
+    scorePpm: ppm,
+    leaseEndMs: fc.constantFrom(Infinity, NOON_MS, NOON_MS + 1, NOON_MS + 1_000),
+    labels: fc.constantFrom({}, { zone: "eu" }, { zone: "us", tier: "1" }),
+    words: fc.constantFrom([], [1], [2, 1]),
+    endpointScheme: fc.constantFrom(undefined, "grpc", "https"),
+    reliabilityPpm: fc.array(fc.tuple(fc.constantFrom("python", "rust"), ppm)),
+    breakers: fc.oneof(fc.constant([]), fc.array(breaker)),
+  })
+  .map(({ reliabilityPpm, breakers, ...facts }) =>
+    aListing({
+      ...facts,
+      reliabilityPpm: new Map(reliabilityPpm),
+      breakers: new Map(breakers),
+    }),
+  );
+
+/** Any agents, with different ids. */
+export const someListings = fc.uniqueArray(someListing, {
+  selector: ({ agentId }) => agentId,
+  maxLength: 12,
+});
 
 /** Any filter. */
 export const someFilter = fc

@@ -75,6 +75,8 @@ export function plainPlaceOf(
       return [0 - scorePpm, ...cost, agentId];
     case "AVAILABILITY":
       return [state, 0 - capacityPerHour, 0 - scorePpm, agentId];
+    case "ID":
+      return [agentId];
   }
 }
 

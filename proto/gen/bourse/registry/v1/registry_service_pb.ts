@@ -1931,7 +1931,10 @@ export const RegistryService: GenService<{
     output: typeof BatchGetAgentsResponseSchema;
   },
   /**
-   * Lists agents by id, filtered. Pages stay stable while agents come and go.
+   * Lists agents by id (in the order of its bytes), filtered, each as it is when its page is asked for.
+   * A page begins behind the id where the one before ended, and an id never changes. So while agents
+   * come, go and change between pages, whoever passes the filter throughout is listed exactly once, and
+   * nobody twice. One that comes, or begins to pass, is listed if its id is still ahead.
    * Refuses with: INVALID_PAGE_TOKEN (not one of this list's, or of another filter).
    *
    * @generated from rpc bourse.registry.v1.RegistryService.ListAgents
