@@ -2,6 +2,7 @@ import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_
 import { fromBinary } from "@bufbuild/protobuf";
 import { briefOf } from "./brief.ts";
 import { LAPSED_SUFFIX, lapsed } from "./lease.ts";
+import { Texts } from "./texts.ts";
 import { apart } from "./wire.ts";
 
 /** An agent as it comes: its message in binary form, a byte a character; decoded when it is looked at. */
@@ -63,7 +64,7 @@ const RECENT_MAX = 500;
  */
 export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf): Directory {
   const slots = new Map<string, number>();
-  const messages: string[] = [];
+  const messages = new Texts();
   const lapses: number[] = [];
   const free: number[] = [];
   const kept = new Map<number, Decoded>();
@@ -73,7 +74,7 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
   function decoded(slot: number): Decoded {
     const known = kept.get(slot) ?? recent.get(slot);
     if (known !== undefined) return known;
-    const made = { agent: decode(messages[slot] ?? ""), lapsed: undefined };
+    const made = { agent: decode(messages.get(slot)), lapsed: undefined };
     recent.set(slot, made);
     if (recent.size > RECENT_MAX) {
       const [oldest] = recent.keys();
@@ -132,7 +133,7 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
     agents: () => currentOf(slots.values()),
     slotOf: (agentId) => slots.get(agentId),
     messageAt(slot) {
-      const message = messages[slot] ?? "";
+      const message = messages.get(slot);
       const lapseMs = lapses[slot] ?? Infinity;
       const isLapsed = lapseMs !== Infinity && lapseMs <= now().getTime();
       return isLapsed ? message + LAPSED_SUFFIX : message;
@@ -142,11 +143,11 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
       const { lapseMs } = told.brief;
       const known = slots.get(told.brief.agentId);
       const agentId = known === undefined ? apart(told.brief.agentId) : told.brief.agentId;
-      const slot = known ?? free.pop() ?? messages.length;
-      const before = known === undefined ? undefined : messages[known];
+      const slot = known ?? free.pop() ?? slots.size;
+      const before = known === undefined ? undefined : messages.get(known);
       if (known === undefined) slots.set(agentId, slot);
       else forget(known);
-      messages[slot] = told.message;
+      messages.set(slot, told.message);
       lapses[slot] = lapseMs;
       list(slot, told);
       return { slot, agentId, before };
@@ -154,10 +155,10 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
     drop(agentId) {
       const slot = slots.get(agentId);
       if (slot === undefined) return undefined;
-      const before = messages[slot] ?? "";
+      const before = messages.get(slot);
       forget(slot);
       slots.delete(agentId);
-      messages[slot] = "";
+      messages.set(slot, "");
       free.push(slot);
       return { slot, agentId, before };
     },
