@@ -9,6 +9,7 @@ import {
   SearchAgentsResponseSchema,
   type SelectAgentResponse,
   SelectAgentResponseSchema,
+  WatchCandidatesResponseSchema,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import {
   AgentProfileSchema,
@@ -76,6 +77,20 @@ export function selected(
     field(why.number, textOf(reason)) +
     numberField(eligibleAgents.number, eligibleCount);
   return answer(SelectAgentResponseSchema, parts, rest);
+}
+
+/** A list that is followed: `rest` is all of it but the agents. */
+export function listed(
+  agents: readonly Wire[],
+  rest: MessageInitShape<typeof WatchCandidatesResponseSchema>,
+): Wire {
+  const { number } = WatchCandidatesResponseSchema.field.candidates;
+  return all(number, agents.map(candidateOf)) + restOf(WatchCandidatesResponseSchema, rest);
+}
+
+/** What stands behind a list of one caller: the agent that it is to try. */
+export function trialListed(agent: Wire): Wire {
+  return field(WatchCandidatesResponseSchema.field.trial.number, candidateOf(agent));
 }
 
 const AGENT_ID = tagOf(AgentSchema.field.agentId.number, "bytes");

@@ -7,6 +7,7 @@ import {
   SelectionStrategy,
   type SlotRequest,
   type SlowStart as SlowStartMessage,
+  type WatchCandidatesRequest,
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -15,10 +16,12 @@ import type { Strategy } from "./choice.ts";
 import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
 import { NO_LABELS, type Price, type State } from "./listing.ts";
+import type { ViewOrder } from "./market/view.ts";
 import type { Order } from "./order.ts";
 import { PPM } from "./reliability.ts";
 import type { Selection } from "./selection.ts";
 import type { SlowStart } from "./slow-start.ts";
+import type { Watch } from "./watch/watches.ts";
 import { wordsOf } from "./words.ts";
 
 const STATES: Readonly<Record<number, State>> = {
@@ -74,6 +77,25 @@ export function selectionOf(request: SelectAgentRequest): Selection {
     explorationShare: request.explorationShare,
   };
 }
+
+/** Reads what is to be followed; ONLINE agents unless its filter names states. */
+export function watchOf({ filter, strategy, count, ringStart }: WatchCandidatesRequest): Watch {
+  return {
+    filter: filterOf(filter, ["ONLINE"]),
+    order: LASTING_ORDERS[strategyOf(strategy)],
+    count: count === 0 ? FOLLOWED : count,
+    start: ringStart,
+  };
+}
+
+const FOLLOWED = 8;
+
+const LASTING_ORDERS: Partial<Record<Strategy, ViewOrder>> = {
+  LEAST_LOADED: "BY_LOAD",
+  CHEAPEST: "BY_PRICE",
+  BEST: "BY_SURENESS",
+  FASTEST: "BY_LATENCY",
+};
 
 function slowStartOf({ window, aggression, leastShare }: SlowStartMessage): SlowStart {
   return {

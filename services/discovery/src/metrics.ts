@@ -8,6 +8,10 @@ export interface DiscoveryMetrics {
   searched(order: Order, found: number): void;
   selected(strategy: Strategy, outcome: "picked" | "nobody"): void;
   recommended(outcome: "named" | "nobody"): void;
+  /** A stream of WatchCandidates was opened, or has ended. */
+  watching(change: 1 | -1): void;
+  /** A list was told to one of them. */
+  listTold(strategy: Strategy): void;
 }
 
 /** Declares the metrics of discovery, and gauges that read the roster when they are scraped. */
@@ -24,6 +28,16 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
     "marketplace_discovery_recommendations_total",
     "Recommendations asked",
     ["outcome"],
+  );
+  const streams = metrics.gauge(
+    "marketplace_discovery_watches",
+    "Streams of WatchCandidates that are open",
+  );
+  streams.set(0);
+  const lists = metrics.counter(
+    "marketplace_discovery_watched_lists_total",
+    "Lists told on streams of WatchCandidates",
+    ["strategy"],
   );
   metrics.collect(
     "marketplace_discovery_agents",
@@ -58,5 +72,7 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
       known[outcome].inc();
     },
     recommended: (outcome) => recommendations.inc({ outcome }),
+    watching: (change) => streams.inc(change),
+    listTold: (strategy) => lists.inc({ strategy }),
   };
 }

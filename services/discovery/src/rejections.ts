@@ -1,11 +1,16 @@
 import { Code } from "@connectrpc/connect";
 
 /** The reasons that discovery refuses with, beside those of every service. */
-export type Reason = "NO_ELIGIBLE_AGENTS" | "INVALID_PAGE_TOKEN" | "SLOTS_UNAVAILABLE";
+export type Reason =
+  | "NO_ELIGIBLE_AGENTS"
+  | "INVALID_PAGE_TOKEN"
+  | "SLOTS_UNAVAILABLE"
+  | "TOO_MANY_WATCHES";
 
 /** The gRPC code of each reason. */
 export const CODES = {
   NO_ELIGIBLE_AGENTS: Code.NotFound,
   INVALID_PAGE_TOKEN: Code.InvalidArgument,
   SLOTS_UNAVAILABLE: Code.Unavailable,
+  TOO_MANY_WATCHES: Code.ResourceExhausted,
 } as const satisfies Record<Reason, Code>;

@@ -25,6 +25,7 @@ import { pickWithSlot } from "./slot.ts";
 import { summarize } from "./summary.ts";
 import { pickTried } from "./trial.ts";
 import { trialsAt } from "./trials.ts";
+import { watching } from "./watch/watching.ts";
 import type { Wire } from "./wire.ts";
 
 /** What the service is made of. */
@@ -85,6 +86,8 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
   }
 
   return {
+    ...watching(parts, trials),
+
     searchAgents(request) {
       const order = orderOf(request.orderBy);
       const { slots, nextPageToken, view } = search(market, {

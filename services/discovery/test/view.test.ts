@@ -28,6 +28,10 @@ const ORDERS: readonly ViewOrder[] = [
   "CHEAPEST",
   "BEST",
   "FASTEST",
+  "BY_LOAD",
+  "BY_PRICE",
+  "BY_SURENESS",
+  "BY_LATENCY",
 ];
 
 type Desk = ReturnType<typeof openMarket>;
@@ -275,6 +279,7 @@ describe("the views of a market", () => {
       viewsMax: 100,
       entriesMax: () => Infinity,
       firstMin: 1_024,
+      followedMax: 10,
     };
     return { ...base, ...facts };
   }

@@ -4,6 +4,11 @@ import type { Row } from "./world.ts";
 
 const INVALID = { code: "InvalidArgument", reason: "INVALID_REQUEST" } as const;
 
+async function firstOf(messages: AsyncIterable<unknown>): Promise<unknown> {
+  for await (const message of messages) return message;
+  return undefined;
+}
+
 /** What discovery must refuse. */
 export const discoveryRows: readonly Row[] = [
   {
@@ -92,6 +97,18 @@ export const discoveryRows: readonly Row[] = [
     call: ({ operator }) => operator.discovery.selectAgent({ panicThreshold: Number.NaN }),
     ...INVALID,
     field: "panic_threshold",
+  },
+  {
+    title: "following a hundred and one candidates",
+    call: ({ operator }) => firstOf(operator.discovery.watchCandidates({ count: 101 })),
+    ...INVALID,
+    field: "count",
+  },
+  {
+    title: "following candidates by a strategy that is for single picks",
+    call: ({ operator }) => firstOf(operator.discovery.watchCandidates({ strategy: 6 })),
+    ...INVALID,
+    field: "strategy",
   },
   {
     title: "explaining no selection",

@@ -18,6 +18,21 @@ export function trialOf(agents: Agents, slot: Slot, wanted: Wanted): string | un
   return tried === undefined ? undefined : agents.capabilities.textOf(tried);
 }
 
+/** The agents whose breaker is half open, by capability. */
+export function halfOpen(agents: Agents): ReadonlyMap<string, readonly Slot[]> {
+  const byCapability = new Map<string, Slot[]>();
+  for (const [slot, breakers] of agents.breakers) {
+    for (const [number, state] of breakers) {
+      if (state !== "HALF_OPEN") continue;
+      const capability = agents.capabilities.textOf(number);
+      const slots = byCapability.get(capability);
+      if (slots === undefined) byCapability.set(capability, [slot]);
+      else slots.push(slot);
+    }
+  }
+  return byCapability;
+}
+
 /** The agents that have to be tried. */
 export function toBeTried(agents: Agents, wanted: Wanted): string[] {
   const slots = [...agents.breakers.keys()];

@@ -6,7 +6,7 @@ import type { Condition } from "./condition.ts";
 import { Currencies } from "./currencies.ts";
 import { KeptOrder } from "./kept-order.ts";
 import { OrderedSet, type Slot } from "./ordered-set.ts";
-import { ASPECTS_OF, isOfOneCurrency, partsOf } from "./orders.ts";
+import { ASPECTS_OF, isOfOneCurrency, partsOf, standing } from "./orders.ts";
 import type { Faults } from "./sift.ts";
 import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
 
@@ -17,6 +17,9 @@ interface Kept {
   readonly aspects: number;
   readonly ranking: KeptOrder;
 }
+
+/** Is told what changed in a view, as bits of `ASPECT`; it must not change the market. */
+export type OnChange = (aspects: number) => void;
 
 /** Beyond this many, orders in currencies that no longer prevail are forgotten. */
 const ORDERS_MAX = 12;
@@ -36,6 +39,11 @@ export class KeptView implements WholeView {
   toldIn = 0;
   /** How many were kept out by what, once counted, until an agent changes that its filter looks at. */
   faults: Faults | undefined;
+  /**
+   * Is told of each change of an agent that passes, by its aspects; by all of them when an agent came or went, or when
+   * the view may have missed something.
+   */
+  onChange: OnChange | undefined;
   readonly #agents: Agents;
   readonly #byId: OrderedSet;
   readonly #orders = new Map<string, Kept>();
@@ -132,6 +140,11 @@ export class KeptView implements WholeView {
     return ranking;
   }
 
+  standing(order: ViewOrder): (a: Slot, b: Slot) => number {
+    const currency = isOfOneCurrency(order) ? this.#currencyNumber() : 0;
+    return standing(partsOf(order, this.#agents, this.ability, currency));
+  }
+
   unproven(): Lots {
     const ranking = this.in("RELIABILITY");
     // In this order they stand side by side.
@@ -168,6 +181,7 @@ export class KeptView implements WholeView {
     if (isOut !== !is) this.#currencies?.add(slot, is ? 1 : -1);
     const isOther = !was || (aspects & ASPECT.ABILITY) !== 0;
     if (is && isOther && this.#mostPpm > 0) this.#raiseMost(slot);
+    this.onChange?.(is === was ? aspects : ASPECT.ALL);
   }
 
   /** Says that a newcomer is written. */
@@ -183,6 +197,7 @@ export class KeptView implements WholeView {
     this.#byId.remove(slot);
     for (const { ranking } of this.#orders.values()) ranking.leave(slot);
     this.#currencies?.add(slot, -1);
+    this.onChange?.(ASPECT.ALL);
   }
 
   #raiseMost(slot: Slot): void {
@@ -208,5 +223,6 @@ export class KeptView implements WholeView {
     if (this.#currencies !== undefined) this.aspects |= ASPECT.PRICE;
     if (this.#mostPpm > 0) this.aspects |= ASPECT.ABILITY;
     for (const { aspects } of this.#orders.values()) this.aspects |= aspects;
+    this.onChange?.(ASPECT.ALL);
   }
 }

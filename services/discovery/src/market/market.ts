@@ -3,6 +3,7 @@ import { type Listing, STATE_RANK } from "../listing.ts";
 
 import { Agents, ASPECT } from "./agents.ts";
 import { Holdings } from "./holdings.ts";
+import type { OnChange } from "./kept-view.ts";
 import { Leases } from "./leases.ts";
 import type { Slot } from "./ordered-set.ts";
 import { Picks } from "./picks.ts";
@@ -93,10 +94,20 @@ export class Market {
     return this.views.of(filter, nowMs);
   }
 
-  /** A view as it is now, which was asked for before an `await`. */
-  renew(view: WholeView): WholeView {
+  /** Lets the time pass, and newcomers be seen: who follows a filter is told of them. */
+  catchUp(): void {
     this.#settle();
     this.advance(this.#now().getTime());
+  }
+
+  /** See `Views.follow`. */
+  follow(filter: Filter, onChange: OnChange): (() => void) | undefined {
+    return this.views.follow(filter, onChange);
+  }
+
+  /** A view as it is now, which was asked for before an `await`. */
+  renew(view: WholeView): WholeView {
+    this.catchUp();
     return this.views.renew(view);
   }
 
@@ -124,8 +135,7 @@ export class Market {
 
   /** Each capability that somebody has, with how many do and how many of them are ONLINE. */
   capabilities(): Iterable<{ capability: string; agents: number; online: number }> {
-    this.#settle();
-    this.advance(this.#now().getTime());
+    this.catchUp();
     return this.#holdings.counts();
   }
 

@@ -18,12 +18,28 @@ export const ASPECTS_OF: Readonly<Record<ViewOrder, number>> = {
   CHEAPEST: PRICE | ABILITY | PICKS,
   BEST: ABILITY | PRICE | PICKS,
   FASTEST: LATENCY | ABILITY | PRICE | PICKS,
+  // What an agent has under way is told by picks, too.
+  BY_LOAD: LOAD | PICKS | PRICE | ABILITY,
+  BY_PRICE: PRICE | ABILITY,
+  BY_SURENESS: ABILITY | PRICE,
+  BY_LATENCY: LATENCY | ABILITY | PRICE,
 };
 
 /** Whether an order compares prices within one currency only. */
 export function isOfOneCurrency(order: ViewOrder): boolean {
-  return order === "LOAD" || order === "CHEAPEST" || order === "BEST" || order === "FASTEST";
+  return OF_ONE_CURRENCY.has(order);
 }
+
+const OF_ONE_CURRENCY: ReadonlySet<ViewOrder> = new Set<ViewOrder>([
+  "LOAD",
+  "CHEAPEST",
+  "BEST",
+  "FASTEST",
+  "BY_LOAD",
+  "BY_PRICE",
+  "BY_SURENESS",
+  "BY_LATENCY",
+]);
 
 /** A figure of an agent: the smaller comes first. */
 export type Part = (slot: Slot) => number;
@@ -69,6 +85,14 @@ export function partsOf(
       return [sureness, price, picks, id];
     case "FASTEST":
       return [whole.latency, sureness, price, picks, id];
+    case "BY_LOAD":
+      return [whole.load, price, sureness, id];
+    case "BY_PRICE":
+      return [price, sureness, id];
+    case "BY_SURENESS":
+      return [sureness, price, id];
+    case "BY_LATENCY":
+      return [whole.latency, sureness, price, id];
   }
 }
 
@@ -115,6 +139,11 @@ export function orderingOf(parts: readonly Part[]): Ordering {
       return false;
     },
   };
+}
+
+/** Compares slots in all parts but the last, which tells any two apart. */
+export function standing(parts: readonly Part[]): (a: Slot, b: Slot) => number {
+  return comparison(parts.slice(0, -1));
 }
 
 /** The place of an agent in the order of a search, in which it stands just as `partsOf` orders it. */

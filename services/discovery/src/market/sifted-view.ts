@@ -5,7 +5,7 @@ import type { Agents } from "./agents.ts";
 import type { Condition } from "./condition.ts";
 import { Currencies } from "./currencies.ts";
 import type { Slot } from "./ordered-set.ts";
-import { type Part, partsOf } from "./orders.ts";
+import { type Part, partsOf, standing } from "./orders.ts";
 import type { Faults } from "./sift.ts";
 import { sortFirst } from "./sort-first.ts";
 import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
@@ -86,14 +86,20 @@ export class SiftedView implements WholeView {
 
   in(order: ViewOrder): Ranking {
     if (order === "ID") return new Sorting(this.#slots, [], this.size);
-    const agents = this.#agents;
-    const parts = partsOf(order, agents, this.ability, this.#currencyNumber());
-    return new Sorting(this.#slots.slice(), parts, 0);
+    return new Sorting(this.#slots.slice(), this.#partsOf(order), 0);
+  }
+
+  standing(order: ViewOrder): (a: Slot, b: Slot) => number {
+    return standing(this.#partsOf(order));
   }
 
   unproven(): Lots {
     const slots = this.#slots.filter((slot) => this.ability.ppm(slot) === UNPROVEN_PPM);
     return { size: slots.length, at: (rank) => slotAt(slots, rank) };
+  }
+
+  #partsOf(order: ViewOrder): readonly Part[] {
+    return partsOf(order, this.#agents, this.ability, this.#currencyNumber());
   }
 
   #currencyNumber(): number {

@@ -6,7 +6,8 @@ import type { Slot } from "./ordered-set.ts";
  * An order of the agents of a view; all are total, by id in the end.
  *
  * COST, RELIABILITY, SCORE, AVAILABILITY and ID are those of a search; STANDING is by availability, then reliability.
- * LOAD, CHEAPEST, BEST and FASTEST are preferences for a pick, which move an agent back when it is picked; they compare
+ * LOAD, CHEAPEST, BEST and FASTEST are preferences for a pick, which move an agent back when it is picked; BY_LOAD,
+ * BY_PRICE, BY_SURENESS and BY_LATENCY are the same for a list that lasts, whoever is picked. All of these compare
  * prices in one currency only (`View.currency`).
  */
 export type ViewOrder =
@@ -19,7 +20,11 @@ export type ViewOrder =
   | "LOAD"
   | "CHEAPEST"
   | "BEST"
-  | "FASTEST";
+  | "FASTEST"
+  | "BY_LOAD"
+  | "BY_PRICE"
+  | "BY_SURENESS"
+  | "BY_LATENCY";
 
 /** Agents, each of which has a rank. */
 export interface Lots {
@@ -67,6 +72,8 @@ export interface View {
 export interface WholeView extends View {
   /** The agents in an order. */
   in(order: ViewOrder): Ranking;
+  /** Compares agents as an order does, but for their ids: 0 for those that are equally good. */
+  standing(order: ViewOrder): (a: Slot, b: Slot) => number;
   /** The agents without a record at what is wanted: they are as reliable as no evidence makes sure. */
   unproven(): Lots;
   /** What keeps an agent out, besides what it can do; undefined for one that passes. */

@@ -2,7 +2,7 @@ import { type Filter, filterKey } from "../filter.ts";
 import { type Agents, ASPECT } from "./agents.ts";
 import { candidates, type Holders } from "./candidates.ts";
 import { Condition } from "./condition.ts";
-import { KeptView } from "./kept-view.ts";
+import { KeptView, type OnChange } from "./kept-view.ts";
 import type { Slot } from "./ordered-set.ts";
 import { type Faults, sift } from "./sift.ts";
 import { SiftedView } from "./sifted-view.ts";
@@ -19,14 +19,18 @@ export interface ViewLimits {
   readonly entriesMax: (agents: number) => number;
   /** An order keeps at least so many of its first agents. */
   readonly firstMin: number;
+  /** Filters that are followed; those may hold half of `entriesMax`. */
+  readonly followedMax: number;
 }
 
-const LIMITS: ViewLimits = {
+/** What is kept unless it is told otherwise. */
+export const LIMITS: ViewLimits = {
   againMs: 60_000,
   askedMax: 2_000,
   viewsMax: 2_000,
   entriesMax: (agents) => 1_000_000 + 32 * agents,
   firstMin: 1_024,
+  followedMax: 1_000,
 };
 
 /**
@@ -45,6 +49,8 @@ export class Views {
   /** Filters that were asked once, and when; the oldest first. */
   readonly #asked = new Map<string, number>();
   readonly #concerned: KeptView[] = [];
+  /** By filter, who follows it. */
+  readonly #followed = new Map<string, OnChange>();
   #uses = 0;
   #changes = 0;
 
@@ -74,7 +80,7 @@ export class Views {
       kept.usedAt = this.#uses;
       return kept;
     }
-    if (!this.#isAskedAgain(key, nowMs)) return this.#sift(key, filter);
+    if (!this.#followed.has(key) && !this.#isAskedAgain(key, nowMs)) return this.#sift(key, filter);
     const condition = new Condition(this.#agents, filter);
     const { eligible } = sift(
       candidates(this.#agents, this.#holders, condition.ability),
@@ -82,6 +88,26 @@ export class Views {
     );
     const named = { key, filter, firstMin: this.#limits.firstMin };
     return this.#keep(new KeptView(named, this.#agents, condition, eligible));
+  }
+
+  /**
+   * Tells of what changes in the view of a filter, which nobody else follows, and keeps that view as long as there is
+   * room for others beside it. Returns what ends it; undefined when too much is followed.
+   */
+  follow(filter: Filter, onChange: OnChange): (() => void) | undefined {
+    if (this.#followed.size >= this.#limits.followedMax) return undefined;
+    let entries = 0;
+    for (const key of this.#followed.keys()) entries += this.#views.get(key)?.entries ?? 0;
+    if (entries > this.#limits.entriesMax(this.#agents.size) / 2) return undefined;
+    const key = filterKey(filter);
+    this.#followed.set(key, onChange);
+    const kept = this.#views.get(key);
+    if (kept !== undefined) kept.onChange = onChange;
+    return () => {
+      this.#followed.delete(key);
+      const known = this.#views.get(key);
+      if (known !== undefined) known.onChange = undefined;
+    };
   }
 
   /** A view as it is now, which was asked for a while ago. */
@@ -185,6 +211,7 @@ export class Views {
     this.#uses += 1;
     view.usedAt = this.#uses;
     this.#views.set(view.key, view);
+    view.onChange = this.#followed.get(view.key);
     for (const views of this.#setsOf(view)) views.add(view);
     this.#makeRoom(view);
     return view;
@@ -199,6 +226,7 @@ export class Views {
       // A little more than needed, so that not every new view has to look.
       if (this.size <= this.#limits.viewsMax * 0.95 && entries <= entriesMax * 0.95) return;
       if (view === newest) return;
+      if (view.onChange !== undefined) continue;
       entries -= view.entries;
       this.#drop(view);
     }
@@ -211,6 +239,7 @@ export class Views {
       if (this.#byCapability.get(capability)?.size === 0) this.#byCapability.delete(capability);
     }
     view.condition.release();
+    view.onChange?.(ASPECT.ALL);
   }
 
   /** Where a view is listed: under each capability if one will do, else under one of those that are needed. */

@@ -1,13 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { DiscoveryService } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { type AgentSchema, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
+import {
+  RegistryService,
+  TakeProbeResponseSchema,
+} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { createRoster } from "@bourse/roster";
 import { startRegistry } from "@bourse/roster/testing";
 import { ANONYMOUS, bind, client, dial, serve } from "@bourse/rpc";
 import { createMetrics } from "@bourse/telemetry";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { LIMITS, type ViewLimits } from "../../src/market/views.ts";
 import { createMemoryRotation } from "../../src/memory.ts";
 import { discoveryMetrics } from "../../src/metrics.ts";
 import { CODES } from "../../src/rejections.ts";
@@ -24,11 +28,19 @@ export type Registry = ReturnType<typeof startRegistry>;
 /** Serves discovery over a socket, on the copy of a registry. */
 export async function openDiscovery(
   registry: Registry,
-  facts: { rotation?: Rotation; now?: () => Date; random?: () => number } = {},
+  facts: {
+    rotation?: Rotation;
+    now?: () => Date;
+    random?: () => number;
+    limits?: Partial<ViewLimits>;
+    /** Whether the registry lets an agent be tried; it does unless told. */
+    probe?: (agentId: string) => boolean;
+  } = {},
 ) {
   const now = facts.now ?? (() => NOON);
   const roster = createRoster({ channel: registry.channel, now, listed: false });
-  const market = marketOf(roster, { now });
+  const limits = { ...LIMITS, ...facts.limits };
+  const market = marketOf(roster, { now, limits });
   await roster.ready;
   const metrics = createMetrics({ service: "discovery" });
   const impl = discoveryService({
@@ -36,7 +48,12 @@ export async function openDiscovery(
     market,
     rotation: facts.rotation ?? createMemoryRotation(),
     metrics: discoveryMetrics(metrics, roster),
-    registry: client(RegistryService, registry.channel),
+    registry: {
+      ...client(RegistryService, registry.channel),
+      takeProbe: async ({ agentId = "" }) => {
+        return create(TakeProbeResponseSchema, { granted: facts.probe?.(agentId) ?? true });
+      },
+    },
     newId: randomUUID,
     now,
     random: facts.random ?? (() => 0),
@@ -54,6 +71,7 @@ export async function openDiscovery(
     calls: client(DiscoveryService, channel),
     roster,
     metrics,
+    drain: () => server.drain(),
     async [Symbol.asyncDispose]() {
       channel.close();
       await server.drain();

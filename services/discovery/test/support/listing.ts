@@ -65,6 +65,7 @@ export function openMarket(looking: Looking = "sifted", options: Partial<MarketO
       viewsMax: 100,
       entriesMax: () => Infinity,
       firstMin: 2,
+      followedMax: 100,
     },
     ...options,
   });

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/discovery/v1/discovery_service.proto.
  */
 export const file_bourse_discovery_v1_discovery_service: GenFile = /*@__PURE__*/
-  fileDesc("Citib3Vyc2UvZGlzY292ZXJ5L3YxL2Rpc2NvdmVyeV9zZXJ2aWNlLnByb3RvEhNib3Vyc2UuZGlzY292ZXJ5LnYxIo4FCgtBZ2VudEZpbHRlchImCgxjYXBhYmlsaXRpZXMYASADKAlCELpIDZIBChAUIgZyBBABGGQSPQoFbWF0Y2gYAiABKA4yJC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhcGFiaWxpdHlNYXRjaEIIukgFggECEAESdwoIbWF4X2Nvc3QYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJOukhLugFIChVtYXhfY29zdC5ub3RfbmVnYXRpdmUSHW1heF9jb3N0IG11c3Qgbm90IGJlIG5lZ2F0aXZlGhB0aGlzLm1pY3JvcyA+PSAwEkgKBnN0YXRlcxgEIAMoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIRukgOkgELEAQiB4IBBBABIAASNQoPbWluX3JlbGlhYmlsaXR5GAUgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEjgKC21heF9sYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqABJKCghtZXRhZGF0YRgHIAMoCzIuLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXIuTWV0YWRhdGFFbnRyeUIIukgFmgECEAoSFgoEdGV4dBgIIAEoCUIIukgFcgMYyAESOwoPZW5kcG9pbnRfc2NoZW1lGAkgASgJQiK6SB9yHTIbXihbYS16XVthLXowLTkuKy1dezAsMzF9KT8kGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfbWluX3JlbGlhYmlsaXR5ItABChNTZWFyY2hBZ2VudHNSZXF1ZXN0EjAKBmZpbHRlchgBIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXISPAoIb3JkZXJfYnkYAiABKA4yIC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlNlYXJjaE9yZGVyQgi6SAWCAQIQARIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMY0A8SDwoHZXhwbGFpbhgFIAEoCCKfAgoUU2VhcmNoQWdlbnRzUmVzcG9uc2USKQoGYWdlbnRzGAEgAygLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgp0b3RhbF9zaXplGAMgASgDEjkKDGV4cGxhbmF0aW9ucxgEIAMoCzIjLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlUGFydHMSRQoGY291bnRzGAUgAygLMjUuYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBImcKFlJlY29tbWVuZEFnZW50c1JlcXVlc3QSHQoKY2FwYWJpbGl0eRgBIAEoCUIJukgGcgQQARhkEhgKBWNvdW50GAIgASgFQgm6SAYaBBhkKAASFAoMaW5jbHVkZV9idXN5GAMgASgIIkQKF1JlY29tbWVuZEFnZW50c1Jlc3BvbnNlEikKBmFnZW50cxgBIAMoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCLOAQoJU2xvd1N0YXJ0Ej0KBndpbmRvdxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPyAEBqgEJIgUIgJqeASoAEjAKCmFnZ3Jlc3Npb24YAiABKAFCF7pIFBISGQAAAAAAAFlAIQAAAAAAAAAASACIAQESMQoLbGVhc3Rfc2hhcmUYAyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAGIAQFCDQoLX2FnZ3Jlc3Npb25CDgoMX2xlYXN0X3NoYXJlIpgDChJTZWxlY3RBZ2VudFJlcXVlc3QSMAoGZmlsdGVyGAEgASgLMiAuYm91cnNlLmRpc2NvdmVyeS52MS5BZ2VudEZpbHRlchJCCghzdHJhdGVneRgCIAEoDjImLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0aW9uU3RyYXRlZ3lCCLpIBYIBAhABEh0KCmFsdGVybmF0ZXMYAyABKAVCCbpIBhoEGAooABIjChFleGNsdWRlX2FnZW50X2lkcxgEIAMoCUIIukgFkgECEGQSLgoEc2xvdBgFIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvdFJlcXVlc3QSMgoKc2xvd19zdGFydBgGIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvd1N0YXJ0EjAKD3BhbmljX3RocmVzaG9sZBgHIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASMgoRZXhwbG9yYXRpb25fc2hhcmUYCCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAIk0KC1Nsb3RSZXF1ZXN0Ej4KB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID8gBAaoBCSIDCJAcMgIIASLJAQoTU2VsZWN0QWdlbnRSZXNwb25zZRItCgVhZ2VudBgBIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlEjIKCmFsdGVybmF0ZXMYAiADKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRIOCgZyZWFzb24YAyABKAkSFwoPZWxpZ2libGVfYWdlbnRzGAQgASgFEiYKBHNsb3QYBSABKAsyGC5ib3Vyc2UucmVnaXN0cnkudjEuU2xvdCJ7CglDYW5kaWRhdGUSEAoIYWdlbnRfaWQYASABKAkSLgoIZW5kcG9pbnQYAiABKAsyHC5ib3Vyc2UucmVnaXN0cnkudjEuRW5kcG9pbnQSLAoNY29zdF9wZXJfdGFzaxgDIAEoCzIVLmJvdXJzZS50eXBlLnYxLk1vbmV5IncKF0V4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0EkIKCXNlbGVjdGlvbhgBIAEoCzInLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0QWdlbnRSZXF1ZXN0Qga6SAPIAQESGAoFY291bnQYAiABKAVCCbpIBhoEGGQoACKeAgoYRXhwbGFpblNlbGVjdGlvblJlc3BvbnNlEg4KBnJlYXNvbhgBIAEoCRI3CgpjYW5kaWRhdGVzGAIgAygLMiMuYm91cnNlLmRpc2NvdmVyeS52MS5DYW5kaWRhdGVQYXJ0cxIXCg9lbGlnaWJsZV9hZ2VudHMYAyABKAMSSQoGY291bnRzGAQgAygLMjkuYm91cnNlLmRpc2NvdmVyeS52MS5FeHBsYWluU2VsZWN0aW9uUmVzcG9uc2UuQ291bnRzRW50cnkSDQoFcGFuaWMYBSABKAgSFwoPdW5wcm92ZW5fYWdlbnRzGAYgASgDGi0KC0NvdW50c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEi4QIKDkNhbmRpZGF0ZVBhcnRzEi0KBWFnZW50GAEgASgLMh4uYm91cnNlLmRpc2NvdmVyeS52MS5DYW5kaWRhdGUSNAoFc3RhdGUYAiABKA4yJS5ib3Vyc2UucmVnaXN0cnkudjEuQXZhaWxhYmlsaXR5U3RhdGUSDAoEbG9hZBgDIAEoBRIUCgxyZWNlbnRfcGlja3MYBCABKAUSFwoPcmVsaWFiaWxpdHlfcHBtGAUgASgFEhQKDHNjb3JlX21pY3JvcxgGIAEoBRIuCgtwOTVfbGF0ZW5jeRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFjYXBhY2l0eV9wZXJfaG91chgIIAEoBRIWCglzaGFyZV9wcG0YCSABKAVIAIgBARIXCgpjaGFuY2VfcHBtGAogASgFSAGIAQFCDAoKX3NoYXJlX3BwbUINCgtfY2hhbmNlX3BwbSIeChxTdW1tYXJpemVDYXBhYmlsaXRpZXNSZXF1ZXN0IskBCh1TdW1tYXJpemVDYXBhYmlsaXRpZXNSZXNwb25zZRJOCgxjYXBhYmlsaXRpZXMYASADKAsyOC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlLkNvdW50EhQKDHRvdGFsX2FnZW50cxgCIAEoAxpCCgVDb3VudBISCgpjYXBhYmlsaXR5GAEgASgJEg4KBmFnZW50cxgCIAEoAxIVCg1vbmxpbmVfYWdlbnRzGAMgASgDKmcKD0NhcGFiaWxpdHlNYXRjaBIgChxDQVBBQklMSVRZX01BVENIX1VOU1BFQ0lGSUVEEAASGAoUQ0FQQUJJTElUWV9NQVRDSF9BTEwQARIYChRDQVBBQklMSVRZX01BVENIX0FOWRACKqwBCgtTZWFyY2hPcmRlchIcChhTRUFSQ0hfT1JERVJfVU5TUEVDSUZJRUQQABIVChFTRUFSQ0hfT1JERVJfQ09TVBABEhwKGFNFQVJDSF9PUkRFUl9SRUxJQUJJTElUWRACEhYKElNFQVJDSF9PUkRFUl9TQ09SRRADEh0KGVNFQVJDSF9PUkRFUl9BVkFJTEFCSUxJVFkQBBITCg9TRUFSQ0hfT1JERVJfSUQQBSrDAgoRU2VsZWN0aW9uU3RyYXRlZ3kSIgoeU0VMRUNUSU9OX1NUUkFURUdZX1VOU1BFQ0lGSUVEEAASIgoeU0VMRUNUSU9OX1NUUkFURUdZX1JPVU5EX1JPQklOEAESIwofU0VMRUNUSU9OX1NUUkFURUdZX0xFQVNUX0xPQURFRBACEh0KGVNFTEVDVElPTl9TVFJBVEVHWV9SQU5ET00QAxIfChtTRUxFQ1RJT05fU1RSQVRFR1lfQ0hFQVBFU1QQBBIbChdTRUxFQ1RJT05fU1RSQVRFR1lfQkVTVBAFEh8KG1NFTEVDVElPTl9TVFJBVEVHWV9XRUlHSFRFRBAGEiMKH1NFTEVDVElPTl9TVFJBVEVHWV9QT1dFUl9PRl9UV08QBxIeChpTRUxFQ1RJT05fU1RSQVRFR1lfRkFTVEVTVBAIMoEFChBEaXNjb3ZlcnlTZXJ2aWNlEnIKDFNlYXJjaEFnZW50cxIoLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VhcmNoQWdlbnRzUmVxdWVzdBopLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VhcmNoQWdlbnRzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSewoPUmVjb21tZW5kQWdlbnRzEisuYm91cnNlLmRpc2NvdmVyeS52MS5SZWNvbW1lbmRBZ2VudHNSZXF1ZXN0GiwuYm91cnNlLmRpc2NvdmVyeS52MS5SZWNvbW1lbmRBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJsCgtTZWxlY3RBZ2VudBInLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0QWdlbnRSZXF1ZXN0GiguYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3RBZ2VudFJlc3BvbnNlIgqquxgGCgQCAwQFEn4KEEV4cGxhaW5TZWxlY3Rpb24SLC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gi0uYm91cnNlLmRpc2NvdmVyeS52MS5FeHBsYWluU2VsZWN0aW9uUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSjQEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIxLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVxdWVzdBoyLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAVCSwoTYm91cnNlLmRpc2NvdmVyeS52MVABWjJib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2Rpc2NvdmVyeS92MTtkaXNjb3Zlcnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("Citib3Vyc2UvZGlzY292ZXJ5L3YxL2Rpc2NvdmVyeV9zZXJ2aWNlLnByb3RvEhNib3Vyc2UuZGlzY292ZXJ5LnYxIo4FCgtBZ2VudEZpbHRlchImCgxjYXBhYmlsaXRpZXMYASADKAlCELpIDZIBChAUIgZyBBABGGQSPQoFbWF0Y2gYAiABKA4yJC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhcGFiaWxpdHlNYXRjaEIIukgFggECEAESdwoIbWF4X2Nvc3QYAyABKAsyFS5ib3Vyc2UudHlwZS52MS5Nb25leUJOukhLugFIChVtYXhfY29zdC5ub3RfbmVnYXRpdmUSHW1heF9jb3N0IG11c3Qgbm90IGJlIG5lZ2F0aXZlGhB0aGlzLm1pY3JvcyA+PSAwEkgKBnN0YXRlcxgEIAMoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZUIRukgOkgELEAQiB4IBBBABIAASNQoPbWluX3JlbGlhYmlsaXR5GAUgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgAiAEBEjgKC21heF9sYXRlbmN5GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqABJKCghtZXRhZGF0YRgHIAMoCzIuLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXIuTWV0YWRhdGFFbnRyeUIIukgFmgECEAoSFgoEdGV4dBgIIAEoCUIIukgFcgMYyAESOwoPZW5kcG9pbnRfc2NoZW1lGAkgASgJQiK6SB9yHTIbXihbYS16XVthLXowLTkuKy1dezAsMzF9KT8kGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfbWluX3JlbGlhYmlsaXR5ItABChNTZWFyY2hBZ2VudHNSZXF1ZXN0EjAKBmZpbHRlchgBIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuQWdlbnRGaWx0ZXISPAoIb3JkZXJfYnkYAiABKA4yIC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlNlYXJjaE9yZGVyQgi6SAWCAQIQARIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMY0A8SDwoHZXhwbGFpbhgFIAEoCCKfAgoUU2VhcmNoQWdlbnRzUmVzcG9uc2USKQoGYWdlbnRzGAEgAygLMhkuYm91cnNlLnJlZ2lzdHJ5LnYxLkFnZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgp0b3RhbF9zaXplGAMgASgDEjkKDGV4cGxhbmF0aW9ucxgEIAMoCzIjLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlUGFydHMSRQoGY291bnRzGAUgAygLMjUuYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBImcKFlJlY29tbWVuZEFnZW50c1JlcXVlc3QSHQoKY2FwYWJpbGl0eRgBIAEoCUIJukgGcgQQARhkEhgKBWNvdW50GAIgASgFQgm6SAYaBBhkKAASFAoMaW5jbHVkZV9idXN5GAMgASgIIkQKF1JlY29tbWVuZEFnZW50c1Jlc3BvbnNlEikKBmFnZW50cxgBIAMoCzIZLmJvdXJzZS5yZWdpc3RyeS52MS5BZ2VudCLOAQoJU2xvd1N0YXJ0Ej0KBndpbmRvdxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPyAEBqgEJIgUIgJqeASoAEjAKCmFnZ3Jlc3Npb24YAiABKAFCF7pIFBISGQAAAAAAAFlAIQAAAAAAAAAASACIAQESMQoLbGVhc3Rfc2hhcmUYAyABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAGIAQFCDQoLX2FnZ3Jlc3Npb25CDgoMX2xlYXN0X3NoYXJlIpgDChJTZWxlY3RBZ2VudFJlcXVlc3QSMAoGZmlsdGVyGAEgASgLMiAuYm91cnNlLmRpc2NvdmVyeS52MS5BZ2VudEZpbHRlchJCCghzdHJhdGVneRgCIAEoDjImLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2VsZWN0aW9uU3RyYXRlZ3lCCLpIBYIBAhABEh0KCmFsdGVybmF0ZXMYAyABKAVCCbpIBhoEGAooABIjChFleGNsdWRlX2FnZW50X2lkcxgEIAMoCUIIukgFkgECEGQSLgoEc2xvdBgFIAEoCzIgLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvdFJlcXVlc3QSMgoKc2xvd19zdGFydBgGIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuU2xvd1N0YXJ0EjAKD3BhbmljX3RocmVzaG9sZBgHIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASMgoRZXhwbG9yYXRpb25fc2hhcmUYCCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAIk0KC1Nsb3RSZXF1ZXN0Ej4KB3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID8gBAaoBCSIDCJAcMgIIASLJAQoTU2VsZWN0QWdlbnRSZXNwb25zZRItCgVhZ2VudBgBIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlEjIKCmFsdGVybmF0ZXMYAiADKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRIOCgZyZWFzb24YAyABKAkSFwoPZWxpZ2libGVfYWdlbnRzGAQgASgFEiYKBHNsb3QYBSABKAsyGC5ib3Vyc2UucmVnaXN0cnkudjEuU2xvdCLHAQoWV2F0Y2hDYW5kaWRhdGVzUmVxdWVzdBIwCgZmaWx0ZXIYASABKAsyIC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkFnZW50RmlsdGVyEkQKCHN0cmF0ZWd5GAIgASgOMiYuYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3Rpb25TdHJhdGVneUIKukgHggEEEAEgBhIYCgVjb3VudBgDIAEoBUIJukgGGgQYZCgAEhsKCnJpbmdfc3RhcnQYBCABKAlCB7pIBHICGEAiiQIKF1dhdGNoQ2FuZGlkYXRlc1Jlc3BvbnNlEjIKCmNhbmRpZGF0ZXMYASADKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRItCgV0cmlhbBgCIAEoCzIeLmJvdXJzZS5kaXNjb3ZlcnkudjEuQ2FuZGlkYXRlEhIKCnJpbmdfc3RhcnQYAyABKAkSSAoGY291bnRzGAQgAygLMjguYm91cnNlLmRpc2NvdmVyeS52MS5XYXRjaENhbmRpZGF0ZXNSZXNwb25zZS5Db3VudHNFbnRyeRotCgtDb3VudHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBInsKCUNhbmRpZGF0ZRIQCghhZ2VudF9pZBgBIAEoCRIuCghlbmRwb2ludBgCIAEoCzIcLmJvdXJzZS5yZWdpc3RyeS52MS5FbmRwb2ludBIsCg1jb3N0X3Blcl90YXNrGAMgASgLMhUuYm91cnNlLnR5cGUudjEuTW9uZXkidwoXRXhwbGFpblNlbGVjdGlvblJlcXVlc3QSQgoJc2VsZWN0aW9uGAEgASgLMicuYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3RBZ2VudFJlcXVlc3RCBrpIA8gBARIYCgVjb3VudBgCIAEoBUIJukgGGgQYZCgAIp4CChhFeHBsYWluU2VsZWN0aW9uUmVzcG9uc2USDgoGcmVhc29uGAEgASgJEjcKCmNhbmRpZGF0ZXMYAiADKAsyIy5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZVBhcnRzEhcKD2VsaWdpYmxlX2FnZW50cxgDIAEoAxJJCgZjb3VudHMYBCADKAsyOS5ib3Vyc2UuZGlzY292ZXJ5LnYxLkV4cGxhaW5TZWxlY3Rpb25SZXNwb25zZS5Db3VudHNFbnRyeRINCgVwYW5pYxgFIAEoCBIXCg91bnByb3Zlbl9hZ2VudHMYBiABKAMaLQoLQ291bnRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASLhAgoOQ2FuZGlkYXRlUGFydHMSLQoFYWdlbnQYASABKAsyHi5ib3Vyc2UuZGlzY292ZXJ5LnYxLkNhbmRpZGF0ZRI0CgVzdGF0ZRgCIAEoDjIlLmJvdXJzZS5yZWdpc3RyeS52MS5BdmFpbGFiaWxpdHlTdGF0ZRIMCgRsb2FkGAMgASgFEhQKDHJlY2VudF9waWNrcxgEIAEoBRIXCg9yZWxpYWJpbGl0eV9wcG0YBSABKAUSFAoMc2NvcmVfbWljcm9zGAYgASgFEi4KC3A5NV9sYXRlbmN5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEWNhcGFjaXR5X3Blcl9ob3VyGAggASgFEhYKCXNoYXJlX3BwbRgJIAEoBUgAiAEBEhcKCmNoYW5jZV9wcG0YCiABKAVIAYgBAUIMCgpfc2hhcmVfcHBtQg0KC19jaGFuY2VfcHBtIh4KHFN1bW1hcml6ZUNhcGFiaWxpdGllc1JlcXVlc3QiyQEKHVN1bW1hcml6ZUNhcGFiaWxpdGllc1Jlc3BvbnNlEk4KDGNhcGFiaWxpdGllcxgBIAMoCzI4LmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UuQ291bnQSFAoMdG90YWxfYWdlbnRzGAIgASgDGkIKBUNvdW50EhIKCmNhcGFiaWxpdHkYASABKAkSDgoGYWdlbnRzGAIgASgDEhUKDW9ubGluZV9hZ2VudHMYAyABKAMqZwoPQ2FwYWJpbGl0eU1hdGNoEiAKHENBUEFCSUxJVFlfTUFUQ0hfVU5TUEVDSUZJRUQQABIYChRDQVBBQklMSVRZX01BVENIX0FMTBABEhgKFENBUEFCSUxJVFlfTUFUQ0hfQU5ZEAIqrAEKC1NlYXJjaE9yZGVyEhwKGFNFQVJDSF9PUkRFUl9VTlNQRUNJRklFRBAAEhUKEVNFQVJDSF9PUkRFUl9DT1NUEAESHAoYU0VBUkNIX09SREVSX1JFTElBQklMSVRZEAISFgoSU0VBUkNIX09SREVSX1NDT1JFEAMSHQoZU0VBUkNIX09SREVSX0FWQUlMQUJJTElUWRAEEhMKD1NFQVJDSF9PUkRFUl9JRBAFKsMCChFTZWxlY3Rpb25TdHJhdGVneRIiCh5TRUxFQ1RJT05fU1RSQVRFR1lfVU5TUEVDSUZJRUQQABIiCh5TRUxFQ1RJT05fU1RSQVRFR1lfUk9VTkRfUk9CSU4QARIjCh9TRUxFQ1RJT05fU1RSQVRFR1lfTEVBU1RfTE9BREVEEAISHQoZU0VMRUNUSU9OX1NUUkFURUdZX1JBTkRPTRADEh8KG1NFTEVDVElPTl9TVFJBVEVHWV9DSEVBUEVTVBAEEhsKF1NFTEVDVElPTl9TVFJBVEVHWV9CRVNUEAUSHwobU0VMRUNUSU9OX1NUUkFURUdZX1dFSUdIVEVEEAYSIwofU0VMRUNUSU9OX1NUUkFURUdZX1BPV0VSX09GX1RXTxAHEh4KGlNFTEVDVElPTl9TVFJBVEVHWV9GQVNURVNUEAgygAYKEERpc2NvdmVyeVNlcnZpY2UScgoMU2VhcmNoQWdlbnRzEiguYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXF1ZXN0GikuYm91cnNlLmRpc2NvdmVyeS52MS5TZWFyY2hBZ2VudHNSZXNwb25zZSINkAIBqrsYBgoEAgMEBRJ7Cg9SZWNvbW1lbmRBZ2VudHMSKy5ib3Vyc2UuZGlzY292ZXJ5LnYxLlJlY29tbWVuZEFnZW50c1JlcXVlc3QaLC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlJlY29tbWVuZEFnZW50c1Jlc3BvbnNlIg2QAgGquxgGCgQCAwQFEmwKC1NlbGVjdEFnZW50EicuYm91cnNlLmRpc2NvdmVyeS52MS5TZWxlY3RBZ2VudFJlcXVlc3QaKC5ib3Vyc2UuZGlzY292ZXJ5LnYxLlNlbGVjdEFnZW50UmVzcG9uc2UiCqq7GAYKBAIDBAUSfQoPV2F0Y2hDYW5kaWRhdGVzEisuYm91cnNlLmRpc2NvdmVyeS52MS5XYXRjaENhbmRpZGF0ZXNSZXF1ZXN0GiwuYm91cnNlLmRpc2NvdmVyeS52MS5XYXRjaENhbmRpZGF0ZXNSZXNwb25zZSINkAIBqrsYBgoEAgMEBTABEn4KEEV4cGxhaW5TZWxlY3Rpb24SLC5ib3Vyc2UuZGlzY292ZXJ5LnYxLkV4cGxhaW5TZWxlY3Rpb25SZXF1ZXN0Gi0uYm91cnNlLmRpc2NvdmVyeS52MS5FeHBsYWluU2VsZWN0aW9uUmVzcG9uc2UiDZACAaq7GAYKBAIDBAUSjQEKFVN1bW1hcml6ZUNhcGFiaWxpdGllcxIxLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVxdWVzdBoyLmJvdXJzZS5kaXNjb3ZlcnkudjEuU3VtbWFyaXplQ2FwYWJpbGl0aWVzUmVzcG9uc2UiDZACAaq7GAYKBAIDBAVCSwoTYm91cnNlLmRpc2NvdmVyeS52MVABWjJib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL2Rpc2NvdmVyeS92MTtkaXNjb3Zlcnl2MWIGcHJvdG8z", [file_bourse_access_v1_access, file_bourse_registry_v1_agent, file_bourse_type_v1_money, file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * Which agents are wanted. Every condition that is set must hold.
@@ -441,6 +441,95 @@ export const SelectAgentResponseSchema: GenMessage<SelectAgentResponse> = /*@__P
   messageDesc(file_bourse_discovery_v1_discovery_service, 8);
 
 /**
+ * Asks to follow the best few.
+ *
+ * @generated from message bourse.discovery.v1.WatchCandidatesRequest
+ */
+export type WatchCandidatesRequest = Message<"bourse.discovery.v1.WatchCandidatesRequest"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: bourse.discovery.v1.AgentFilter filter = 1;
+   */
+  filter?: AgentFilter | undefined;
+
+  /**
+   * Who is best. LEAST_LOADED, CHEAPEST, BEST and FASTEST prefer as in SelectAgent, whoever was picked
+   * of late; ROUND_ROBIN, RANDOM and POWER_OF_TWO prefer nobody. Those that are equally good stand in a
+   * ring by id, and each stream begins at a place of its own, so that many callers share them. By
+   * load they are ordered anew every 5 seconds at most; who does not pass any more is replaced at once.
+   *
+   * @generated from field: bourse.discovery.v1.SelectionStrategy strategy = 2;
+   */
+  strategy: SelectionStrategy;
+
+  /**
+   * How many at most; 0 means 8.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count: number;
+
+  /**
+   * Where in the ring to begin: the `ring_start` of an earlier list, so that who opens a lost stream
+   * anew is named the same agents. Empty: discovery chooses.
+   *
+   * @generated from field: string ring_start = 4;
+   */
+  ringStart: string;
+};
+
+/**
+ * Describes the message bourse.discovery.v1.WatchCandidatesRequest.
+ * Use `create(WatchCandidatesRequestSchema)` to create a new message.
+ */
+export const WatchCandidatesRequestSchema: GenMessage<WatchCandidatesRequest> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 9);
+
+/**
+ * The list as it is now.
+ *
+ * @generated from message bourse.discovery.v1.WatchCandidatesResponse
+ */
+export type WatchCandidatesResponse = Message<"bourse.discovery.v1.WatchCandidatesResponse"> & {
+  /**
+   * Best first; none whose circuit breaker is HALF_OPEN.
+   *
+   * @generated from field: repeated bourse.discovery.v1.Candidate candidates = 1;
+   */
+  candidates: Candidate[];
+
+  /**
+   * An agent beside these, if its circuit breaker is HALF_OPEN and this caller is to find out how it
+   * does: it is named to one caller at a time. Send it one call at a time, and report how that went.
+   *
+   * @generated from field: bourse.discovery.v1.Candidate trial = 2;
+   */
+  trial?: Candidate | undefined;
+
+  /**
+   * Where in the ring this list begins.
+   *
+   * @generated from field: string ring_start = 3;
+   */
+  ringStart: string;
+
+  /**
+   * With an empty list: how many were kept out by what, as SelectAgent tells when it refuses.
+   *
+   * @generated from field: map<string, int64> counts = 4;
+   */
+  counts: { [key: string]: bigint };
+};
+
+/**
+ * Describes the message bourse.discovery.v1.WatchCandidatesResponse.
+ * Use `create(WatchCandidatesResponseSchema)` to create a new message.
+ */
+export const WatchCandidatesResponseSchema: GenMessage<WatchCandidatesResponse> = /*@__PURE__*/
+  messageDesc(file_bourse_discovery_v1_discovery_service, 10);
+
+/**
  * What a caller needs to know of an agent to send it work.
  *
  * @generated from message bourse.discovery.v1.Candidate
@@ -473,7 +562,7 @@ export type Candidate = Message<"bourse.discovery.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 9);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 11);
 
 /**
  * Asks what SelectAgent would do.
@@ -501,7 +590,7 @@ export type ExplainSelectionRequest = Message<"bourse.discovery.v1.ExplainSelect
  * Use `create(ExplainSelectionRequestSchema)` to create a new message.
  */
 export const ExplainSelectionRequestSchema: GenMessage<ExplainSelectionRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 10);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 12);
 
 /**
  * What SelectAgent would do.
@@ -559,7 +648,7 @@ export type ExplainSelectionResponse = Message<"bourse.discovery.v1.ExplainSelec
  * Use `create(ExplainSelectionResponseSchema)` to create a new message.
  */
 export const ExplainSelectionResponseSchema: GenMessage<ExplainSelectionResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 11);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 13);
 
 /**
  * What is looked at in an agent. Shares are in millionths.
@@ -644,7 +733,7 @@ export type CandidateParts = Message<"bourse.discovery.v1.CandidateParts"> & {
  * Use `create(CandidatePartsSchema)` to create a new message.
  */
 export const CandidatePartsSchema: GenMessage<CandidateParts> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 12);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 14);
 
 /**
  * Asks what the market can do.
@@ -659,7 +748,7 @@ export type SummarizeCapabilitiesRequest = Message<"bourse.discovery.v1.Summariz
  * Use `create(SummarizeCapabilitiesRequestSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesRequestSchema: GenMessage<SummarizeCapabilitiesRequest> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 13);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 15);
 
 /**
  * What the market can do.
@@ -687,7 +776,7 @@ export type SummarizeCapabilitiesResponse = Message<"bourse.discovery.v1.Summari
  * Use `create(SummarizeCapabilitiesResponseSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponseSchema: GenMessage<SummarizeCapabilitiesResponse> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 14);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 16);
 
 /**
  * How many agents have a capability.
@@ -722,7 +811,7 @@ export type SummarizeCapabilitiesResponse_Count = Message<"bourse.discovery.v1.S
  * Use `create(SummarizeCapabilitiesResponse_CountSchema)` to create a new message.
  */
 export const SummarizeCapabilitiesResponse_CountSchema: GenMessage<SummarizeCapabilitiesResponse_Count> = /*@__PURE__*/
-  messageDesc(file_bourse_discovery_v1_discovery_service, 14, 0);
+  messageDesc(file_bourse_discovery_v1_discovery_service, 16, 0);
 
 /**
  * How many of the wanted capabilities an agent must have.
@@ -975,6 +1064,25 @@ export const DiscoveryService: GenService<{
     methodKind: "unary";
     input: typeof SelectAgentRequestSchema;
     output: typeof SelectAgentResponseSchema;
+  },
+  /**
+   * Follows the best few agents that pass a filter: their whole list at once, and again whenever it
+   * is another, until the caller leaves. For a caller that keeps connections to the agents it calls.
+   * A change is told as soon as it is known here, at most ten times a second: what changes faster
+   * comes as the latest list, and a caller who reads slowly misses the ones between. An agent is off
+   * the list when it does not pass any more: it went, its lease lapsed, it is full, its circuit breaker
+   * is OPEN. Nobody passes: an empty list, and the stream goes on. Nothing is counted as a pick. A lost
+   * stream is opened anew, here or at any replica, with the `ring_start` of the last list.
+   * Refuses with: TOO_MANY_WATCHES (RESOURCE_EXHAUSTED; callers follow as many different filters as
+   * this replica keeps). When the replica stops the stream ends with SHUTTING_DOWN (UNAVAILABLE): go on
+   * with the last list, and ask again after a short while.
+   *
+   * @generated from rpc bourse.discovery.v1.DiscoveryService.WatchCandidates
+   */
+  watchCandidates: {
+    methodKind: "server_streaming";
+    input: typeof WatchCandidatesRequestSchema;
+    output: typeof WatchCandidatesResponseSchema;
   },
   /**
    * Says whom SelectAgent would pick and why, and who was kept out by what. Picks nobody: no turn is

@@ -1,0 +1,74 @@
+import {
+  type DiscoveryService,
+  type WatchCandidatesResponse,
+  WatchCandidatesResponseSchema,
+} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import type { Roster } from "@bourse/roster";
+import { encoded } from "@bourse/rpc";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { listed, trialListed } from "../answer.ts";
+import { countsOf, strategyOf, watchOf } from "../codec.ts";
+import type { Market } from "../market/market.ts";
+import type { DiscoveryMetrics } from "../metrics.ts";
+import type { Trials } from "../trial.ts";
+import { bytesOf } from "../wire.ts";
+import { Watches } from "./watches.ts";
+
+/** What following candidates needs. */
+export interface WatchingParts {
+  readonly roster: Roster;
+  /** Of the same agents, under the same slots. */
+  readonly market: Market;
+  readonly metrics: DiscoveryMetrics;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** WatchCandidates. */
+export function watching(
+  { roster, market, metrics, random }: WatchingParts,
+  trials: Trials,
+): Pick<ServiceImpl<typeof DiscoveryService>, "watchCandidates"> {
+  const watches = new Watches({
+    market,
+    trials,
+    random,
+    write(slots, view, ringStart) {
+      if (slots.length > 0) return listed(slots.map(roster.messageAt), { ringStart });
+      const counts = market.countFaults(view);
+      // Those that pass and are not named are half open, and tried by others.
+      if (view.size > 0) counts["breaker_open"] = (counts["breaker_open"] ?? 0) + view.size;
+      return listed([], { ringStart, counts: countsOf(counts) });
+    },
+    writeTrial: (slot) => trialListed(roster.messageAt(slot)),
+  });
+  roster.subscribe(({ slot }) => watches.touch(slot));
+
+  return {
+    // No generator: one that waits for its next list could not be ended.
+    watchCandidates(request) {
+      const seat = watches.open(watchOf(request));
+      const strategy = strategyOf(request.strategy);
+      metrics.watching(1);
+      let isOpen = true;
+      const close = (): void => {
+        if (isOpen) metrics.watching(-1);
+        isOpen = false;
+        seat.close();
+      };
+      const messages: AsyncIterator<WatchCandidatesResponse> = {
+        async next() {
+          const message = await seat.next();
+          if (message === undefined) return { done: true, value: undefined };
+          metrics.listTold(strategy);
+          return { value: encoded(WatchCandidatesResponseSchema, bytesOf(message)) };
+        },
+        async return() {
+          close();
+          return { done: true, value: undefined };
+        },
+      };
+      return { [Symbol.asyncIterator]: () => messages };
+    },
+  };
+}
