@@ -52,6 +52,8 @@ export interface FollowOptions<T> {
   readonly signal: AbortSignal;
   /** Milliseconds of silence after which `idle` is given. */
   readonly idleMs: number;
+  /** Whether `idle` is to be given without waiting for that: call `wake` when it is. */
+  readonly isDue?: () => boolean;
   readonly read: (pool: Pool, range: FeedRange) => Promise<readonly FeedRow<T>[]>;
   /**
    * Values that changed elsewhere than in the table, asked for at the start of each round, before rows are read, and
@@ -151,9 +153,10 @@ async function* follow<T>(
     readonly heldBack: HeldBack;
     readonly pollMs: number;
   },
-  { token, signal, idleMs, read, others = async () => [] }: FollowOptions<T>,
+  { token, signal, read, ...options }: FollowOptions<T>,
 ): AsyncGenerator<FeedPage<T>, void, undefined> {
   const { pool, doorbell, heldBack, pollMs } = source;
+  const { idleMs, others = async () => [], isDue = () => false } = options;
   const ended = AbortSignal.any([signal, doorbell.closed]);
   const early = new Map<string, bigint>();
   let head = await readHead(pool);
@@ -197,7 +200,7 @@ async function* follow<T>(
     for (const [id, changedIn] of early) if (changedIn < head.xmin) early.delete(id);
     from = head.xmin;
     given = next;
-    const idle = count === 0 && performance.now() - quietSinceMs >= idleMs;
+    const idle = count === 0 && (performance.now() - quietSinceMs >= idleMs || isDue());
     if (!synced || count > 0 || idle) {
       yield { kind: !synced ? "synced" : count > 0 ? "caught-up" : "idle", token: next };
       quietSinceMs = performance.now();

@@ -187,6 +187,29 @@ describe("a follower", () => {
     expect(reader.token()).toMatch(/^[0-9a-zA-Z-]+\.\d+$/);
   });
 
+  test("is told of silence at once when that is due and it is woken, and only then", async () => {
+    await using feed = aFeed({ pollMs: 3_600_000 });
+    let due = false;
+    const options = { token: "", idleMs: 3_600_000, read: readThings, isDue: () => due };
+    const stopping = new AbortController();
+    const kinds: string[] = [];
+    const over = (async () => {
+      for await (const { kind } of feed.follow({ ...options, signal: stopping.signal })) {
+        kinds.push(kind);
+        due = false;
+      }
+    })();
+    await vi.waitFor(() => expect(kinds).toEqual(["synced"]));
+
+    feed.wake();
+    due = true;
+    feed.wake();
+
+    await vi.waitFor(() => expect(kinds).toEqual(["synced", "idle"]));
+    stopping.abort();
+    await over;
+  });
+
   test.each([
     { token: "nonsense", why: "not a token" },
     { token: "abc-1-5.12", why: "of another database" },

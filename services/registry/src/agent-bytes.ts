@@ -43,25 +43,35 @@ export function batchAnswerBytes(all: readonly Told[]): Uint8Array {
   });
 }
 
-/** The event of a watch that carries an agent; `resumeToken` is in UTF-8, and empty for none. */
-export function agentEventBytes(agent: Uint8Array, resumeToken: Uint8Array): Uint8Array {
+/** What an event of a watch says beside its agents. */
+export interface EventFrame {
+  /** In UTF-8; empty for none. */
+  readonly resumeToken: Uint8Array;
+  /** Since when the store of leases is away. */
+  readonly staleSince: Date | undefined;
+}
+
+/** The event of a watch that carries an agent. */
+export function agentEventBytes(agent: Uint8Array, frame: EventFrame): Uint8Array {
   return written(() => {
     field(1).bytes(agent);
-    if (resumeToken.length > 0) field(4).bytes(resumeToken);
+    writeFrame(frame);
   });
 }
 
 /** The same for several agents, told together. */
-export function agentPageEventBytes(
-  agents: readonly Uint8Array[],
-  resumeToken: Uint8Array,
-): Uint8Array {
+export function agentPageEventBytes(agents: readonly Uint8Array[], frame: EventFrame): Uint8Array {
   return written(() => {
     field(5).fork();
     for (const agent of agents) field(1).bytes(agent);
     writer.join();
-    if (resumeToken.length > 0) field(4).bytes(resumeToken);
+    writeFrame(frame);
   });
+}
+
+function writeFrame({ resumeToken, staleSince }: EventFrame): void {
+  if (resumeToken.length > 0) field(4).bytes(resumeToken);
+  if (staleSince !== undefined) time(6, staleSince.getTime());
 }
 
 function written(write: () => void): Uint8Array {
@@ -113,6 +123,8 @@ function writeAvailability(agent: Agent, presence: Presence | undefined, now: Da
   int32(8, seen.openSlots);
   if (seen.isStale) writer.tag(9, WireType.Varint).bool(true);
   if (seen.inFlightMs > 0) time(10, seen.inFlightMs);
+  // A Duration is written as a Timestamp is.
+  if (seen.leaseMs !== undefined) time(11, seen.leaseMs);
 }
 
 function reputationBytes({ reputation }: Agent, now: Date): Uint8Array {

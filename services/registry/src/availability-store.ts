@@ -13,7 +13,7 @@ export interface Beat {
   readonly leaseExpireAt: Date | undefined;
 }
 
-/** Whose availability may have changed: these agents, or, when the store was lost, any. */
+/** Whose availability may have changed: these agents, if any, or, when the store was lost, all. */
 export type AvailabilityChange =
   | { readonly kind: "agents"; readonly agentIds: readonly string[] }
   | { readonly kind: "all" };
@@ -53,7 +53,8 @@ export interface SlotStore {
 
 /**
  * Leases, load, slots and last signs of life, shared by all replicas where the implementation can be. It may lose
- * everything at any time: an agent with a lease is then OFFLINE until it is heard of again.
+ * everything at any time, or be away. What held then holds until it is back; then, for the length of its lease, an
+ * agent that a replica had known is taken to be there, and another is OFFLINE until it is heard of again.
  */
 export interface AvailabilityStore extends SlotStore, AsyncDisposable {
   /**
@@ -72,11 +73,16 @@ export interface AvailabilityStore extends SlotStore, AsyncDisposable {
   forget(agentId: string): Promise<void>;
   /** What has changed since, for a watcher that was away: sooner too much than too little. */
   changesSince(since: Date): Promise<AvailabilityChange>;
-  /** Until when all that has changed was told to those who subscribe; stands still while the store is away. */
+  /** Since when the store is away; undefined while it can be read. */
+  staleSince(): Date | undefined;
+  /**
+   * Until when all that has changed was told to those who subscribe; stands still while the store is away, at the
+   * beginning of time when it was never there.
+   */
   toldUntil(): Date;
   /**
-   * Tells of changes made through any replica, and of leases, reports and slots that end, within half a second. Returns
-   * the function that ends it.
+   * Tells of changes made through any replica, and of leases, reports and slots that end, within half a second; and,
+   * with or without agents, when `staleSince` has changed. Returns the function that ends it.
    */
   subscribe(listener: (change: AvailabilityChange) => void): () => void;
 }

@@ -28,8 +28,8 @@ export interface Presence {
   readonly heardAt: Date | undefined;
   /** Absent: it has no lease. */
   readonly leaseExpireAt: Date | undefined;
-  /** The store was away: this was last known. */
-  readonly isStale?: boolean;
+  /** The store is away since then: this was last known, and what held then holds until the store is back. */
+  readonly staleSince?: Date;
 }
 
 /** What is stored of an agent's availability. */
@@ -44,6 +44,7 @@ export interface Declaration {
 /**
  * The state that holds at `now`: OFFLINE for a tombstone and for an agent whose lease has lapsed or of which nothing
  * was heard since its lease was lost; BUSY when it declared ONLINE and has all it takes; else what it declared.
+ * While the store is away leases are looked at as of when it was lost.
  */
 export function stateOf(
   declaration: Declaration,
@@ -52,7 +53,7 @@ export function stateOf(
 ): State {
   const { declaredState, leaseMs, maxConcurrent, unregisteredAt } = declaration;
   if (unregisteredAt !== undefined) return "OFFLINE";
-  if (leaseMs !== undefined && !holds(presence?.leaseExpireAt, now)) return "OFFLINE";
+  if (leaseMs !== undefined && !hasLease(presence, now)) return "OFFLINE";
   const full = loadAt(presence, now).inFlight >= maxConcurrent;
   return declaredState === "ONLINE" && full ? "BUSY" : declaredState;
 }
@@ -65,11 +66,12 @@ export function loadAt(presence: Presence | undefined, now: Date): Load {
 }
 
 /** What an agent reported, unless that is forgotten at `now`. */
-export function reportedAt({ reported, leaseExpireAt, heardAt }: Presence, now: Date): Load {
+export function reportedAt(presence: Presence, now: Date): Load {
+  const { reported, leaseExpireAt, heardAt } = presence;
   const leaseExpireMs = leaseExpireAt?.getTime() ?? 0;
   const heardMs = heardAt?.getTime() ?? 0;
   const lapseMs = lapseMsOf({ reported, leaseExpireMs, heardMs });
-  return hasLapsed(lapseMs, now.getTime()) ? NO_LOAD : reported;
+  return hasLapsed(lapseMs, asOfMs(presence, now)) ? NO_LOAD : reported;
 }
 
 /**
@@ -90,11 +92,13 @@ export function hasLapsed(lapseMs: number, nowMs: number): boolean {
 
 /** Whether the agent has a lease that holds at `now`. */
 export function hasLease(presence: Presence | undefined, now: Date): boolean {
-  return holds(presence?.leaseExpireAt, now);
+  if (presence?.leaseExpireAt === undefined) return false;
+  return presence.leaseExpireAt.getTime() > asOfMs(presence, now);
 }
 
-function holds(leaseExpireAt: Date | undefined, now: Date): boolean {
-  return leaseExpireAt !== undefined && leaseExpireAt > now;
+/** As of when leases and reports are looked at: they stand still while nobody can be heard of. */
+function asOfMs({ staleSince }: Presence, now: Date): number {
+  return Math.min(now.getTime(), staleSince?.getTime() ?? Infinity);
 }
 
 /** What an agent reported, and what decides how long it holds, in milliseconds; 0 for no lease. */

@@ -166,6 +166,7 @@ export interface SeenAvailability {
   /** 0: it was never heard of. */
   readonly inFlightMs: number;
   readonly isStale: boolean;
+  readonly leaseMs: number | undefined;
   readonly leaseExpireMs: number | undefined;
   readonly heardMs: number | undefined;
 }
@@ -188,7 +189,8 @@ export function seenAvailability(
     utilization: utilizationPpm === undefined ? undefined : utilizationPpm / PPM,
     openSlots: presence?.openSlots ?? 0,
     inFlightMs: Math.max(heardMs ?? 0, presence?.slotsChangedAt?.getTime() ?? 0),
-    isStale: presence?.isStale ?? false,
+    isStale: presence?.staleSince !== undefined,
+    leaseMs: declaration.leaseMs,
     leaseExpireMs: leaseExpireAt?.getTime(),
     heardMs,
   };
@@ -196,14 +198,14 @@ export function seenAvailability(
 
 /** The same as a message. */
 export function encodeAvailability(...seen: Parameters<typeof seenAvailability>): Availability {
-  const { utilization, inFlightMs, isStale, leaseExpireMs, heardMs, ...same } = seenAvailability(
-    ...seen,
-  );
+  const { utilization, inFlightMs, isStale, leaseMs, leaseExpireMs, heardMs, ...same } =
+    seenAvailability(...seen);
   return create(AvailabilitySchema, {
     ...same,
     ...(utilization !== undefined && { utilization }),
     ...(inFlightMs > 0 && { inFlightTime: timestampFromMs(inFlightMs) }),
     stale: isStale,
+    ...(leaseMs !== undefined && { lease: durationFromMs(leaseMs) }),
     ...(leaseExpireMs !== undefined && { leaseExpireTime: timestampFromMs(leaseExpireMs) }),
     ...(heardMs !== undefined && { updateTime: timestampFromMs(heardMs) }),
   });

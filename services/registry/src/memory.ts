@@ -153,6 +153,7 @@ export function createMemoryAvailability(options: { readonly now: () => Date }):
       return { kind: "agents", agentIds: [...agentIds] };
     },
     toldUntil: () => new Date(lookedMs),
+    staleSince: () => undefined,
     subscribe: listeners.subscribe,
     ...createUpkeep(look, forgetOld),
   };

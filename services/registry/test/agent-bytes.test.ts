@@ -9,6 +9,7 @@ import {
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { applyOutcome, initialReputation } from "@bourse/scoring";
 import { create, type DescMessage, equals, fromBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Agent } from "../src/agent.ts";
@@ -59,8 +60,22 @@ const anyPresence: fc.Arbitrary<Presence> = fc.record({
   slotsChangedAt: maybe(anyTime),
   heardAt: maybe(anyTime),
   leaseExpireAt: maybe(anyTime),
-  isStale: fc.boolean(),
 });
+
+const anyFrame = fc.record({ resumeToken: fc.string(), staleSince: maybe(anyTime) });
+
+function frameOf({
+  resumeToken,
+  staleSince,
+}: {
+  resumeToken: string;
+  staleSince: Date | undefined;
+}) {
+  return {
+    bytes: { resumeToken: Buffer.from(resumeToken), staleSince },
+    rest: { resumeToken, ...(staleSince && { staleSince: timestampFromDate(staleSince) }) },
+  };
+}
 
 const breaker: NamedBreaker = {
   capability: "python",
@@ -125,14 +140,14 @@ test("the bytes of an answer to a batch are those of its message, but for profil
 
 test("the bytes of an event are those of its message", () => {
   fc.assert(
-    fc.property(anyTold, fc.string(), (told, resumeToken) => {
+    fc.property(anyTold, anyFrame, (told, frame) => {
       const schema = WatchAgentsResponseSchema;
       const agent = agentBytes(told);
 
-      const event = fromBinary(schema, agentEventBytes(agent, Buffer.from(resumeToken)));
+      const event = fromBinary(schema, agentEventBytes(agent, frameOf(frame).bytes));
 
       const value = fromBinary(AgentSchema, agent);
-      const message = create(schema, { event: { case: "agent", value }, resumeToken });
+      const message = create(schema, { event: { case: "agent", value }, ...frameOf(frame).rest });
       expect(equals(schema, event, message)).toBe(true);
     }),
   );
@@ -140,14 +155,14 @@ test("the bytes of an event are those of its message", () => {
 
 test("the bytes of a page are those of its message", () => {
   fc.assert(
-    fc.property(fc.array(anyTold, { maxLength: 4 }), fc.string(), (all, resumeToken) => {
+    fc.property(fc.array(anyTold, { maxLength: 4 }), anyFrame, (all, frame) => {
       const schema = WatchAgentsResponseSchema;
       const agents = all.map(agentBytes);
 
-      const event = fromBinary(schema, agentPageEventBytes(agents, Buffer.from(resumeToken)));
+      const event = fromBinary(schema, agentPageEventBytes(agents, frameOf(frame).bytes));
 
       const value = { agents: agents.map((agent) => fromBinary(AgentSchema, agent)) };
-      const message = create(schema, { event: { case: "agents", value }, resumeToken });
+      const message = create(schema, { event: { case: "agents", value }, ...frameOf(frame).rest });
       expect(equals(schema, event, message)).toBe(true);
     }),
   );

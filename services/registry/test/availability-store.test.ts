@@ -1,12 +1,12 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, test, vi } from "vitest";
+import { hasLease } from "../src/availability.ts";
 import { createMemoryAvailability } from "../src/memory.ts";
 import { shardOf } from "../src/redis/shards.ts";
 import { heardBy, later, testAvailability } from "./availability-suite.ts";
 import { aClock, redisAvailability } from "./registry.ts";
 import { testSlots } from "./slot-suite.ts";
 import { aPrefix, aRedis, placesOf, REDIS_URL, storesOf } from "./stores.ts";
+import { aWire } from "./wire.ts";
 
 const stores = storesOf({ memory: createMemoryAvailability, redis: redisAvailability });
 const { keep, openRedis } = stores;
@@ -50,17 +50,53 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     const { store, other, clock } = await openRedis({ prefix });
     const now = clock.now();
     const heard = heardBy(other);
-    await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
+    const leaseExpireAt = later(now, 60_000);
+    await store.beat({ agentId: "a", now, leaseExpireAt });
+    await store.beat({ agentId: "b", now, leaseExpireAt });
     await vi.waitFor(() => expect(heard.ids()).toContain("a"));
-    await other.read(["a"]);
 
     using redis = aRedis();
     await redis.client.del(await redis.client.keys(`${prefix}:*`));
 
     await vi.waitFor(() => expect(heard.changes).toContainEqual({ kind: "all" }));
-    expect(await other.read(["a"])).toEqual(new Map());
+    expect(await other.read(["b"])).toEqual(new Map());
     await store.beat({ agentId: "a", now, leaseExpireAt: later(now, 60_000) });
     expect((await other.read(["a"])).size).toBe(1);
+  });
+
+  test("that was lost knows for the length of its lease whom this replica knew, and tells its end", async () => {
+    const prefix = aPrefix();
+    const { store, other, clock } = await openRedis({ prefix });
+    const now = clock.now();
+    const beat = { now, reported: { inFlight: 2 }, leaseExpireAt: later(now, 60_000) };
+    const heard = heardBy(other);
+    for (const agentId of ["a", "b"]) await store.beat({ agentId, ...beat });
+    await vi.waitFor(() => expect(heard.ids()).toEqual(expect.arrayContaining(["a", "b"])));
+    await other.read(["a", "b"]);
+    const slot = { slotId: "s", maxConcurrent: 5, takesWork: true, isLeased: true };
+    await other.acquireSlot({ agentId: "a", now, expireAt: later(now, 60_000), ...slot });
+    clock.forward(50_000);
+    using redis = aRedis();
+    await redis.client.del(await redis.client.keys(`${prefix}:*`));
+    await vi.waitFor(() => expect(heard.changes).toContainEqual({ kind: "all" }));
+
+    clock.forward(50_000);
+    const [known] = (await other.read(["a", "b"])).values();
+    heard.changes.length = 0;
+    const at = clock.now();
+    const taken = await other.acquireSlot({
+      agentId: "a",
+      now: at,
+      expireAt: later(at, 1_000),
+      ...slot,
+    });
+    clock.forward(11_000);
+
+    expect(known).toMatchObject({ reported: { inFlight: 2 }, openSlots: 0, heardAt: now });
+    expect(known?.leaseExpireAt?.getTime()).toBeGreaterThanOrEqual(now.getTime() + 110_000);
+    expect(taken).toMatchObject({ expireAt: later(at, 1_000) });
+    await vi.waitFor(() => expect(heard.ids()).toContain("b"));
+    expect(await other.read(["b"])).toEqual(new Map());
   });
 
   test("of which a part cannot be read tells and answers what the rest knows", async () => {
@@ -104,7 +140,7 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
 
     wire.cut();
     await expect(beat(2)).rejects.toMatchObject({ reason: "AVAILABILITY_UNAVAILABLE" });
-    const known = { reported: { inFlight: 1 }, isStale: true };
+    const known = { reported: { inFlight: 1 }, staleSince: expect.any(Date) };
     expect((await store.read(["a"])).get("a")).toMatchObject(known);
     clock.forward(60_000);
     await beat(3, other);
@@ -129,12 +165,50 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
 
     wire.cut();
     await vi.waitFor(async () => {
-      expect((await store.read(["a"])).get("a")?.isStale).toBe(true);
+      expect((await store.read(["a"])).get("a")?.staleSince).toBeDefined();
     });
     wire.mend();
 
     await vi.waitFor(() => expect(heard.ids()).toContain("a"));
-    expect((await store.read(["a"])).get("a")?.isStale).toBeUndefined();
+    expect((await store.read(["a"])).get("a")?.staleSince).toBeUndefined();
+  });
+
+  test("that goes away lets nothing lapse until it is back, and then for the length of each lease", async () => {
+    using wire = await aWire();
+    const clock = aClock();
+    const prefix = aPrefix();
+    const store = keep(await redisAvailability({ url: wire.url, now: clock.now, prefix }));
+    const other = keep(await redisAvailability({ url: REDIS_URL, now: clock.now, prefix }));
+    const [begun, heard] = [clock.now(), heardBy(store)];
+    const lease = (ms: number) => ({ now: clock.now(), leaseExpireAt: later(clock.now(), ms) });
+    for (const agentId of ["dead", "lives"]) await store.beat({ agentId, ...lease(60_000) });
+    await store.beat({ agentId: "lapsed", ...lease(1_000) });
+    clock.forward(2_000);
+    const looked = clock.now();
+    await vi.waitFor(() => expect(store.toldUntil().getTime()).toBeGreaterThan(looked.getTime()));
+    heard.changes.length = 0;
+    const holding = async () => {
+      const presences = await store.read(["dead", "lives", "lapsed"]);
+      return [...presences].filter(([, one]) => hasLease(one, clock.now())).map(([id]) => id);
+    };
+
+    wire.cut();
+    await vi.waitFor(() => expect(store.staleSince()).toBeDefined());
+    const untold = heard.changes.length;
+    clock.forward(600_000);
+    const away = [await holding(), store.staleSince()];
+    wire.mend();
+    await vi.waitFor(() => expect(store.staleSince()).toBeUndefined());
+    const back = await holding();
+    await other.beat({ agentId: "lives", ...lease(120_000) });
+    clock.forward(61_000);
+
+    expect(untold).toBeGreaterThan(0);
+    expect(away).toEqual([["dead", "lives"], expect.any(Date)]);
+    expect((away[1] as Date).getTime()).toBeLessThan(begun.getTime() + 600_000);
+    expect(back).toEqual(["dead", "lives"]);
+    await vi.waitFor(() => expect(heard.ids()).toContain("dead"));
+    expect(await holding()).toEqual(["lives"]);
   });
 
   test("that is away refuses signs of life and answers with nothing known", async () => {
@@ -148,39 +222,13 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     const beat = store.beat({ agentId: "a", now: clock.now(), leaseExpireAt: undefined });
 
     await expect(beat).rejects.toMatchObject({ reason: "AVAILABILITY_UNAVAILABLE" });
-    expect((await store.read(["a"])).get("a")).toMatchObject({ heardAt: undefined, isStale: true });
+    expect((await store.read(["a"])).get("a")).toMatchObject({
+      heardAt: undefined,
+      staleSince: expect.any(Date),
+    });
     expect(await store.changesSince(clock.now())).toEqual({ kind: "all" });
+    expect(store.toldUntil()).toEqual(new Date(0));
     await store.forget("a");
     expect(faults.length).toBeGreaterThan(0);
   });
 });
-
-/** Redis behind a connection that can be cut. */
-async function aWire() {
-  const target = new URL(REDIS_URL);
-  const sockets = new Set<Socket>();
-  let isCut = false;
-  const server = createServer((near) => {
-    if (isCut) return near.destroy();
-    const far = connect(Number(target.port || 6379), target.hostname);
-    for (const socket of [near, far]) sockets.add(socket.on("error", () => {}));
-    return near.pipe(far).pipe(near);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const cut = () => {
-    isCut = true;
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    cut,
-    mend: () => {
-      isCut = false;
-    },
-    [Symbol.dispose]() {
-      cut();
-      server.close();
-    },
-  };
-}

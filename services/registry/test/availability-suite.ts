@@ -44,7 +44,7 @@ export function testAvailability(open: () => Promise<Opened>): void {
     const known = await other.read(agentIds);
 
     expect([...known.keys()].sort()).toEqual([...agentIds].sort());
-    expect([...known.values()].some((presence) => presence.isStale)).toBe(false);
+    expect([...known.values()].every(({ staleSince }) => staleSince === undefined)).toBe(true);
   });
 
   test("keeps the tasks under way that a heartbeat does not name", async () => {

@@ -29,11 +29,17 @@ function aLoad(overrides: Partial<Load> = {}): Load {
 }
 
 function aPresence(
-  overrides: { inFlight?: number; openSlots?: number; leaseExpireAt?: Date } = {},
+  overrides: {
+    inFlight?: number;
+    openSlots?: number;
+    leaseExpireAt?: Date;
+    staleSince?: Date;
+  } = {},
 ) {
-  const { inFlight = 0, openSlots = 0, leaseExpireAt } = overrides;
+  const { inFlight = 0, openSlots = 0, leaseExpireAt, staleSince } = overrides;
   const dates = { slotsChangedAt: undefined, heardAt: before, leaseExpireAt };
-  return { reported: aLoad({ inFlight }), openSlots, ...dates };
+  const stale = staleSince && { staleSince };
+  return { reported: aLoad({ inFlight }), openSlots, ...dates, ...stale };
 }
 
 describe("the state of an agent", () => {
@@ -61,6 +67,20 @@ describe("the state of an agent", () => {
   test("is OFFLINE when nothing is known of its lease, and as declared when it has none", () => {
     expect(stateOf(aDeclaration({ leaseMs: 10 }), undefined, NOON)).toBe("OFFLINE");
     expect(stateOf(aDeclaration(), undefined, NOON)).toBe("ONLINE");
+  });
+
+  test.each`
+    since        | expires   | inFlight | state        | because
+    ${before}    | ${NOON}   | ${0}     | ${"ONLINE"}  | ${"its lease held when the store was lost"}
+    ${before}    | ${NOON}   | ${3}     | ${"BUSY"}    | ${"so did what it reported"}
+    ${NOON}      | ${NOON}   | ${0}     | ${"OFFLINE"} | ${"its lease had lapsed when the store was lost"}
+    ${after}     | ${NOON}   | ${0}     | ${"OFFLINE"} | ${"a clock runs behind"}
+    ${undefined} | ${before} | ${0}     | ${"OFFLINE"} | ${"the store is there"}
+  `("is $state while the store is away when $because", ({ since, expires, inFlight, state }) => {
+    const declaration = aDeclaration({ leaseMs: 10 });
+    const presence = aPresence({ inFlight, leaseExpireAt: expires, staleSince: since });
+
+    expect(stateOf(declaration, presence, NOON)).toBe(state);
   });
 
   test("is OFFLINE once it was unregistered", () => {

@@ -21,6 +21,7 @@ function aPresence(): fc.Arbitrary<Presence> {
   });
 }
 
+const NOON = new Date("2026-11-20T12:00:00Z");
 const [SOME] = fc.sample(aPresence(), 1) as [Presence];
 
 describe("what is known of agents while their store is away", () => {
@@ -31,7 +32,7 @@ describe("what is known of agents while their store is away", () => {
         known.remember("a", first);
         known.remember("a", last);
 
-        expect(known.stale("a")).toEqual({ ...last, isStale: true });
+        expect(known.stale("a", NOON)).toEqual({ ...last, staleSince: NOON });
       }),
     );
   });
@@ -58,7 +59,11 @@ describe("what is known of agents while their store is away", () => {
     const known = createKnown();
     forget(known);
 
-    expect(known.stale("a")).toMatchObject({ heardAt: undefined, openSlots: 0, isStale: true });
+    expect(known.stale("a", NOON)).toMatchObject({
+      heardAt: undefined,
+      openSlots: 0,
+      staleSince: NOON,
+    });
   });
 
   test("outlasts one forgetting", () => {
@@ -66,16 +71,16 @@ describe("what is known of agents while their store is away", () => {
     known.remember("a", SOME);
     known.forgetOld();
 
-    expect(known.stale("a")).toEqual({ ...SOME, isStale: true });
+    expect(known.stale("a", NOON)).toEqual({ ...SOME, staleSince: NOON });
   });
 
   test("tells for whom it was asked, once, and of all when they are very many", () => {
     const known = createKnown();
-    for (const agentId of ["a", "b", "a"]) known.stale(agentId);
+    for (const agentId of ["a", "b", "a"]) known.stale(agentId, NOON);
 
     expect(known.takeStale()).toEqual({ kind: "agents", agentIds: ["a", "b"] });
     expect(known.takeStale()).toBeUndefined();
-    for (let n = 0; n <= 10_000; n++) known.stale(String(n));
+    for (let n = 0; n <= 10_000; n++) known.stale(String(n), NOON);
     const all = known.takeStale();
     expect(all).toEqual({ kind: "all" });
     known.giveBack(all ?? { kind: "agents", agentIds: [] });

@@ -1,15 +1,18 @@
-import type { Presence } from "../availability.ts";
+import { hasLease, type Presence } from "../availability.ts";
 import {
   type AvailabilityChange,
   type AvailabilityStore,
   KEPT_MS,
   LOOK_MS,
 } from "../availability-store.ts";
+import { createDueQueue } from "../due-queue.ts";
 import { createListeners } from "../listeners.ts";
+import { afterOutages, leaseEndMs } from "../outage.ts";
 import { reckon, type ShardView } from "../shard.ts";
 import { byShard, commandsOf } from "./commands.ts";
 import { type Away, available, type RedisConnection } from "./connection.ts";
 import { createKnown } from "./known.ts";
+import { createOutages } from "./outages.ts";
 import { repeat } from "./repeat.ts";
 import { SHARDS } from "./shards.ts";
 
@@ -34,6 +37,9 @@ export interface RedisAvailabilityOptions {
  * and a clock. A replica reads every shard ten times a second, so that its watchers hear of what came through other
  * replicas; a lost reading is made up by the next, since changes are read from a cursor on. Whichever replica first
  * sees that slots are due ends them, which is a change like any other.
+ *
+ * Whose lease Redis has lost, or could not renew while it was away, holds for its length again as far as this replica
+ * had known of it. Nobody writes that down, so the end of it is looked for among those of whom it was told.
  */
 export async function createRedisAvailability(
   options: RedisAvailabilityOptions,
@@ -43,7 +49,9 @@ export async function createRedisAvailability(
   const listeners = createListeners<AvailabilityChange>();
   const known = createKnown();
   const views: (ShardView | undefined)[] = Array.from({ length: SHARDS });
-  const openedMs = now().getTime();
+  const outages = createOutages(now);
+  /** When those end whose lease holds though Redis does not say so. */
+  const held = createDueQueue();
   let leases = 0;
 
   async function lookAt(shard: number): Promise<readonly string[] | "lost"> {
@@ -62,17 +70,20 @@ export async function createRedisAvailability(
   }
 
   async function look(): Promise<void> {
+    const [wasStale, startMs] = [outages.sinceMs(), now().getTime()];
     const stale = known.takeStale();
     // A shard that cannot be read keeps its place; what the others told must be told on, since theirs have moved.
     const looks = await Promise.allSettled(views.map((_, shard) => lookAt(shard)));
     const seen = looks.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const isBack = seen.length === looks.length;
     if (stale !== undefined && !isBack) known.giveBack(stale);
-    if (seen.includes("lost")) known.clear();
+    if (isBack) outages.end({ asOfMs: startMs, isLost: seen.includes("lost") });
+    else outages.begin();
     const isAll = seen.includes("lost") || (isBack && stale?.kind === "all");
     const changed = seen.flatMap((ids) => (ids === "lost" ? [] : ids));
+    changed.push(...held.takeDue(startMs));
     if (isBack && stale?.kind === "agents") changed.push(...stale.agentIds);
-    if (!isAll && changed.length === 0) return;
+    if (!isAll && changed.length === 0 && outages.sinceMs() === wasStale) return;
     const change: AvailabilityChange = isAll
       ? { kind: "all" }
       : { kind: "agents", agentIds: [...new Set(changed)] };
@@ -80,13 +91,39 @@ export async function createRedisAvailability(
   }
 
   async function readTogether(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
-    try {
-      const presences = await commands.read(agentIds);
-      for (const agentId of agentIds) known.remember(agentId, presences.get(agentId));
-      return presences;
-    } catch {
-      return new Map(agentIds.map((agentId) => [agentId, known.stale(agentId)]));
+    const found = await commands.read(agentIds).catch(() => undefined);
+    if (found === undefined) return new Map(agentIds.map((agentId) => [agentId, stale(agentId)]));
+    const past = outages.all();
+    if (past.length === 0) {
+      for (const agentId of agentIds) known.remember(agentId, found.get(agentId));
+      return found;
     }
+    const told = agentIds.map((agentId) => [agentId, mended(agentId, found.get(agentId))] as const);
+    return new Map(told.flatMap(([id, one]) => (one === undefined ? [] : [[id, one]])));
+  }
+
+  /** What is told of an agent while Redis is away. */
+  function stale(agentId: string): Presence {
+    const presence = known.stale(agentId, new Date(outages.lostMs()));
+    return afterOutages(presence, undefined, outages.past()) ?? presence;
+  }
+
+  /** What is told of an agent of which Redis says `found` after it was away. */
+  function mended(agentId: string, found: Presence | undefined): Presence | undefined {
+    const before = found?.heardAt === undefined ? known.get(agentId) : undefined;
+    const presence = afterOutages(found, before, outages.all());
+    const isHeld = presence !== found && hasLease(presence, now());
+    if (isHeld) held.put(agentId, presence?.leaseExpireAt?.getTime() ?? 0);
+    // What it was before is needed as long as it holds.
+    if (!isHeld || found?.heardAt !== undefined) known.remember(agentId, found);
+    return isHeld ? presence : found;
+  }
+
+  /** Whether a slot may be taken at an agent that has no lease in Redis. */
+  function isHeld(agentId: string): boolean {
+    const past = outages.all();
+    const before = past.length === 0 ? undefined : known.get(agentId);
+    return before !== undefined && leaseEndMs(before, past) > now().getTime();
   }
 
   // Where Redis can be read, watchers begin with what it knows.
@@ -107,7 +144,10 @@ export async function createRedisAvailability(
       leases = await commands.countLeases(now()).catch(() => leases);
       return leases;
     },
-    acquireSlot: (claim) => available(AWAY, () => commands.acquireSlot(claim)),
+    acquireSlot(claim) {
+      const isLeased = claim.isLeased && !isHeld(claim.agentId);
+      return available(AWAY, () => commands.acquireSlot({ ...claim, isLeased }));
+    },
     renewSlot: (slot) => available(AWAY, () => commands.renewSlot(slot, slot.now, slot.expireAt)),
     releaseSlot: (slot) => available(AWAY, () => commands.releaseSlot(slot, slot.now)),
     async forget(agentId) {
@@ -130,8 +170,12 @@ export async function createRedisAvailability(
         return { kind: "all" };
       }
     },
+    staleSince() {
+      const sinceMs = outages.sinceMs();
+      return sinceMs === undefined ? undefined : new Date(sinceMs);
+    },
     toldUntil() {
-      return new Date(Math.min(...views.map((view) => view?.lapsedMs ?? openedMs)));
+      return new Date(Math.min(...views.map((view) => view?.lapsedMs ?? 0)));
     },
     subscribe: listeners.subscribe,
     async [Symbol.asyncDispose]() {

@@ -4,15 +4,15 @@ import type { AvailabilityChange } from "../availability-store.ts";
 /** What this replica last knew of agents, for the time when Redis is away. */
 export interface Known {
   remember(agentId: string, presence: Presence | undefined): void;
-  /** What was last known, marked as stale; that it was asked for is remembered. */
-  stale(agentId: string): Presence;
+  get(agentId: string): Presence | undefined;
+  /** What was last known, as of when the store was lost; that it was asked for is remembered. */
+  stale(agentId: string, since: Date): Presence;
   /** Whom `stale` was asked for since the last time; undefined for nobody. */
   takeStale(): AvailabilityChange | undefined;
   /** Takes back what `takeStale` gave, since Redis is still away. */
   giveBack(change: AvailabilityChange): void;
   /** Forgets what was not remembered anew since the last call but one. */
   forgetOld(): void;
-  clear(): void;
 }
 
 const NEVER_HEARD: Presence = {
@@ -32,17 +32,23 @@ export function createKnown(): Known {
   let older = new Map<string, string>();
   let stale = new Set<string>();
   let isAllStale = false;
+
+  function get(agentId: string): Presence | undefined {
+    const text = texts.get(agentId) ?? older.get(agentId);
+    return text === undefined ? undefined : presenceOf(text);
+  }
+
   return {
+    get,
     remember(agentId, presence) {
       older.delete(agentId);
       if (presence === undefined) texts.delete(agentId);
       else texts.set(agentId, textOf(presence));
     },
-    stale(agentId) {
+    stale(agentId, since) {
       if (stale.size < STALE_MAX) stale.add(agentId);
       else isAllStale = true;
-      const text = texts.get(agentId) ?? older.get(agentId);
-      return { ...(text === undefined ? NEVER_HEARD : presenceOf(text)), isStale: true };
+      return { ...(get(agentId) ?? NEVER_HEARD), staleSince: since };
     },
     takeStale() {
       if (!isAllStale && stale.size === 0) return undefined;
@@ -60,10 +66,6 @@ export function createKnown(): Known {
     forgetOld() {
       older = texts;
       texts = new Map();
-    },
-    clear() {
-      texts.clear();
-      older.clear();
     },
   };
 }

@@ -95,7 +95,8 @@ export function beating(parts: Parts): Beating {
   async function unwritten(agentId: string, declaration: Declaration): Promise<Answer> {
     const presence = (await availability.read([agentId])).get(agentId);
     const known = presence ?? { reported: NO_LOAD, openSlots: 0, ...NEVER_HEARD };
-    return { declaration, presence: { ...known, isStale: true }, at: now() };
+    const at = now();
+    return { declaration, presence: { staleSince: at, ...known }, at };
   }
 
   return {
@@ -147,7 +148,7 @@ const AGAIN_MS_MAX = 5_000;
 
 function nextMsOf({ declaration: { leaseMs }, presence }: Answer): number | undefined {
   const dueMs = leaseMs === undefined ? undefined : nextHeartbeatMs(leaseMs);
-  return presence.isStale === true ? Math.min(dueMs ?? AGAIN_MS_MAX, AGAIN_MS_MAX) : dueMs;
+  return presence.staleSince !== undefined ? Math.min(dueMs ?? AGAIN_MS_MAX, AGAIN_MS_MAX) : dueMs;
 }
 
 function isAway(error: unknown): boolean {

@@ -6,9 +6,15 @@ import {
 import { encodedAll } from "@bourse/rpc";
 import { Rejection } from "@bourse/rpc/rejection";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
-import { agentBytes, agentEventBytes, agentPageEventBytes } from "../agent-bytes.ts";
+import {
+  agentBytes,
+  agentEventBytes,
+  agentPageEventBytes,
+  type EventFrame,
+} from "../agent-bytes.ts";
 import { createConcerns } from "../concerns.ts";
 import { hasMissed } from "../erasure.ts";
 import type { Reason } from "../reasons.ts";
@@ -57,6 +63,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
       ];
       // Until when all that was heard has been told: a watcher that resumes hears the rest again.
       let toldAt = resumed?.since ?? since;
+      let toldStale: number | undefined;
       try {
         if (resumed !== undefined) {
           concerns.hear(await availability.changesSince(resumed.since));
@@ -67,6 +74,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
           token: resumed?.feedToken ?? "",
           signal: ctx.signal,
           idleMs: IDLE_MS,
+          isDue: () => availability.staleSince()?.getTime() !== toldStale,
           read: async (_pool, range: FeedRange) => {
             const rows = await store.readChanges(range, oldest);
             const [removals, messages] = await Promise.all([
@@ -88,7 +96,12 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
             return encodeAll(agents);
           },
         });
-        for await (const event of events) yield* encodeEvent(event, toldAt, together);
+        for await (const event of events) {
+          const staleSince = availability.staleSince();
+          yield* encodeEvent(event, { at: toldAt, staleSince, together });
+          // That one is not told.
+          if (event.kind !== "caught-up") toldStale = staleSince?.getTime();
+        }
       } finally {
         for (const unsubscribe of subscriptions) unsubscribe();
         concerns.end();
@@ -107,17 +120,28 @@ type WatchEvent = MessageInitShape<typeof WatchAgentsResponseSchema>;
 /** What is held at most for a watcher that does not read. */
 const TOGETHER_BYTES = 64 * 1024;
 
+/** What is said with every event, and how. */
+interface Telling {
+  /** Until when all that was heard has been told. */
+  readonly at: Date;
+  readonly staleSince: Date | undefined;
+  readonly together: boolean;
+}
+
 function* encodeEvent(
   event: FeedPage<Uint8Array>,
-  at: Date,
-  together: boolean,
+  { at, staleSince, together }: Telling,
 ): Generator<WatchEvent> {
   const format = (token: string) => (token === "" ? "" : formatResumeToken(token, at));
-  const encode = (token: string) => Buffer.from(format(token));
+  const frame = (token: string) => ({ resumeToken: Buffer.from(format(token)), staleSince });
+  const said = (token: string) => ({
+    resumeToken: format(token),
+    ...(staleSince !== undefined && { staleSince: timestampFromDate(staleSince) }),
+  });
   switch (event.kind) {
     case "page": {
       const write = together ? inOneMessage : inMessagesOfTheirOwn;
-      const [token, lastToken] = [encode(event.token), encode(event.lastToken)];
+      const [usual, lastFrame] = [frame(event.token), frame(event.lastToken)];
       const last = event.values.length - 1;
       let agents: Uint8Array[] = [];
       let bytes = 0;
@@ -125,7 +149,7 @@ function* encodeEvent(
         agents.push(agent);
         bytes += agent.length;
         if (bytes < TOGETHER_BYTES && nth < last) continue;
-        const messages = write(agents, token, nth === last ? lastToken : token);
+        const messages = write(agents, usual, nth === last ? lastFrame : usual);
         yield encodedAll(WatchAgentsResponseSchema, messages);
         agents = [];
         bytes = 0;
@@ -133,10 +157,10 @@ function* encodeEvent(
       return;
     }
     case "synced":
-      yield { event: { case: "synced", value: true }, resumeToken: format(event.token) };
+      yield { event: { case: "synced", value: true }, ...said(event.token) };
       return;
     case "idle":
-      yield { event: { case: "idle", value: true }, resumeToken: format(event.token) };
+      yield { event: { case: "idle", value: true }, ...said(event.token) };
       return;
     case "caught-up":
       // Its token stood with the last agent of the round.
@@ -144,16 +168,16 @@ function* encodeEvent(
   }
 }
 
-/** Writes agents as messages of a watch; the last of these bears `lastToken`, and those before it `token`. */
+/** Writes agents as messages of a watch; the last of these says what `last` does, and those before it `usual`. */
 type Write = (
   agents: readonly Uint8Array[],
-  token: Uint8Array,
-  lastToken: Uint8Array,
+  usual: EventFrame,
+  last: EventFrame,
 ) => readonly Uint8Array[];
 
-const inOneMessage: Write = (agents, _token, lastToken) => [agentPageEventBytes(agents, lastToken)];
+const inOneMessage: Write = (agents, _usual, last) => [agentPageEventBytes(agents, last)];
 
-const inMessagesOfTheirOwn: Write = (agents, token, lastToken) => {
-  const last = agents.length - 1;
-  return agents.map((agent, nth) => agentEventBytes(agent, nth === last ? lastToken : token));
+const inMessagesOfTheirOwn: Write = (agents, usual, last) => {
+  const lastNth = agents.length - 1;
+  return agents.map((agent, nth) => agentEventBytes(agent, nth === lastNth ? last : usual));
 };
