@@ -24,6 +24,8 @@ const STATES = {
   HALF_OPEN: BreakerState.HALF_OPEN,
 } as const satisfies Record<BreakerPhase, BreakerState>;
 
+const PHASES = ["CLOSED", "OPEN", "HALF_OPEN"] as const;
+
 const CAUSES = {
   FAILURE: BreakerCause.FAILURE,
   TIMEOUT: BreakerCause.TIMEOUT,
@@ -35,6 +37,11 @@ const KINDS: Partial<Record<CallResult, "success" | "failure" | "timeout">> = {
   [CallResult.FAILURE]: "failure",
   [CallResult.TIMEOUT]: "timeout",
 };
+
+/** The phase that a state names; undefined for none. */
+export function decodePhase(state: BreakerState): BreakerPhase | undefined {
+  return PHASES.find((phase) => STATES[phase] === state);
+}
 
 /** A breaker as callers see it at `now`. */
 export function encodeBreaker(

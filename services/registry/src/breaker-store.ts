@@ -6,6 +6,11 @@ export interface NamedBreaker {
   readonly breaker: Breaker;
 }
 
+/** A breaker, and whose and of what it is. */
+export interface AgentBreaker extends NamedBreaker {
+  readonly agentId: string;
+}
+
 /** What became of a breaker. */
 export interface BreakerChange {
   readonly before: Breaker | undefined;
@@ -30,6 +35,10 @@ export interface BreakerStore extends AsyncDisposable {
   ): Promise<BreakerChange>;
   /** The breakers of an agent that are not closed now, by capability, as this replica knows them; it costs nothing. */
   known(agentId: string): readonly NamedBreaker[];
+  /** The breakers of all agents that are not closed now, in no order, as this replica knows them. */
+  all(): readonly AgentBreaker[];
+  /** Whether the store is away, so that what is known may be old. */
+  isStale(): boolean;
   /** How many breakers are not closed now, as this replica knows them. */
   counts(): { readonly OPEN: number; readonly HALF_OPEN: number };
   /** The capabilities that an agent has a breaker for. @throws Rejection BREAKERS_UNAVAILABLE */

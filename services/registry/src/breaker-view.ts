@@ -5,11 +5,12 @@ import {
   phaseOf,
   stepBreaker,
 } from "./breaker.ts";
-import type { BreakerChange, NamedBreaker } from "./breaker-store.ts";
+import type { AgentBreaker, BreakerChange, NamedBreaker } from "./breaker-store.ts";
 
 /** The breakers that are not closed, as one replica knows them. */
 export interface BreakerView {
   readonly known: (agentId: string, nowMs: number) => readonly NamedBreaker[];
+  all(nowMs: number): readonly AgentBreaker[];
   counts(nowMs: number): { readonly OPEN: number; readonly HALF_OPEN: number };
   readonly agentIds: () => readonly string[];
   /** Takes in what is stored of an agent. */
@@ -31,6 +32,13 @@ export function createBreakerView(): BreakerView {
     known(agentId, nowMs) {
       return (agents.get(agentId) ?? []).filter(
         ({ breaker }) => phaseOf(breaker, nowMs) !== "CLOSED",
+      );
+    },
+    all(nowMs) {
+      return [...agents].flatMap(([agentId, entries]) =>
+        entries.flatMap(({ capability, breaker }) =>
+          phaseOf(breaker, nowMs) === "CLOSED" ? [] : { agentId, capability, breaker },
+        ),
       );
     },
     counts(nowMs) {

@@ -92,8 +92,6 @@ export const BACKOFF_MS = 5_000;
 export const BACKOFF_MS_MAX = 60_000;
 /** For this long a failure counts, a breaker is half open, and a closed one keeps its back-off: an hour. */
 export const REMEMBERED_MS = 3_600_000;
-/** An outcome that lowers the calibration below this opens a breaker, in millionths. */
-export const CALIBRATION_PPM_MIN = 500_000n;
 /** Who is remembered at once, and which reports: what one breaker may take of memory. */
 const TALLIES_MAX = 32;
 const REPORT_IDS_MAX = 32;

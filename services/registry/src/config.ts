@@ -27,6 +27,11 @@ export const variables = {
     .describe(
       "Redis that the replicas share leases through; unset means memory, which is right for one replica",
     ),
+  BOURSE_BREAKER_CALIBRATION_PERCENT: wholeNumber({ min: 0, max: 60 })
+    .default(50)
+    .describe(
+      "a settled task that lowers the calibration of its agent below this opens its circuit breaker; 0 means none does",
+    ),
   BOURSE_AUCTION_ADDRESS: peerAddress
     .optional()
     .describe("auction that erasures go through; unset means that they wait in the outbox"),

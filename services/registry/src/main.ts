@@ -20,7 +20,6 @@ const schema = "registry";
 const pool = createPool(config.DATABASE_URL, { schema, max: config.DATABASE_POOL, pipeline: true });
 // Watchers must not queue behind writers.
 const feedPool = createPool(config.DATABASE_URL, { schema, max: 4 });
-
 await run({
   name: "registry",
   domain: "bourse.registry",
@@ -42,6 +41,7 @@ await run({
       mutations: defer(queueMutations({ store, availability, now })),
       availability,
       breakers,
+      calibrationLeastPpm: BigInt(config.BOURSE_BREAKER_CALIBRATION_PERCENT) * 10_000n,
       feed,
       now,
       newId: randomUUIDv7,

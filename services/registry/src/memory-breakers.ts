@@ -52,6 +52,8 @@ export function createMemoryBreakers(options: { readonly now: () => Date }): Bre
       return change;
     },
     known: (agentId) => view.known(agentId, nowMs()),
+    all: () => view.all(nowMs()),
+    isStale: () => false,
     counts: () => view.counts(nowMs()),
     async list(agentId) {
       return [...(agents.get(agentId)?.keys() ?? [])].sort();

@@ -6,7 +6,7 @@ import {
   PPM,
   type Reputation,
 } from "@bourse/scoring";
-import { type BreakerEvent, CALIBRATION_PPM_MIN } from "./breaker.ts";
+import type { BreakerEvent } from "./breaker.ts";
 
 /** How a task that was settled here ended for the agent that did it. */
 export interface Outcome {
@@ -55,17 +55,18 @@ export function adjust(reputation: Reputation, deltaPpm: bigint): Reputation {
 export const DEFAULT_WEIGHT_PPM = PPM;
 
 /**
- * What an outcome tells the breaker. Whether work failed is the word of who ordered it, so that counts as the report of
- * a customer; how wrong an estimate was is not, and an agent that meets its estimates keeps a calibration of 0.6
- * whoever rejects its work.
+ * What an outcome tells the breaker, with the calibration of the agent before and after it, and the least that opens
+ * none, all in millionths. Whether work failed is the word of who ordered it, so that counts as the report of a
+ * customer; how wrong an estimate was is not, and an agent that meets its estimates keeps a calibration of 0.6 whoever
+ * rejects its work.
  */
 export function breakerEvents(
   { id: reportId, requesterId, success }: Outcome,
-  calibration: { readonly beforePpm: bigint; readonly afterPpm: bigint },
+  calibration: { readonly beforePpm: bigint; readonly afterPpm: bigint; readonly leastPpm: bigint },
 ): readonly BreakerEvent[] {
   const reporter = { id: `agent:${requesterId}`, standing: "customer" } as const;
-  const { beforePpm, afterPpm } = calibration;
-  const isAstray = afterPpm < CALIBRATION_PPM_MIN && afterPpm < beforePpm;
+  const { beforePpm, afterPpm, leastPpm } = calibration;
+  const isAstray = afterPpm < leastPpm && afterPpm < beforePpm;
   return [
     { kind: success ? "success" : "failure", reporter, reportId },
     ...(isAstray ? [{ kind: "calibration", reportId } as const] : []),

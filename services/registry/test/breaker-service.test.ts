@@ -163,6 +163,18 @@ describe("RecordOutcome", () => {
     expect(await breakersOf(agentId)).toEqual(["python OPEN"]);
   });
 
+  test("leaves it closed when the registry takes as little", async () => {
+    await using lenient = await openRegistry({ url: database.url, calibrationLeastPpm: 0n });
+    const agentId = await anAgent();
+    const late = { ...anOutcome(agentId).outcome, actualLatency: { seconds: 1_000n } };
+
+    await lenient.auction.recordOutcome(anOutcome(agentId, { outcome: late }));
+    const { after } = await lenient.auction.recordOutcome(anOutcome(agentId, { outcome: late }));
+
+    expect(after?.calibration).toBeLessThan(0.5);
+    expect(await breakersOf(agentId, lenient.operator)).toEqual([]);
+  });
+
   test("goes on while the store of breakers is away", async () => {
     const agentId = await anAgent();
     const memory = createMemoryBreakers({ now: clock.now });
@@ -201,6 +213,52 @@ describe("TakeProbe", () => {
     const call = registry.as(who).takeProbe({ agentId: "a", capability: "b" });
 
     expect(await refused(call)).toMatchObject({ reason: "PERMISSION_DENIED" });
+  });
+});
+
+describe("ListBreakers", () => {
+  test("tells of those that are not closed, by agent and capability, page by page", async () => {
+    await using alone = await openRegistry({ url: database.url, now: clock.now });
+    const agentIds = [await anAgent(), await anAgent()].sort();
+    for (const agentId of [...agentIds].reverse()) {
+      await alone.operator.reportCalls(reports(agentId, 5));
+    }
+    const go = { agentId: agentIds[0] ?? "", capability: "go", result: CallResult.TIMEOUT };
+    await alone.operator.reportCalls({ reports: Array.from({ length: 5 }, () => go) });
+    const list = async (request: Parameters<typeof alone.operator.listBreakers>[0]) => {
+      const page = await alone.as("auditor").listBreakers(request);
+      return { ...page, names: page.breakers.map((one) => [one.agentId, one.breaker?.capability]) };
+    };
+
+    const first = await list({ pageSize: 2 });
+    const second = await list({ pageSize: 2, pageToken: first.nextPageToken });
+    const named = await list({ agentId: agentIds[1] ?? "", capability: " PYTHON " });
+    const trying = await list({ state: BreakerState.HALF_OPEN });
+    clock.forward(BACKOFF_MS);
+    const later = await list({ state: BreakerState.HALF_OPEN });
+
+    expect([first.names, second.names]).toEqual([
+      [
+        [agentIds[0], "go"],
+        [agentIds[0], "python"],
+      ],
+      [[agentIds[1], "python"]],
+    ]);
+    expect(first.breakers[0]?.breaker).toMatchObject({ state: BreakerState.OPEN, successes: 0 });
+    expect([first.totalSize, second.totalSize, second.nextPageToken]).toEqual([3n, 3n, ""]);
+    expect(named.names).toEqual([[agentIds[1], "python"]]);
+    expect([trying.totalSize, later.totalSize]).toEqual([0n, 3n]);
+  });
+
+  test("refuses a token of another filter, and to list those that are closed", async () => {
+    await registry.operator.reportCalls(reports(await anAgent(), 5));
+    await registry.operator.reportCalls(reports(await anAgent(), 5));
+    const { nextPageToken: pageToken } = await registry.operator.listBreakers({ pageSize: 1 });
+    const other = registry.operator.listBreakers({ pageToken, capability: "go" });
+    const closed = registry.operator.listBreakers({ state: BreakerState.CLOSED });
+
+    expect(await refused(other)).toMatchObject({ reason: "INVALID_PAGE_TOKEN" });
+    expect(await refused(closed)).toMatchObject({ reason: "INVALID_REQUEST" });
   });
 });
 

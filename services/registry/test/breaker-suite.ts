@@ -44,6 +44,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     expect(phases(store, "a", clock)).toEqual({ python: "OPEN" });
     expect(phases(store, "b", clock)).toEqual({});
     expect(store.counts()).toMatchObject({ OPEN: 1, HALF_OPEN: 0 });
+    expect(store.all()).toMatchObject([{ agentId: "a", capability: "python" }]);
     expect(await store.list("a")).toEqual(["go", "python"]);
   });
 
@@ -112,6 +113,7 @@ export function testBreakers(open: () => Promise<OpenedBreakers>): void {
     clock.forward(BACKOFF_MS + REMEMBERED_MS);
 
     expect(phases(store, "a", clock)).toEqual({});
+    expect(store.all()).toEqual([]);
     await vi.waitFor(() => expect(heard).toEqual(["a"]));
   });
 

@@ -108,15 +108,23 @@ describe.skipIf(isSkipped)("two replicas over a Redis that is killed and comes b
       (await replica(nth).operator.getAgent({ agentId })).agent?.breakers.length;
     await replica(0).operator.reportCalls({ reports });
     for (const nth of [0, 1]) await vi.waitFor(async () => expect(await breakersAt(nth)).toBe(1));
+    const list = () => replica(1).operator.listBreakers({});
+    expect(await list()).toMatchObject({ stale: false, totalSize: 1n });
 
     await redis.kill();
     const refusal = await refused(replica(1).operator.reportCalls({ reports }));
     const meanwhile = [await breakersAt(0), await breakersAt(1)];
+    await vi.waitFor(async () => {
+      expect(await list()).toMatchObject({ stale: true, breakers: [{ agentId }] });
+    });
     await redis.restart();
 
     expect(refusal).toMatchObject({ reason: "BREAKERS_UNAVAILABLE" });
     expect(meanwhile).toEqual([1, 1]);
     for (const nth of [0, 1]) await vi.waitFor(async () => expect(await breakersAt(nth)).toBe(0));
+    await vi.waitFor(async () =>
+      expect(await list()).toMatchObject({ stale: false, totalSize: 0n }),
+    );
     await replica(1).operator.reportCalls({ reports });
     for (const nth of [0, 1]) await vi.waitFor(async () => expect(await breakersAt(nth)).toBe(1));
   });

@@ -92,6 +92,7 @@ export async function openRegistry(options: {
   readonly now?: () => Date;
   readonly availability?: AvailabilityStore;
   readonly breakers?: BreakerStore;
+  readonly calibrationLeastPpm?: bigint;
 }) {
   const { now = () => new Date() } = options;
   const keys = await generateKeys(await mkdtemp(join(tmpdir(), "registry-keys-")));
@@ -108,6 +109,7 @@ export async function openRegistry(options: {
     mutations,
     availability,
     breakers,
+    calibrationLeastPpm: options.calibrationLeastPpm ?? 500_000n,
     feed,
     now,
     newId: randomUUIDv7,

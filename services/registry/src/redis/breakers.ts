@@ -34,6 +34,7 @@ export async function createRedisBreakers(options: {
   const view = createBreakerView();
   const shards: (ShardView | undefined)[] = Array.from({ length: SHARDS });
   const listeners = createListeners<readonly string[]>();
+  let isStale = false;
 
   function tell(): void {
     const agentIds = view.untold(nowMs());
@@ -70,7 +71,8 @@ export async function createRedisBreakers(options: {
   }
 
   async function look(): Promise<void> {
-    await Promise.allSettled(shards.map((_, shard) => lookAt(shard)));
+    const looks = await Promise.allSettled(shards.map((_, shard) => lookAt(shard)));
+    isStale = looks.some(({ status }) => status === "rejected");
     tell();
   }
 
@@ -106,6 +108,8 @@ export async function createRedisBreakers(options: {
     change: (agentId, capability, events) =>
       available(AWAY, () => change(agentId, capability, events)),
     known: (agentId) => view.known(agentId, nowMs()),
+    all: () => view.all(nowMs()),
+    isStale: () => isStale,
     counts: () => view.counts(nowMs()),
     list: (agentId) =>
       available(AWAY, async () => (await redis.hkeys(key.breakers(agentId))).sort()),

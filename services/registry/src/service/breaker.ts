@@ -1,10 +1,12 @@
 import { type CallReport, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { formatPrincipal, type Principal, principalKey } from "@bourse/rpc";
+import { decodePageToken, encodePageToken, pageSize } from "@bourse/rpc/page";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { notFound } from "../agent.ts";
 import { type BreakerEvent, phaseOf, type Reporter } from "../breaker.ts";
-import { callKind, decodeReport, encodeBreaker } from "../breaker-codec.ts";
+import { callKind, decodePhase, decodeReport, encodeBreaker } from "../breaker-codec.ts";
+import { pageOfBreakers } from "../breaker-page.ts";
 import type { BreakerChange } from "../breaker-store.ts";
 import { normalizeCapability } from "../capability.ts";
 import { decodeMs } from "../codec.ts";
@@ -12,10 +14,10 @@ import type { Parts } from "./parts.ts";
 
 type Breaking = Pick<
   ServiceImpl<typeof RegistryService>,
-  "reportCalls" | "takeProbe" | "resetBreaker"
+  "reportCalls" | "takeProbe" | "listBreakers" | "resetBreaker"
 >;
 
-/** ReportCalls, TakeProbe and ResetBreaker. */
+/** ReportCalls, TakeProbe, ListBreakers and ResetBreaker. */
 export function breaking(parts: Parts): Breaking {
   const { store, breakers, now } = parts;
   const change = changeBreaker(parts);
@@ -51,6 +53,35 @@ export function breaking(parts: Parts): Breaking {
       const probe = [{ kind: "probe" }] as const;
       const { after, taken } = await breakers.change(request.agentId, capability, probe);
       return { granted: taken[0] === true, breaker: encodeBreaker(capability, after, now()) };
+    },
+
+    listBreakers(request) {
+      const at = now();
+      const filter = {
+        agentId: request.agentId,
+        capability: normalizeCapability(request.capability),
+        phase: decodePhase(request.state),
+      };
+      const cursor = decodePageToken(filter, request.pageToken, 2);
+      const [agentId = "", capability = ""] = cursor ?? [];
+      const page = pageOfBreakers(breakers.all(), filter, {
+        after: cursor && { agentId, capability },
+        size: pageSize(request.pageSize),
+        nowMs: at.getTime(),
+      });
+      const last = page.breakers.at(-1);
+      return {
+        breakers: page.breakers.map((one) => ({
+          agentId: one.agentId,
+          breaker: encodeBreaker(one.capability, one.breaker, at),
+        })),
+        nextPageToken:
+          page.isLast || last === undefined
+            ? ""
+            : encodePageToken(filter, [last.agentId, last.capability]),
+        totalSize: BigInt(page.total),
+        stale: breakers.isStale(),
+      };
     },
 
     async resetBreaker({ agentId, capability }) {

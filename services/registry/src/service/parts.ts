@@ -12,6 +12,8 @@ export interface Parts {
   readonly mutations: Mutations;
   readonly availability: AvailabilityStore;
   readonly breakers: BreakerStore;
+  /** An outcome that lowers the calibration of an agent below this opens its breaker, in millionths. */
+  readonly calibrationLeastPpm: bigint;
   readonly feed: Feed;
   readonly now: () => Date;
   /** A UUID that sorts by time. */

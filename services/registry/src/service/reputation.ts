@@ -38,6 +38,7 @@ export function judging(parts: Parts): Judging {
     const events = breakerEvents(outcome, {
       beforePpm: toPpm(response.before?.calibration ?? 1),
       afterPpm: toPpm(response.after?.calibration ?? 1),
+      leastPpm: parts.calibrationLeastPpm,
     });
     await change(outcome.agentId, outcome.capability, events).catch((error: unknown) =>
       parts.onFault(error, "a breaker could not be told of an outcome"),

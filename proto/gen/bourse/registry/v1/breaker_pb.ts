@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file bourse/registry/v1/breaker.proto.
  */
 export const file_bourse_registry_v1_breaker: GenFile = /*@__PURE__*/
-  fileDesc("CiBib3Vyc2UvcmVnaXN0cnkvdjEvYnJlYWtlci5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIp0CCgdCcmVha2VyEhIKCmNhcGFiaWxpdHkYASABKAkSLwoFc3RhdGUYAiABKA4yIC5ib3Vyc2UucmVnaXN0cnkudjEuQnJlYWtlclN0YXRlEi8KBWNhdXNlGAMgASgOMiAuYm91cnNlLnJlZ2lzdHJ5LnYxLkJyZWFrZXJDYXVzZRItCglvcGVuX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldHJ5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKB2JhY2tvZmYYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc3VjY2Vzc2VzGAcgASgFIooCCgpDYWxsUmVwb3J0EjEKCXJlcG9ydF9pZBgBIAEoCUIeukgbchkyF15bQS1aYS16MC05Xy46LV17MCw2NH0kEi4KCGFnZW50X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MSw2NH0kEiEKCmNhcGFiaWxpdHkYAyABKAlCDbpICnIIEAEYZLoBAQASOgoGcmVzdWx0GAQgASgOMh4uYm91cnNlLnJlZ2lzdHJ5LnYxLkNhbGxSZXN1bHRCCrpIB4IBBBABIAASOgoHbGF0ZW5jeRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgAqfAoMQnJlYWtlclN0YXRlEh0KGUJSRUFLRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRCUkVBS0VSX1NUQVRFX0NMT1NFRBABEhYKEkJSRUFLRVJfU1RBVEVfT1BFThACEhsKF0JSRUFLRVJfU1RBVEVfSEFMRl9PUEVOEAMqggEKDEJyZWFrZXJDYXVzZRIdChlCUkVBS0VSX0NBVVNFX1VOU1BFQ0lGSUVEEAASGQoVQlJFQUtFUl9DQVVTRV9GQUlMVVJFEAESGQoVQlJFQUtFUl9DQVVTRV9USU1FT1VUEAISHQoZQlJFQUtFUl9DQVVTRV9DQUxJQlJBVElPThADKnQKCkNhbGxSZXN1bHQSGwoXQ0FMTF9SRVNVTFRfVU5TUEVDSUZJRUQQABIXChNDQUxMX1JFU1VMVF9TVUNDRVNTEAESFwoTQ0FMTF9SRVNVTFRfRkFJTFVSRRACEhcKE0NBTExfUkVTVUxUX1RJTUVPVVQQA0JIChJib3Vyc2UucmVnaXN0cnkudjFQAVowYm91cnNlLmV4YW1wbGUvZ2VuL2JvdXJzZS9yZWdpc3RyeS92MTtyZWdpc3RyeXYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBib3Vyc2UvcmVnaXN0cnkvdjEvYnJlYWtlci5wcm90bxISYm91cnNlLnJlZ2lzdHJ5LnYxIp0CCgdCcmVha2VyEhIKCmNhcGFiaWxpdHkYASABKAkSLwoFc3RhdGUYAiABKA4yIC5ib3Vyc2UucmVnaXN0cnkudjEuQnJlYWtlclN0YXRlEi8KBWNhdXNlGAMgASgOMiAuYm91cnNlLnJlZ2lzdHJ5LnYxLkJyZWFrZXJDYXVzZRItCglvcGVuX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJldHJ5X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKB2JhY2tvZmYYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc3VjY2Vzc2VzGAcgASgFIk4KDEFnZW50QnJlYWtlchIQCghhZ2VudF9pZBgBIAEoCRIsCgdicmVha2VyGAIgASgLMhsuYm91cnNlLnJlZ2lzdHJ5LnYxLkJyZWFrZXIiigIKCkNhbGxSZXBvcnQSMQoJcmVwb3J0X2lkGAEgASgJQh66SBtyGTIXXltBLVphLXowLTlfLjotXXswLDY0fSQSLgoIYWdlbnRfaWQYAiABKAlCHLpIGXIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSQSIQoKY2FwYWJpbGl0eRgDIAEoCUINukgKcggQARhkugEBABI6CgZyZXN1bHQYBCABKA4yHi5ib3Vyc2UucmVnaXN0cnkudjEuQ2FsbFJlc3VsdEIKukgHggEEEAEgABI6CgdsYXRlbmN5GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACp8CgxCcmVha2VyU3RhdGUSHQoZQlJFQUtFUl9TVEFURV9VTlNQRUNJRklFRBAAEhgKFEJSRUFLRVJfU1RBVEVfQ0xPU0VEEAESFgoSQlJFQUtFUl9TVEFURV9PUEVOEAISGwoXQlJFQUtFUl9TVEFURV9IQUxGX09QRU4QAyqCAQoMQnJlYWtlckNhdXNlEh0KGUJSRUFLRVJfQ0FVU0VfVU5TUEVDSUZJRUQQABIZChVCUkVBS0VSX0NBVVNFX0ZBSUxVUkUQARIZChVCUkVBS0VSX0NBVVNFX1RJTUVPVVQQAhIdChlCUkVBS0VSX0NBVVNFX0NBTElCUkFUSU9OEAMqdAoKQ2FsbFJlc3VsdBIbChdDQUxMX1JFU1VMVF9VTlNQRUNJRklFRBAAEhcKE0NBTExfUkVTVUxUX1NVQ0NFU1MQARIXChNDQUxMX1JFU1VMVF9GQUlMVVJFEAISFwoTQ0FMTF9SRVNVTFRfVElNRU9VVBADQkgKEmJvdXJzZS5yZWdpc3RyeS52MVABWjBib3Vyc2UuZXhhbXBsZS9nZW4vYm91cnNlL3JlZ2lzdHJ5L3YxO3JlZ2lzdHJ5djFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The circuit breaker of an agent at a capability. It keeps callers away from an agent that fails,
@@ -94,6 +94,34 @@ export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
   messageDesc(file_bourse_registry_v1_breaker, 0);
 
 /**
+ * The circuit breaker of one agent at one capability.
+ *
+ * @generated from message bourse.registry.v1.AgentBreaker
+ */
+export type AgentBreaker = Message<"bourse.registry.v1.AgentBreaker"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string agent_id = 1;
+   */
+  agentId: string;
+
+  /**
+   * At what, and what holds now.
+   *
+   * @generated from field: bourse.registry.v1.Breaker breaker = 2;
+   */
+  breaker?: Breaker | undefined;
+};
+
+/**
+ * Describes the message bourse.registry.v1.AgentBreaker.
+ * Use `create(AgentBreakerSchema)` to create a new message.
+ */
+export const AgentBreakerSchema: GenMessage<AgentBreaker> = /*@__PURE__*/
+  messageDesc(file_bourse_registry_v1_breaker, 1);
+
+/**
  * How a call to an agent went.
  *
  * @generated from message bourse.registry.v1.CallReport
@@ -141,7 +169,7 @@ export type CallReport = Message<"bourse.registry.v1.CallReport"> & {
  * Use `create(CallReportSchema)` to create a new message.
  */
 export const CallReportSchema: GenMessage<CallReport> = /*@__PURE__*/
-  messageDesc(file_bourse_registry_v1_breaker, 1);
+  messageDesc(file_bourse_registry_v1_breaker, 2);
 
 /**
  * Whether a breaker lets calls through.
@@ -215,7 +243,8 @@ export const BreakerCause = {
   TIMEOUT: 2,
 
   /**
-   * A settled task whose estimate was so wrong that the agent's calibration fell below 0.5.
+   * A settled task whose estimate was so wrong that the agent's calibration fell below the least that
+   * the registry is configured with: 0.5 unless told otherwise.
    *
    * @generated from enum value: BREAKER_CAUSE_CALIBRATION = 3;
    */
