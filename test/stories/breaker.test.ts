@@ -3,6 +3,7 @@ import { BreakerState, CallResult } from "@bourse/proto/bourse/registry/v1/break
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { bourse } from "../support/command.ts";
 import { startTestMarket, type TestMarket } from "../support/market.ts";
 
 type Stranger = Awaited<ReturnType<TestMarket["stranger"]>>;
@@ -57,6 +58,38 @@ test("an agent that fails its callers is not picked until a few of them found it
   await expect.poll(() => picked().catch(reasonOf)).toBe(agent.id);
   const { agent: healed } = await caller.registry.getAgent({ agentId: agent.id });
   expect(healed?.breakers).toEqual([]);
+});
+
+test("an operator sees from the command line which breakers are open and why, and closes one", async () => {
+  const capability = "shown";
+  const { id } = await market.agent(capability, { capabilities: [capability] });
+  const report = { agentId: id, capability, result: CallResult.TIMEOUT };
+  const run = (...parameters: string[]) =>
+    bourse("breakers", ...parameters, "--data", market.market.folder.root);
+  const list = async (...parameters: string[]) =>
+    (await run("list", "--agent", id, ...parameters)).stdout;
+  const none = await list();
+  await market.operator.registry.reportCalls({ reports: Array.from({ length: 5 }, () => report) });
+
+  const table = await list("--capability", " Shown ");
+  const { breakers } = JSON.parse(await list("--json"));
+  const other = await run("reset", id, "another");
+  const reset = await run("reset", id, capability);
+  const again = JSON.parse((await run("reset", id, "--json")).stdout);
+  const nobody = await run("reset", "nobody");
+
+  expect(none).toContain("no breaker that was asked for is open");
+  expect(table).toMatch(new RegExp(`${id} .*shown .*open .*time-outs .*Z `));
+  expect(breakers).toMatchObject([
+    { agent_id: id, breaker: { capability, cause: "BREAKER_CAUSE_TIMEOUT" } },
+  ]);
+  expect(other).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("was open") });
+  expect(reset.stdout).toMatch(
+    new RegExp(`^closed ${id} at shown: it was (half )?open, opened at .*Z\n$`),
+  );
+  expect(again).toEqual({ breakers: [] });
+  expect(nobody).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("AGENT_NOT_FOUND") });
+  expect(await list()).toBe(none);
 });
 
 test("an operator closes a breaker at once", async () => {

@@ -8,7 +8,7 @@ import { down } from "./down.ts";
 import { Failure } from "./failure.ts";
 import { ledgerCommand } from "./ledger/command.ts";
 import { DEFAULT_DATA, DEMO_DATA } from "./place.ts";
-import { reputationCommands } from "./registry/commands.ts";
+import { registryCommands } from "./registry/commands.ts";
 import { status } from "./status.ts";
 import { runSuite } from "./suite/suite.ts";
 import { token } from "./token.ts";
@@ -79,7 +79,7 @@ program
 
 program.addCommand(agentsCommand());
 program.addCommand(ledgerCommand());
-for (const command of reputationCommands()) program.addCommand(command);
+for (const command of registryCommands()) program.addCommand(command);
 
 program
   .command("test")

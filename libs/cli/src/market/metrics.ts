@@ -16,6 +16,7 @@ export interface Sample {
 const WORDS: Readonly<Record<string, string>> = {
   marketplace_agents_registered: "agents",
   marketplace_agents_online: "agents online",
+  marketplace_breakers: "breakers {state}",
   marketplace_tasks_live: "tasks {state}",
   marketplace_open_holds: "open holds",
   marketplace_open_disputes: "open disputes",

@@ -1,13 +1,14 @@
 import { Command, Option } from "commander";
 import { DEFAULT_DATA } from "../place.ts";
+import { listBreakers, resetBreakers } from "./breakers.ts";
 import { leaderboard, VIEWS } from "./leaderboard.ts";
 import { explainReputation } from "./reputation.ts";
 
 const data = () =>
   new Option("--data <folder>", "the market that runs on this folder").default(DEFAULT_DATA);
 
-/** `bourse leaderboard` and `bourse reputation`: how agents have done. */
-export function reputationCommands(): readonly Command[] {
+/** `bourse leaderboard`, `bourse reputation` and `bourse breakers`: how agents have done, and are doing. */
+export function registryCommands(): readonly Command[] {
   const board = new Command("leaderboard")
     .description("rank the agents of a running market that have a record")
     .argument("[capability]", "only those that worked at it and offer it")
@@ -28,5 +29,32 @@ export function reputationCommands(): readonly Command[] {
     .option("--json", "print one JSON document instead")
     .addOption(data())
     .action(explainReputation);
-  return [board, reputation];
+  return [board, reputation, breakersCommand()];
+}
+
+function breakersCommand(): Command {
+  const breakers = new Command("breakers").description(
+    "show and close the circuit breakers that keep callers away from failing agents",
+  );
+  breakers
+    .command("list")
+    .description("list those that are open, or half open and tried by a few calls")
+    .option("--agent <id>", "only those of this agent")
+    .option("--capability <name>", "only those at this capability")
+    .option("--open", "leave out those that are half open")
+    .option("--limit <n>", "how many to show, up to 1,000", "100")
+    .option("--json", "print one JSON document instead")
+    .addOption(data())
+    .action(listBreakers);
+  breakers
+    .command("reset")
+    .description(
+      "close a breaker at once and forget what was counted (left alone, it lets a few calls try within a minute)",
+    )
+    .argument("<agent>", "the agent's id")
+    .argument("[capability]", "only the one at this capability")
+    .option("--json", "print one JSON document instead")
+    .addOption(data())
+    .action(resetBreakers);
+  return breakers;
 }
