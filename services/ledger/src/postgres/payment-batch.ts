@@ -7,8 +7,20 @@ import type { OpenHold, Transaction } from "../transaction.ts";
 import { BURNT_COLUMNS } from "./burnt.ts";
 import { GROUP_COLUMNS, groupsOf } from "./groups.ts";
 import type { Looked, LookedAccount } from "./memory.ts";
-import { records, type Slice, uuids } from "./records.ts";
-import { arrays, type Columns } from "./rows.ts";
+import {
+  putBigint,
+  putBytes,
+  putInteger,
+  putJson,
+  putName,
+  putNumeric,
+  putText,
+  putTime,
+  putUuid,
+  records,
+  uuids,
+} from "./records.ts";
+import { arrays } from "./rows.ts";
 import { storedTerms } from "./transactions.ts";
 import { transferColumns } from "./transfers.ts";
 
@@ -129,18 +141,17 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
   const accountOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const hashes = movementHashes(changed.movements);
   const { ended, added, seen } = divided(changed, looked.transactions);
-  const movements = changed.movements.map((movement, nth) => ({ movement, nth, hashes }));
   return [
     stamp,
     // In the order in which all writers lock them.
     records(
-      ACCOUNT,
       looked.accounts.toSorted((a, b) => a.place - b.place),
+      putAccount,
     ),
     now,
-    records(END, ended),
+    records(ended, putEnd),
     uuids(seen),
-    records(beginColumns(accountOf), added),
+    records(added, (each) => putBegin(each, accountOf)),
     // $7 to $12, and $13 to $23.
     ...arrays(transferColumns(accountOf), changed.transfers),
     ...arrays(BURNT_COLUMNS, changed.burnt),
@@ -150,7 +161,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     changed.movements.length,
     now.toISOString(),
     packedRoot(hashes),
-    records(MOVEMENT, movements),
+    records(changed.movements, (each, nth) => putMovement(each, nth, hashes)),
     // $30 and $31.
     ...arrays(GROUP_COLUMNS, groupsOf(added)),
   ];
@@ -160,14 +171,14 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
  * A `payment_account`. Also those that stay as they are are written, with a new stamp: what is only
  * locked cannot be locked in one order with what changes.
  */
-const ACCOUNT: Columns<LookedAccount> = {
-  id: { type: "bigint", of: ({ draft }) => draft.id },
-  stamp: { type: "bigint", of: ({ stamp }) => stamp },
-  debits_posted: { type: "numeric", of: ({ draft }) => draft.debitsPosted },
-  credits_posted: { type: "numeric", of: ({ draft }) => draft.creditsPosted },
-  debits_held: { type: "numeric", of: ({ draft }) => draft.debitsHeld },
-  credits_held: { type: "numeric", of: ({ draft }) => draft.creditsHeld },
-};
+function putAccount({ draft, stamp }: LookedAccount): void {
+  putBigint(draft.id);
+  putBigint(stamp);
+  putNumeric(draft.debitsPosted);
+  putNumeric(draft.creditsPosted);
+  putNumeric(draft.debitsHeld);
+  putNumeric(draft.creditsHeld);
+}
 
 /** A transaction that ends, and what it held. */
 interface Ended {
@@ -190,60 +201,47 @@ function divided(changed: Draft["changed"], looked: ReadonlyMap<string, Transact
 }
 
 /** A `payment_end`. */
-const END: Columns<Ended> = {
-  id: { type: "uuid", of: ({ after }) => after.id },
-  state: { type: "transaction_state", of: ({ after }) => after.state },
-  settled: { type: "bigint", of: ({ after }) => after.settled },
-  hold: { type: "uuid", of: ({ hold }) => hold?.id },
-};
+function putEnd({ after, hold }: Ended): void {
+  putUuid(after.id);
+  putName(after.state);
+  putBigint(after.settled);
+  putUuid(hold?.id);
+}
 
 /** A `payment_begin`. */
-function beginColumns(
+function putBegin(
+  transaction: Transaction,
   accountOf: (owner: string, currency: string) => bigint | undefined,
-): Columns<Transaction> {
-  return {
-    id: { type: "uuid", of: ({ id }) => id },
-    payer: { type: "bigint", of: ({ payer, amount }) => accountOf(payer, amount.currency) },
-    provider: {
-      type: "bigint",
-      of: ({ provider, amount }) => accountOf(provider, amount.currency),
-    },
-    amount: { type: "bigint", of: ({ amount }) => amount.micros },
-    settled: { type: "bigint", of: ({ settled }) => settled },
-    hold_ms: { type: "bigint", of: ({ holdMs }) => holdMs },
-    state: { type: "transaction_state", of: ({ state }) => state },
-    capability: { type: "text", of: ({ capability }) => capability },
-    recorder: { type: "text", of: ({ recorder }) => recorder },
-    group_id: { type: "uuid", of: ({ groupId }) => groupId },
-    context: { type: "json", of: ({ context }) => context && canonicalJson(context) },
-    terms: { type: "json", of: storedTerms },
-    hold: { type: "uuid", of: ({ hold }) => hold?.id },
-    hold_account: { type: "bigint", of: ({ hold }) => hold?.account },
-    hold_amount: { type: "bigint", of: ({ hold }) => hold?.amount },
-    due_at: { type: "timestamptz", of: ({ hold }) => hold?.dueAt },
-  };
+): void {
+  const { payer, provider, amount, context, hold } = transaction;
+  putUuid(transaction.id);
+  putBigint(accountOf(payer, amount.currency));
+  putBigint(accountOf(provider, amount.currency));
+  putBigint(amount.micros);
+  putBigint(transaction.settled);
+  putBigint(BigInt(transaction.holdMs));
+  putName(transaction.state);
+  putText(transaction.capability);
+  putText(transaction.recorder);
+  putUuid(transaction.groupId);
+  putJson(context && canonicalJson(context));
+  putJson(storedTerms(transaction));
+  putUuid(hold?.id);
+  putBigint(hold?.account);
+  putBigint(hold?.amount);
+  putTime(hold?.dueAt);
 }
 
-/** A movement and its place in the batch, whose hashes lie one behind the other. */
-interface Placed {
-  readonly movement: Movement;
-  readonly nth: number;
-  readonly hashes: Buffer;
+/** A `payment_movement`; the hashes of the batch lie one behind the other. */
+function putMovement(movement: Movement, nth: number, hashes: Buffer): void {
+  putBigint(movement.debit);
+  putBigint(movement.credit);
+  putBigint(movement.amount);
+  putName(movement.kind);
+  putUuid(movement.id);
+  putUuid(movement.transactionId);
+  putUuid(movement.holdId);
+  putText(movement.transfer);
+  putInteger(nth);
+  putBytes(hashes, nth * HASH_BYTES, HASH_BYTES);
 }
-
-/** A `payment_movement`. */
-const MOVEMENT: Columns<Placed> = {
-  debit: { type: "bigint", of: ({ movement }) => movement.debit },
-  credit: { type: "bigint", of: ({ movement }) => movement.credit },
-  amount: { type: "bigint", of: ({ movement }) => movement.amount },
-  kind: { type: "movement_kind", of: ({ movement }) => movement.kind },
-  id: { type: "uuid", of: ({ movement }) => movement.id },
-  transaction_id: { type: "uuid", of: ({ movement }) => movement.transactionId },
-  hold_id: { type: "uuid", of: ({ movement }) => movement.holdId },
-  transfer: { type: "text", of: ({ movement }) => movement.transfer },
-  nth: { type: "integer", of: ({ nth }) => nth },
-  hash: {
-    type: "bytea",
-    of: ({ hashes, nth }): Slice => ({ of: hashes, from: nth * HASH_BYTES, length: HASH_BYTES }),
-  },
-};

@@ -1,64 +1,195 @@
-import type { Columns } from "./rows.ts";
-
 // Arrays of a composite type as Postgres receives them in binary: neither side writes or reads a
 // decimal or a hexadecimal digit, and `unnest` takes each row as it is. As text, in one array for
 // each column, they took Postgres a sixth of the time of a payment.
 
 /** Grows as needed and is used again: what is sent is copied out of it. */
-const sink = { bytes: Buffer.of(), view: new DataView(new ArrayBuffer(0)), at: 0 };
+const sink = { bytes: Buffer.of(), view: new DataView(new ArrayBuffer(0)), at: 0, fields: 0 };
 /** One that had to hold more than usual, such as large contexts, is let go. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** How the values of a type are sent. */
-interface Wire {
-  /** The type's own number; any that is not built in passes for one that is not. */
-  readonly oid: number;
-  /** Writes a value, which is of the type, with its length before it. */
-  readonly put: (value: never) => void;
-}
+/** The numbers of types; any type that is not built in passes for one that is not. */
+const OID = {
+  ...{ any: 0, bytea: 17, bigint: 20, integer: 23, text: 25, json: 114 },
+  ...{ timestamptz: 1184, numeric: 1700, uuid: 2950 },
+} as const;
 
-const ANY_OID = 0;
-const WORD: Wire = { oid: ANY_OID, put: putText };
-
-const WIRES: Readonly<Record<string, Wire>> = {
-  bigint: { oid: 20, put: putBigint },
-  integer: { oid: 23, put: putInteger },
-  numeric: { oid: 1700, put: putNumeric },
-  uuid: { oid: 2950, put: putUuid },
-  text: { oid: 25, put: putText },
-  json: { oid: 114, put: putText },
-  bytea: { oid: 17, put: putSlice },
-  timestamptz: { oid: 1184, put: putTime },
-  transaction_state: WORD,
-  movement_kind: WORD,
-};
-
-/** The rows of a composite type with these columns, in this order, as one array. */
-export function records<R>(columns: Columns<R>, rows: readonly R[]): Buffer {
-  const fields = Object.values(columns).map(({ type, of }) => ({ ...wireOf(type), of }));
+/**
+ * Rows of a composite type as one array. `put` puts the fields of a row, in the order of the type, each by the
+ * function that is named after its type; undefined becomes null.
+ */
+export function records<R>(rows: readonly R[], put: (row: R, nth: number) => void): Buffer {
   sink.at = 0;
-  putArrayHead(rows.length);
-  for (const row of rows) {
+  putArrayHead(rows.length, OID.any);
+  rows.forEach((row, nth) => {
     const head = take(8);
-    sink.view.setInt32(head + 4, fields.length);
-    for (const { oid, put, of } of fields) {
-      const value = of(row);
-      putWord(oid);
-      if (value === undefined) putWord(NULL_LENGTH);
-      else put(value as never);
-    }
+    sink.fields = 0;
+    put(row, nth);
     sink.view.setInt32(head, sink.at - head - 4);
-  }
+    sink.view.setInt32(head + 4, sink.fields);
+  });
   return taken();
 }
 
 /** Ids as one array, for `uuid[]`. */
 export function uuids(ids: readonly string[]): Buffer {
   sink.at = 0;
-  putArrayHead(ids.length, WIRES["uuid"]?.oid);
-  for (const id of ids) putUuid(id);
+  putArrayHead(ids.length, OID.uuid);
+  for (const id of ids) {
+    const at = take(4 + UUID_BYTES);
+    sink.view.setInt32(at, UUID_BYTES);
+    writeUuid(id, at + 4);
+  }
   return taken();
 }
+
+/** Puts a field of 64 bits. */
+export function putBigint(value: bigint | undefined): void {
+  if (value === undefined) {
+    putNull(OID.bigint);
+    return;
+  }
+  const at = putHead(OID.bigint, 8);
+  sink.view.setBigInt64(at, value);
+}
+
+/** Puts a field of 32 bits. */
+export function putInteger(value: number | undefined): void {
+  if (value === undefined) {
+    putNull(OID.integer);
+    return;
+  }
+  const at = putHead(OID.integer, 4);
+  sink.view.setInt32(at, value);
+}
+
+/** Puts a whole number of any size. */
+export function putNumeric(value: bigint | undefined): void {
+  if (value === undefined) {
+    putNull(OID.numeric);
+    return;
+  }
+  let rest = Math.abs(Number(value));
+  if (!Number.isSafeInteger(rest)) {
+    putLargeNumeric(value);
+    return;
+  }
+  let digits = 0;
+  for (let reach = 1; reach <= rest; reach *= BASE) digits += 1;
+  const at = putNumericHead(digits, value < 0n);
+  for (let nth = digits - 1; nth >= 0; nth -= 1) {
+    // What is large may be rounded up to the next whole number when it is divided.
+    const rounded = Math.floor(rest / BASE);
+    const above = rounded * BASE > rest ? rounded - 1 : rounded;
+    sink.view.setInt16(at + 2 * nth, rest - above * BASE);
+    rest = above;
+  }
+}
+
+const BASE = 10_000;
+const BASE_DIGITS = 4;
+const NEGATIVE = 0x4000;
+
+function putLargeNumeric(value: bigint): void {
+  const text = String(value < 0n ? -value : value);
+  const digits = Math.ceil(text.length / BASE_DIGITS);
+  const padded = text.padStart(digits * BASE_DIGITS, "0");
+  const at = putNumericHead(digits, value < 0n);
+  for (let nth = 0; nth < digits; nth += 1) {
+    const digit = padded.slice(nth * BASE_DIGITS, (nth + 1) * BASE_DIGITS);
+    sink.view.setInt16(at + 2 * nth, Number(digit));
+  }
+}
+
+/**
+ * How many digits to the base of 10,000 follow, the first one first; their weight, sign and scale. Returns where
+ * they begin.
+ */
+function putNumericHead(digits: number, isNegative: boolean): number {
+  const at = putHead(OID.numeric, 8 + 2 * digits);
+  const { view } = sink;
+  view.setInt16(at, digits);
+  view.setInt16(at + 2, digits - 1);
+  view.setInt16(at + 4, isNegative ? NEGATIVE : 0);
+  view.setInt16(at + 6, 0);
+  return at + 8;
+}
+
+/**
+ * Puts an id.
+ * @throws TypeError when it is no UUID in lower case
+ */
+export function putUuid(id: string | undefined): void {
+  if (id === undefined) {
+    putNull(OID.uuid);
+    return;
+  }
+  const at = putHead(OID.uuid, UUID_BYTES);
+  writeUuid(id, at);
+}
+
+/** Puts a text. */
+export function putText(text: string | undefined): void {
+  putCharacters(OID.text, text);
+}
+
+/** Puts the name of a value of an enumeration. */
+export function putName(name: string | undefined): void {
+  putCharacters(OID.any, name);
+}
+
+/** Puts a text that is JSON. */
+export function putJson(text: string | undefined): void {
+  putCharacters(OID.json, text);
+}
+
+function putCharacters(oid: number, text: string | undefined): void {
+  if (text === undefined) {
+    putNull(oid);
+    return;
+  }
+  // At most three bytes for each code unit.
+  const at = putHead(oid, 3 * text.length);
+  const written = sink.bytes.write(text, at, "utf8");
+  sink.view.setInt32(at - 4, written);
+  sink.at = at + written;
+}
+
+/** Puts a time: microseconds from the beginning of 2000 on. */
+export function putTime(time: Date | undefined): void {
+  if (time === undefined) {
+    putNull(OID.timestamptz);
+    return;
+  }
+  const at = putHead(OID.timestamptz, 8);
+  sink.view.setBigInt64(at, BigInt(time.getTime() - POSTGRES_EPOCH_MS) * 1_000n);
+}
+
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
+
+/** Puts so many bytes of a buffer, from a place on: a view of them for each row would cost more. */
+export function putBytes(of: Uint8Array, from: number, length: number): void {
+  const at = putHead(OID.bytea, length);
+  const { bytes } = sink;
+  for (let nth = 0; nth < length; nth += 1) bytes[at + nth] = of[from + nth] as number;
+}
+
+/** Begins a field; returns where so many bytes of it are to be written. */
+function putHead(oid: number, length: number): number {
+  const at = take(8 + length);
+  const { view } = sink;
+  view.setInt32(at, oid);
+  view.setInt32(at + 4, length);
+  sink.fields += 1;
+  return at + 8;
+}
+
+function putNull(oid: number): void {
+  const at = putHead(oid, 0);
+  sink.view.setInt32(at - 4, NULL_LENGTH);
+}
+
+/** In the place of a length. */
+const NULL_LENGTH = -1;
 
 function taken(): Buffer {
   const whole = sink.bytes.subarray(0, sink.at);
@@ -66,12 +197,6 @@ function taken(): Buffer {
   sink.bytes = Buffer.of();
   sink.view = new DataView(new ArrayBuffer(0));
   return whole;
-}
-
-function wireOf(type: string): Wire {
-  const wire = WIRES[type];
-  if (wire === undefined) throw new TypeError(`the ledger does not send ${type} in binary`);
-  return wire;
 }
 
 /** Makes room for so many bytes and returns where they begin. */
@@ -88,7 +213,7 @@ function take(length: number): number {
 }
 
 /** Dimensions, whether there are nulls, the type of the elements, and of the one dimension its size. */
-function putArrayHead(length: number, oid = ANY_OID): void {
+function putArrayHead(length: number, oid: number): void {
   const at = take(length === 0 ? 12 : 20);
   const { view } = sink;
   view.setInt32(at, length === 0 ? 0 : 1);
@@ -99,80 +224,16 @@ function putArrayHead(length: number, oid = ANY_OID): void {
   view.setInt32(at + 16, 1);
 }
 
-/** In the place of a length. */
-const NULL_LENGTH = -1;
+const UUID_BYTES = 16;
 
-function putWord(value: number): void {
-  const at = take(4);
-  sink.view.setInt32(at, value);
-}
-
-function putBigint(value: bigint | number): void {
-  const at = take(12);
-  sink.view.setInt32(at, 8);
-  sink.view.setBigInt64(at + 4, BigInt(value));
-}
-
-function putInteger(value: number): void {
-  const at = take(8);
-  sink.view.setInt32(at, 4);
-  sink.view.setInt32(at + 4, value);
-}
-
-/** Digits to the base of 10,000, the first one first, after how many, their weight, sign and scale. */
-function putNumeric(value: bigint): void {
-  const head = take(12);
-  // The last one first, and then turned round.
-  let rest = value < 0n ? -value : value;
-  for (; rest > SAFE; rest /= BIG_BASE) putDigit(Number(rest % BIG_BASE));
-  let small = Number(rest);
-  while (small > 0) {
-    // A large one divided may be rounded up to the next whole number.
-    const rounded = Math.floor(small / BASE);
-    const above = rounded * BASE > small ? rounded - 1 : rounded;
-    putDigit(small - above * BASE);
-    small = above;
-  }
-  const digits = (sink.at - head - 12) / 2;
-  turn(head + 12, sink.at - 2);
-  const { view } = sink;
-  view.setInt32(head, 8 + 2 * digits);
-  view.setInt16(head + 4, digits);
-  view.setInt16(head + 6, digits - 1);
-  view.setInt16(head + 8, value < 0n ? NEGATIVE : 0);
-  view.setInt16(head + 10, 0);
-}
-
-const NEGATIVE = 0x4000;
-const BASE = 10_000;
-const BIG_BASE = 10_000n;
-const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
-
-function putDigit(digit: number): void {
-  const at = take(2);
-  sink.view.setInt16(at, digit);
-}
-
-/** Turns the order of digits round: from the one at `first` to the one at `last`. */
-function turn(first: number, last: number): void {
-  const { view } = sink;
-  for (let [left, right] = [first, last]; left < right; left += 2, right -= 2) {
-    const digit = view.getInt16(left);
-    view.setInt16(left, view.getInt16(right));
-    view.setInt16(right, digit);
-  }
-}
-
-function putUuid(id: string): void {
-  const at = take(20);
-  sink.view.setInt32(at, 16);
+function writeUuid(id: string, at: number): void {
   const { bytes } = sink;
   let seen = id.length === 36 ? 0 : NO_DIGIT;
-  for (let nth = 0; nth < 16; nth += 1) {
+  for (let nth = 0; nth < UUID_BYTES; nth += 1) {
     const place = HEX_PLACES[nth] as number;
     const high = NIBBLES[id.charCodeAt(place)] ?? NO_DIGIT;
     const low = NIBBLES[id.charCodeAt(place + 1)] ?? NO_DIGIT;
-    bytes[at + 4 + nth] = (high << 4) | low;
+    bytes[at + nth] = (high << 4) | low;
     seen |= high | low;
   }
   if (seen >= NO_DIGIT) throw new TypeError(`no UUID: ${JSON.stringify(id)}`);
@@ -185,33 +246,4 @@ const NO_DIGIT = 16;
 const NIBBLES = new Uint8Array(128).fill(NO_DIGIT);
 for (const [value, digit] of [..."0123456789abcdef"].entries()) {
   NIBBLES[digit.charCodeAt(0)] = value;
-}
-
-function putText(text: string): void {
-  // At most three bytes for each code unit.
-  const at = take(4 + 3 * text.length);
-  const written = sink.bytes.write(text, at + 4, "utf8");
-  sink.view.setInt32(at, written);
-  sink.at = at + 4 + written;
-}
-
-/** Microseconds from the beginning of 2000 on. */
-function putTime(time: Date): void {
-  putBigint(BigInt(time.getTime() - POSTGRES_EPOCH_MS) * 1_000n);
-}
-
-const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
-
-/** A part of a buffer, which costs less than a view of it. */
-export interface Slice {
-  readonly of: Uint8Array;
-  readonly from: number;
-  readonly length: number;
-}
-
-function putSlice({ of, from, length }: Slice): void {
-  const at = take(4 + length);
-  const { bytes, view } = sink;
-  view.setInt32(at, length);
-  for (let nth = 0; nth < length; nth += 1) bytes[at + 4 + nth] = of[from + nth] as number;
 }
