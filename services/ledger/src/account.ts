@@ -16,6 +16,12 @@ export interface Account {
   readonly id: bigint;
   readonly owner: string;
   readonly currency: string;
+  /**
+   * Whether debitsHeld and creditsHeld were added up from open holds; they are when this is absent. What is unread
+   * stands in the place of debitsPosted: then that is all that went out or is promised, what is promised since and
+   * what of it was paid or given back stands in debitsHeld, and only the two together tell something.
+   */
+  readonly holds?: "unread" | undefined;
   /** All that ever went out. */
   readonly debitsPosted: bigint;
   /** All that ever came in. */
@@ -30,6 +36,11 @@ export interface Account {
   readonly owed: bigint;
   readonly status: AccountStatus;
   readonly createdAt: Date;
+}
+
+/** Thrown where a decision goes by the open holds of accounts, which the books were read without. */
+export class HoldsUnread extends Error {
+  override readonly name = "HoldsUnread";
 }
 
 /** What names an account before it has an id. */
@@ -58,7 +69,7 @@ export function accountKey({ owner, currency }: AccountName): string {
   return `${currency} ${owner}`;
 }
 
-/** What came in less what went out, in micros; negative when on credit. */
+/** What came in less what went out, in micros; negative when on credit. Needs open holds. */
 export function balance({ creditsPosted, debitsPosted }: Account): bigint {
   return creditsPosted - debitsPosted;
 }
@@ -76,7 +87,12 @@ export function available(account: Account): bigint {
  * when on credit.
  */
 export function uncommitted(account: Account): bigint {
-  return balance(account) - account.debitsHeld;
+  return account.creditsPosted - committed(account);
+}
+
+/** All that went out or is promised, in micros: what of the debits does not change when a hold is paid. */
+export function committed({ debitsPosted, debitsHeld }: Account): bigint {
+  return debitsPosted + debitsHeld;
 }
 
 /** The account after so many micros have left it. */
@@ -89,26 +105,34 @@ export function credited(account: Account, micros: bigint): Account {
   return { ...account, creditsPosted: account.creditsPosted + micros };
 }
 
-/** Whether nothing is in the account, promised or owed, so that it can be closed. */
+/**
+ * Whether nothing is in the account, promised or owed, so that it can be closed.
+ * @throws HoldsUnread
+ */
 export function isEmpty(account: Account): boolean {
-  const { debitsHeld, creditsHeld, owed } = account;
-  return balance(account) === 0n && debitsHeld === 0n && creditsHeld === 0n && owed === 0n;
+  if (uncommitted(account) !== 0n || account.owed !== 0n) return false;
+  if (account.holds === "unread") throw new HoldsUnread(`of ${account.owner}`);
+  return account.debitsHeld === 0n && account.creditsHeld === 0n;
 }
 
 /**
  * The refusal of a change that would take a balance, or a balance less its holds, out of range;
  * else undefined.
+ * @throws HoldsUnread
  */
 export function outOfRange(accounts: readonly Account[]): Rejection | undefined {
-  const beyond = accounts.find(
-    (account) => !inRange(balance(account)) || !inRange(uncommitted(account)),
-  );
+  const beyond = accounts.find((account) => !isInRange(account));
   if (beyond === undefined) return undefined;
   return refuse("BALANCE_OUT_OF_RANGE", `the balance of ${beyond.owner} would leave its range`, {
     metadata: { owner: beyond.owner, currency: beyond.currency },
   });
 }
 
-function inRange(micros: bigint): boolean {
-  return micros >= -BALANCE_MAX && micros <= BALANCE_MAX;
+/** A balance is no less than what of it is uncommitted, and no more than all that came in. */
+function isInRange(account: Account): boolean {
+  const own = uncommitted(account);
+  if (own < -BALANCE_MAX || own > BALANCE_MAX) return false;
+  if (account.creditsPosted <= BALANCE_MAX) return true;
+  if (account.holds === "unread") throw new HoldsUnread(`of ${account.owner}`);
+  return balance(account) <= BALANCE_MAX;
 }

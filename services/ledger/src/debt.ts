@@ -1,5 +1,12 @@
-import { type Account, credited, debited, outOfRange, uncommitted } from "./account.ts";
-import { type Books, type Draft, present, type Stamp } from "./books.ts";
+import {
+  type Account,
+  credited,
+  debited,
+  HoldsUnread,
+  outOfRange,
+  uncommitted,
+} from "./account.ts";
+import { type Books, type Draft, MissingRow, present, type Stamp } from "./books.ts";
 import { holdMovement, partiesOf, promise, resolveHold } from "./escrow.ts";
 import type { Movement } from "./movement.ts";
 import type { OpenHold, Transaction } from "./transaction.ts";
@@ -19,6 +26,11 @@ export class DebtsUnread extends Error {
     this.debtor = debtor;
     this.reach = reach;
   }
+}
+
+/** Whether a decision was given up because it needs more of the books than was read. */
+export function isUnread(error: unknown): boolean {
+  return [MissingRow, DebtsUnread, HoldsUnread].some((kind) => error instanceof kind);
 }
 
 /**

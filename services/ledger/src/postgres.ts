@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { createPool, type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import { HoldsUnread } from "./account.ts";
 import type { Command } from "./command.ts";
 import { DebtsUnread } from "./debt.ts";
 import { accountsOfOwner, listAccounts } from "./postgres/accounts.ts";
-import { commitIn, type LockedCommit, lostRace } from "./postgres/batch.ts";
+import { commitIn, type LockedCommit, lostRace, type Reach } from "./postgres/batch.ts";
 import { verifyChain } from "./postgres/chain.ts";
-import type { Debtors } from "./postgres/debts.ts";
 import { dueTransactions, listDisputes } from "./postgres/dispute-list.ts";
 import { eraseAgent } from "./postgres/erasure.ts";
 import { createMemoryCommit } from "./postgres/from-memory.ts";
@@ -79,10 +79,10 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
     work: (tx: Tx, commit: (commands: readonly Command[]) => Promise<LockedCommit>) => Promise<T>,
     query: QueryOptions,
   ) =>
-    withRaces((debtors) =>
+    withRaces((reach) =>
       withTransaction(
         pool,
-        (tx) => work(tx, (commands) => commitIn(tx, commands, stamp(), debtors)),
+        (tx) => work(tx, (commands) => commitIn(tx, commands, stamp(), reach)),
         { ...query, settings: BY_KEY },
       ),
     );
@@ -137,15 +137,20 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
 }
 
 /**
- * Works anew when a race was lost, or when debts are to be paid that were not read: most batches pay
- * none, so they are read only when they are wanted, and then locked in order with all the rest.
+ * Works anew when a race was lost, or when more of the books is needed than was read: most batches pay no
+ * debts and close no account, so these are read only when they are wanted, and then locked in order with all the rest.
  */
-async function withRaces<T>(work: (debtors: Debtors) => Promise<T>): Promise<T> {
+async function withRaces<T>(work: (reach: Reach) => Promise<T>): Promise<T> {
   const debtors = new Map<bigint, bigint>();
+  let holdsOf: Reach["holdsOf"] = "large";
   for (let race = 1; ; ) {
     try {
-      return await work(debtors);
+      return await work({ debtors, holdsOf });
     } catch (error) {
+      if (error instanceof HoldsUnread && holdsOf !== "all") {
+        holdsOf = "all";
+        continue;
+      }
       if (error instanceof DebtsUnread) {
         // Each time more, so that there is an end: earlier commands of the batch may pay some too.
         const before = debtors.get(error.debtor) ?? 0n;

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { BALANCE_MAX } from "../src/account.ts";
 import type { Command, RecordCommand } from "../src/command.ts";
 import { createMemory } from "../src/postgres/memory.ts";
 import type { LedgerStore } from "../src/store.ts";
@@ -93,18 +94,84 @@ describe("a payment is not decided on what this process remembers of", () => {
     expect(await outcomeIn(mine, payment(), tooMuch)).toBe("PENDING,TRANSACTION_ID_BURNT");
   });
 
+  test("money that another has brought to who is promised some and has too little itself", async () => {
+    const { carl, pays } = await known();
+    await outcomeIn(other, depositOf({ owner: carl, amount: eur(50) }));
+
+    const spends = payment({ payer: carl, provider: payer, amount: eur(50) });
+    expect(await outcomeIn(mine, pays(), spends)).toBe("PENDING,PENDING");
+  });
+
   test("a name that stands for nobody any more", async () => {
-    await database.pool.query(
-      `update accounts set owner = $2, stamp = hashtextextended($2, 0) where owner = $1`,
-      [payer, `erased-${randomUUIDv7()}`],
-    );
+    await outcomeIn(other, cancelOf(held.terms.id));
+    await renamed(payer);
 
     expect(await outcomeIn(mine, payment({ amount: eur(1) }))).toBe("INSUFFICIENT_FUNDS");
   });
+
+  test("who would be paid, when that name stands for nobody any more", async () => {
+    const { carl, pays } = await known();
+    await renamed(carl);
+
+    expect(await outcomeIn(mine, pays())).toBe("PENDING");
+
+    const { accounts } = await mine.balances(carl, { holdsMax: 0 });
+    expect(accounts).toMatchObject([{ creditsHeld: 100n, creditsPosted: 0n }]);
+  });
+
+  test("who would be paid, when another has closed that account", async () => {
+    const { carl, pays } = await known();
+    const close = { kind: "status", owner: carl, currency: "EUR", status: "CLOSED" } as const;
+    await outcomeIn(other, close);
+
+    expect(await outcomeIn(mine, pays())).toBe("ACCOUNT_CLOSED");
+  });
+
+  /** Somebody whom memory knows, with nothing in the account, and payments to them. */
+  async function known() {
+    const carl = `carl-${randomUUIDv7()}`;
+    const pays = () => payment({ provider: carl });
+    const first = pays();
+    await outcomeIn(mine, first);
+    await outcomeIn(mine, cancelOf(first.terms.id));
+    return { carl, pays };
+  }
+
+  async function renamed(owner: string): Promise<void> {
+    await database.pool.query(
+      `update accounts set owner = $2, stamp = hashtextextended($2, 0) where owner = $1`,
+      [owner, `erased-${randomUUIDv7()}`],
+    );
+  }
+});
+
+test("an account is answered with what it still promises, though another has paid some of it", async () => {
+  await outcomeIn(mine, payment({ amount: eur(30) }));
+  await outcomeIn(other, settleOf(held.terms.id));
+
+  const { answers } = await mine.commit([depositOf({ owner: payer, amount: eur(5) })]);
+
+  expect(answers).toMatchObject([
+    { account: { creditsPosted: 1_005n, debitsPosted: 100n, debitsHeld: 30n, creditsHeld: 0n } },
+  ]);
+});
+
+test("what is promised counts where the range of a balance ends, until it is paid", async () => {
+  const yen = (micros: bigint) => ({ micros, currency: "JPY" });
+  await outcomeIn(mine, depositOf({ owner: payer, amount: yen(BALANCE_MAX) }));
+  await outcomeIn(mine, { kind: "limit", owner: "carl", limit: yen(1n) });
+  const [out, back] = [payment({ amount: yen(100n) }), payment({ amount: yen(1n) })];
+  const into = recordOf({ ...back.terms, payer: "carl", provider: payer });
+  await outcomeIn(mine, out, into);
+
+  expect(await outcomeIn(mine, settleOf(into.terms.id))).toBe("BALANCE_OUT_OF_RANGE");
+  await outcomeIn(other, settleOf(out.terms.id));
+  expect(await outcomeIn(mine, settleOf(into.terms.id))).toBe("SETTLED");
 });
 
 describe("memory is bounded", () => {
   const most = { accounts: 10, transactions: 3, agreedBytes: 10_000 };
+  const noAccounts = { accounts: [], closings: undefined };
   const pending = (context?: { readonly note: string }): Transaction => ({
     ...recordOf({ context }).terms,
     ...({ state: "PENDING", settled: 0n, owed: 0n } as const),
@@ -113,7 +180,7 @@ describe("memory is bounded", () => {
   });
   const known = (transactions: readonly Transaction[]) => {
     const memory = createMemory(most);
-    memory.learn([], transactions);
+    memory.learn(noAccounts, transactions);
     return transactions.map(({ id }) => memory.knowsTransaction(id));
   };
 
@@ -133,10 +200,10 @@ describe("memory is bounded", () => {
       pending({ note: "n".repeat(2_000) }),
     );
     for (const each of others) {
-      memory.learn([], [each]);
+      memory.learn(noAccounts, [each]);
       memory.forget([each.id]);
     }
-    memory.learn([], [first as Transaction]);
+    memory.learn(noAccounts, [first as Transaction]);
 
     expect(memory.knowsTransaction((first as Transaction).id)).toBe(true);
   });

@@ -248,6 +248,32 @@ describe("a group that two record into at the same instant", () => {
   });
 });
 
+describe("an account that is closed at the instant when somebody promises it money", () => {
+  test.each([
+    ["from memory", "promised", ["PENDING", "ACCOUNT_NOT_EMPTY"]],
+    ["from memory", "closed", ["ok", "ACCOUNT_CLOSED"]],
+    ["under lock", "promised", ["PENDING", "ACCOUNT_NOT_EMPTY"]],
+    ["under lock", "closed", ["ok", "ACCOUNT_CLOSED"]],
+  ])("is either: the promise is made %s and it is %s first", async (how, first, outcomes) => {
+    const pair = await aPair();
+    const { terms } = recordOf(pair);
+    await store.commit([{ kind: "record", terms }]);
+    await store.commit([cancelOf(terms.id)]);
+    const status = { owner: pair.provider, currency: "EUR", status: "CLOSED" } as const;
+    const close: Command = { kind: "status", ...status };
+    const limit: Command = { kind: "limit", owner: pair.payer, limit: eur(1) };
+    const promise = how === "under lock" ? [limit, recordOf(pair)] : [recordOf(pair)];
+
+    const batches = first === "closed" ? [[close], promise] : [promise, [close]];
+
+    expect(await batchesInTurn("select from journal_head", batches)).toEqual(outcomes);
+    const { accounts } = await store.balances(pair.provider, { holdsMax: 0 });
+    const [found] = accounts;
+    expect(found?.status).toBe(first === "closed" ? "CLOSED" : "OPEN");
+    expect(found?.creditsHeld).toBe(first === "closed" ? 0n : 100n);
+  });
+});
+
 test("a batch locks accounts in the order of their ids, also those that it only looks at", async () => {
   const [poor, rich] = [await aPair(), await aPair()];
   await store.commit([recordOf(poor), recordOf(rich)]);

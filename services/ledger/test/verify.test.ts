@@ -83,8 +83,18 @@ describe("verification", () => {
     ],
     ["money that was shifted between accounts", shiftOf("bob", "ann", 5), ["BALANCE_NOT_FOLD"]],
     [
-      "a held amount that was lowered",
-      "update accounts set debits_held = debits_held - 1 where owner = 'ann'",
+      "what was promised and is not among the debits",
+      "update accounts set debits_posted = debits_posted - 1 where owner = 'ann'",
+      ["BALANCE_NOT_FOLD", "SUM_NOT_ZERO"],
+    ],
+    [
+      "a hold that names somebody else as who it is for",
+      `update holds set payee = ${accountOf("@world")} where transaction_id = '${PENDING}'`,
+      ["HELD_NOT_OPEN_HOLDS"],
+    ],
+    [
+      "a hold that names nobody as who it is for",
+      `update holds set payee = null where transaction_id = '${PENDING}'`,
       ["HELD_NOT_OPEN_HOLDS"],
     ],
     [
@@ -144,12 +154,15 @@ describe("verification", () => {
       "a transaction that forgot its hold",
       `update transactions set state = 'CANCELLED' where id = '${PENDING}';
        delete from holds where transaction_id = '${PENDING}'`,
-      ["TRANSACTION_HOLD_MISMATCH"],
+      ["BALANCE_NOT_FOLD", "HELD_NOT_OPEN_HOLDS", "SUM_NOT_ZERO", "TRANSACTION_HOLD_MISMATCH"],
     ],
     [
       "a transaction that claims another hold",
       `update holds set amount = 99 where transaction_id = '${FROZEN}'`,
-      ["DISPUTE_NOT_FROZEN", "TRANSACTION_HOLD_MISMATCH"],
+      [
+        ...["BALANCE_NOT_FOLD", "DISPUTE_NOT_FROZEN", "HELD_NOT_OPEN_HOLDS", "SUM_NOT_ZERO"],
+        "TRANSACTION_HOLD_MISMATCH",
+      ],
     ],
     [
       "a dispute that is over before it has a ruling",
@@ -168,9 +181,9 @@ describe("verification", () => {
     ],
     [
       "a hold at somebody who is no party",
-      `insert into accounts (owner, currency, debits_held, created_at)
+      `insert into accounts (owner, currency, debits_posted, created_at)
          values ('carl', 'EUR', 100, now());
-       update accounts set debits_held = debits_held - 100 where owner = 'ann';
+       update accounts set debits_posted = debits_posted - 100 where owner = 'ann';
        update movements set debit_account = ${accountOf("carl")} where id = ${holdOf(PENDING)};
        update holds set account = ${accountOf("carl")} where transaction_id = '${PENDING}'`,
       ["TRANSACTION_PARTY_MISMATCH"],
@@ -246,7 +259,7 @@ describe("verification", () => {
 
   test("reports the first of each check before the second of any, up to a limit", async () => {
     const found = await findingsAfter(
-      "update accounts set credits_posted = credits_posted + id, debits_held = debits_held + 1",
+      "update accounts set credits_posted = credits_posted + id; update holds set payee = 1 - account",
       4,
     );
 

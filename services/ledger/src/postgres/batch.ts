@@ -11,6 +11,7 @@ import {
   lockAccounts,
   openAccounts,
   updateAccounts,
+  withHolds,
 } from "./accounts.ts";
 import { findBurnt, findUsed, insertBurnt } from "./burnt.ts";
 import { type Debtors, findDebts, saveDebts } from "./debts.ts";
@@ -18,7 +19,7 @@ import { saveDisputes } from "./disputes.ts";
 import { findOtherRecorders } from "./groups.ts";
 import { saveHolds } from "./holds.ts";
 import { writeBatch } from "./journal.ts";
-import type { StampedAccount } from "./memory.ts";
+import type { Findings } from "./memory.ts";
 import { findGroups, lockTransactions, saveTransactions, toTransactions } from "./transactions.ts";
 import { findTransfers, insertTransfers } from "./transfers.ts";
 
@@ -29,12 +30,16 @@ export interface BatchStamp extends Stamp {
   readonly newStamp: () => bigint;
 }
 
+/** What of the books is read beyond what commands name. */
+export interface Reach {
+  /** The first debts of these accounts, with all that paying them touches. */
+  readonly debtors: Debtors;
+  readonly holdsOf: Parameters<typeof lockAccounts>[2];
+}
+
 /** A batch that was decided under lock, and what it wrote, for those who remember the books. */
 export interface LockedCommit extends Commit {
-  readonly written: {
-    readonly accounts: readonly StampedAccount[];
-    readonly transactions: readonly Transaction[];
-  };
+  readonly written: Findings & { readonly transactions: readonly Transaction[] };
 }
 
 /** An account was renamed before it was locked: the batch has to be decided anew. */
@@ -73,18 +78,18 @@ export function lostRace(error: unknown): boolean {
 /**
  * Decides commands in order and writes what they change, within the caller's database transaction.
  * Locks: transactions by id, then accounts by id, then the head of the journal; every writer takes
- * them in this order. The first debts of `debtors` are read too, with all that paying them
- * touches.
- * @throws DebtsUnread when others are to be paid
+ * them in this order.
+ * @throws DebtsUnread when debts are to be paid that were not read
+ * @throws HoldsUnread when it matters what open holds of an account come to that were not read
  */
 export async function commitIn(
   tx: Tx,
   commands: readonly Command[],
   stamp: BatchStamp,
-  debtors: Debtors,
+  { debtors, holdsOf }: Reach,
 ): Promise<LockedCommit> {
   const subjects = subjectsOf(commands);
-  const books = await lockBooks(tx, subjects, debtors, stamp.now);
+  const books = await lockBooks(tx, subjects, { debtors, holdsOf }, stamp.now);
   const draft = openDraft(books);
   const answers = play(draft, commands, stamp);
   const mark = stamp.newStamp();
@@ -92,16 +97,19 @@ export async function commitIn(
   await dropUnused(tx, books, draft);
   const { happenings, movements, burnt } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
+  let closings: bigint | undefined;
   if (movements.length > 0 || events.length > 0 || burnt.length > 0) {
-    await writeBatch(tx, { movements, events, source: "ledger" }, stamp);
+    ({ closings } = await writeBatch(tx, { movements, events, source: "ledger" }, stamp));
     await rejectUsed(tx, books, draft);
   }
   const accounts = [...draft.changed.accounts.values()];
   const written = {
     accounts: accounts.map((account) => ({ account, stamp: mark })),
+    // One more with each account that is closed here.
+    closings: accounts.some(({ status }) => status === "CLOSED") ? undefined : closings,
     transactions: [...draft.changed.transactions.values()],
   };
-  return { answers, happenings, written };
+  return { answers: await withHolds(tx, answers), happenings, written };
 }
 
 /**
@@ -136,7 +144,7 @@ interface LockedBooks {
 async function lockBooks(
   tx: Tx,
   subjects: Subjects,
-  debtors: Debtors,
+  { debtors, holdsOf }: Reach,
   now: Date,
 ): Promise<LockedBooks> {
   const recorded = subjects.recorded.map(({ id }) => id);
@@ -147,7 +155,7 @@ async function lockBooks(
   const names = namesOf(subjects);
   const { found, opened } = await idsOf(tx, names, now);
   const parties = rows.flatMap((row) => [BigInt(row.payer_account), BigInt(row.provider_account)]);
-  const accounts = await lockAccounts(tx, new Set([...found, ...parties]));
+  const accounts = await lockAccounts(tx, new Set([...found, ...parties]), holdsOf);
   rejectRenamed(names, accounts);
   const existing = new Set(rows.map(({ id }) => id));
   // Again, now that nobody else can add to them.
@@ -206,7 +214,7 @@ async function write(
     },
     accountOf,
   );
-  await saveHolds(tx, saved, before);
+  await saveHolds(tx, saved, before, accountOf);
   await saveDisputes(tx, saved, before, accountOf);
   await saveDebts(tx, saved, before, accountOf, now);
   await insertTransfers(tx, changed.transfers, accountOf, now);

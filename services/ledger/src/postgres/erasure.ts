@@ -59,10 +59,15 @@ async function renameAccounts(tx: Tx, names: Names): Promise<readonly string[]> 
 
 async function selectRemains(tx: Tx, accounts: readonly string[]): Promise<readonly Remains[]> {
   const { rows } = await tx.query<Record<keyof Remains, string>>(
-    `select currency, credits_posted - debits_posted as balance,
-       debits_held + credits_held as held, owed,
+    `select currency, credits_posted - debits_posted - debits_held + promised as balance,
+       promised + coming as held, owed,
        coalesce((select sum(amount) from debts where creditor_account = accounts.id), 0) as claims
      from accounts
+     cross join lateral (
+       select coalesce(sum(amount) filter (where account = accounts.id), 0) as promised,
+         coalesce(sum(amount) filter (where payee = accounts.id), 0) as coming
+       from holds where account = accounts.id or payee = accounts.id
+     ) as open
      where id = any($1::bigint[])
      order by currency`,
     [accounts],

@@ -1,14 +1,14 @@
 import { isOutage, type Pool, sqlState, violated } from "@bourse/postgres";
 import { accountKey } from "../account.ts";
-import { type Answer, type Draft, draftOn, MissingRow, type Stamp } from "../books.ts";
+import { type Answer, type Draft, draftOn, type Stamp } from "../books.ts";
 import { type Command, play, subjectsOf } from "../command.ts";
-import { DebtsUnread } from "../debt.ts";
+import { isUnread } from "../debt.ts";
 import { createGate } from "../gate.ts";
 import { eventOf } from "../lineage.ts";
 import { partsOf, type Repeaters, tellerOf } from "../repeaters.ts";
 import type { Commit, Road } from "../store.ts";
 import { isPlain, partyNames, type TransactionState } from "../transaction.ts";
-import { findStamped } from "./accounts.ts";
+import { findStamped, withHolds } from "./accounts.ts";
 import type { LockedCommit } from "./batch.ts";
 import { createLine } from "./line.ts";
 import { createMemory, type Memory } from "./memory.ts";
@@ -87,7 +87,9 @@ export function createMemoryCommit(options: {
       return undefined;
     }
     onRoad("memory");
-    return { answers: decided.answers, happenings: decided.draft.changed.happenings };
+    // What is open of holds is not in memory.
+    const answers = await withHolds(pool, decided.answers);
+    return { answers, happenings: decided.draft.changed.happenings };
   }
 
   return {
@@ -97,7 +99,9 @@ export function createMemoryCommit(options: {
       try {
         const { written, ...committed } = await work();
         onRoad("lock");
-        memory.put(written.accounts, written.transactions.filter(isPlain));
+        memory.put(written, written.transactions.filter(isPlain));
+        // It does not know how often the journal counts that.
+        if (written.accounts.some(({ account }) => account.status === "CLOSED")) memory.clear();
         memory.forget(written.transactions.filter((row) => !isPlain(row)).map(({ id }) => id));
         return committed;
       } finally {
@@ -162,7 +166,7 @@ async function recall(
 const ENDED: ReadonlySet<TransactionState> = new Set(["SETTLED", "CANCELLED"]);
 
 interface Decided extends PaymentBatch {
-  /** Undefined when an account owes something, whose debts are not in memory. */
+  /** Undefined when they go by what is not in memory, such as the debts of an account. */
   readonly answers: readonly Answer[] | undefined;
   /** Lets memory take it in, before anything else is decided. */
   stage(): void;
@@ -173,9 +177,10 @@ function decide(
   commands: readonly Command[],
   { newStamp, ...outside }: Stamp & { readonly newStamp: () => bigint },
 ): Decided {
-  const { books, sheet, looked, stage } = memory.watch();
+  const { books, sheet, looked, stage, relyOnAll } = memory.watch();
   const draft = draftOn(books, sheet);
   const answers = playPayments(draft, commands, outside);
+  if (answers?.some(isRefused) === true) relyOnAll();
   const { transactions } = draft.changed;
   // Looked for and not there after all.
   const missing = [...looked.absent].filter((id) => !transactions.has(id));
@@ -195,9 +200,18 @@ function playPayments(draft: Draft, commands: readonly Command[], stamp: Stamp) 
   try {
     return play(draft, commands, stamp);
   } catch (error) {
-    if (error instanceof DebtsUnread || error instanceof MissingRow) return undefined;
+    if (isUnread(error)) return undefined;
     throw error;
   }
+}
+
+function isRefused(answer: Answer): boolean {
+  return answer.kind === "group" ? answer.answers.some(isRefused) : answer.kind === "refused";
+}
+
+function isOutOfRange(answer: Answer): boolean {
+  if (answer.kind === "group") return answer.answers.some(isOutOfRange);
+  return answer.kind === "refused" && answer.refusal.reason === "BALANCE_OUT_OF_RANGE";
 }
 
 /** Whether a decision looked for what memory does not know but the books may. */
@@ -215,6 +229,8 @@ function isSound(decided: Decided): decided is Decided & { readonly answers: rea
   // What is not inserted runs into no key: whether it was done before is for the books to say.
   if (transfers.length !== looked.newTransfers.size) return false;
   if (answers === undefined || looked.unknown.length > 0 || movements.length === 0) return false;
+  // Open holds may have ended since they were read.
+  if (looked.closings === undefined || answers.some(isOutOfRange)) return false;
   if (happenings.some((happening) => eventOf(happening, now) !== undefined)) return false;
   return [...transactions.values()].every(isPlain);
 }

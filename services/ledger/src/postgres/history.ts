@@ -1,6 +1,6 @@
 import type { Tx } from "@bourse/postgres";
 import type { TransactionCursor, TransactionFilter } from "../store.ts";
-import { accountsOfOwner } from "./accounts.ts";
+import { accountIdsOf } from "./accounts.ts";
 
 /** Which transactions of a history are wanted. */
 export interface Walk {
@@ -32,8 +32,7 @@ interface KeyRow {
 export async function walkHistory(tx: Tx, filter: TransactionFilter, walk: Walk): Promise<Stretch> {
   const { agent, state, capability, from, until } = filter;
   const { after, limit, lookMax } = walk;
-  const accounts =
-    agent === undefined ? [] : (await accountsOfOwner(tx, agent)).map(({ id }) => String(id));
+  const accounts = agent === undefined ? [] : await accountIdsOf(tx, agent);
   if (agent !== undefined && accounts.length === 0) return { ids: [], next: undefined };
   const filtered = state !== undefined || capability !== undefined;
   const looked = filtered ? lookMax : limit + 1;

@@ -4,12 +4,14 @@ import { arrayLiteral, type Columns, insertRows } from "./rows.ts";
 
 interface Open extends OpenHold {
   readonly transactionId: string;
+  readonly payee: bigint;
 }
 
 const COLUMNS: Columns<Open> = {
   transaction_id: { type: "uuid", of: (hold) => hold.transactionId },
   id: { type: "uuid", of: (hold) => hold.id },
   account: { type: "bigint", of: (hold) => hold.account },
+  payee: { type: "bigint", of: (hold) => hold.payee },
   amount: { type: "bigint", of: (hold) => hold.amount },
   due_at: { type: "timestamptz", of: (hold) => hold.dueAt },
 };
@@ -22,6 +24,7 @@ export async function saveHolds(
   tx: Tx,
   transactions: readonly Transaction[],
   before: ReadonlyMap<string, Transaction>,
+  accountOf: (owner: string, currency: string) => bigint,
 ): Promise<void> {
   const changed = transactions.filter(({ id, hold }) => {
     const old = before.get(id)?.hold;
@@ -35,6 +38,12 @@ export async function saveHolds(
       values: [arrayLiteral(gone)],
     });
   }
-  const open = changed.flatMap(({ id, hold }) => (hold ? [{ ...hold, transactionId: id }] : []));
+  const open = changed.flatMap((transaction): Open[] => {
+    const { id, hold, payer, provider, amount } = transaction;
+    if (hold === undefined) return [];
+    const parties = [payer, provider].map((owner) => accountOf(owner, amount.currency));
+    const payee = parties.find((party) => party !== hold.account);
+    return payee === undefined ? [] : [{ ...hold, transactionId: id, payee }];
+  });
   await insertRows(tx, "holds", COLUMNS, open);
 }

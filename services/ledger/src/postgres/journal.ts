@@ -6,6 +6,12 @@ import type { Movement } from "../movement.ts";
 import { type AppendStamp, insertEvents, placeEvents } from "./lineage.ts";
 import { insertMovements } from "./movements.ts";
 
+/** The end of the journal while it is locked. */
+export interface LockedHead extends Head {
+  /** How often an account was closed or renamed so far. */
+  readonly closings: bigint;
+}
+
 /**
  * Writes movements and events as one batch at the end of the journal, within the caller's database
  * transaction. The head stays locked until that ends, so take every other lock before. Writes
@@ -21,7 +27,7 @@ export async function writeBatch(
     readonly source: string;
   },
   stamp: AppendStamp,
-): Promise<Head> {
+): Promise<LockedHead> {
   // Before the lock: others wait for what follows it.
   const hashes = movementHashes(entries.movements);
   const head = await lockHead(tx);
@@ -39,7 +45,7 @@ export async function writeBatch(
     root: packedRoot(leaves),
   };
   const batch = { ...unsealed, hash: batchHash(head.hash, unsealed) };
-  const next = { sequence, hash: batch.hash, events: head.events + BigInt(events.length) };
+  const next = { ...head, sequence, hash: batch.hash, events: head.events + BigInt(events.length) };
   await insertMovements(
     tx,
     entries.movements.map((movement, nth) => ({
@@ -54,19 +60,22 @@ export async function writeBatch(
   return next;
 }
 
-async function lockHead(tx: Tx): Promise<Head> {
+async function lockHead(tx: Tx): Promise<LockedHead> {
   const head = await readHead(tx, "for update");
   if (head === undefined) throw new Error("the journal has lost its head row");
   return head;
 }
 
 /** Where the journal ends, or undefined when its row is gone. */
-export async function readHead(tx: Tx, lock: "for update" | ""): Promise<Head | undefined> {
-  const { rows } = await tx.query<{ sequence: string; hash: Uint8Array; events: string }>({
+export async function readHead(tx: Tx, lock: "for update" | ""): Promise<LockedHead | undefined> {
+  const { rows } = await tx.query<
+    Record<"sequence" | "events" | "closings", string> & { hash: Uint8Array }
+  >({
     name: `journal head ${lock}`,
-    text: `select sequence, hash, events from journal_head ${lock}`,
+    text: `select sequence, hash, events, closings from journal_head ${lock}`,
   });
-  return rows.map(({ sequence, hash, events }) => ({
+  return rows.map(({ sequence, hash, events, closings }) => ({
+    closings: BigInt(closings),
     sequence: BigInt(sequence),
     hash: Buffer.from(hash),
     events: BigInt(events),

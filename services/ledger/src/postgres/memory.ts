@@ -1,11 +1,19 @@
-import type { Account, AccountName } from "../account.ts";
+import { type Account, type AccountName, committed } from "../account.ts";
 import { type Books, MissingRow, type Sheet, transferKey } from "../books.ts";
 import type { Transaction } from "../transaction.ts";
+import { createScales } from "./scales.ts";
 
 /** An account as it was read or written, and the stamp that its row had then. */
 export interface StampedAccount {
   readonly account: Account;
   readonly stamp: bigint;
+}
+
+/** What was read of the books. */
+export interface Findings {
+  readonly accounts: readonly StampedAccount[];
+  /** How many closings the journal counted then; undefined when no account was read. */
+  readonly closings: bigint | undefined;
 }
 
 /** An account that a decision looked at. */
@@ -25,12 +33,19 @@ interface Entry extends LookedAccount {
   stamp: bigint;
   /** The list of the last decision that looked at it, whose draft it bears. */
   noted: readonly Entry[] | undefined;
+  /**
+   * What that does with it. Being promised something, or paying what it has promised, changes nothing of its row, nor
+   * does it matter how that is, but for whether it is closed.
+   */
+  part: "looked at" | "promised" | "changed";
 }
 
 /** What a decision looked at. */
 export interface Looked {
-  /** Each once. */
+  /** Those whose rows are to be as memory knows them, each once. */
   readonly accounts: readonly LookedAccount[];
+  /** How many closings the journal is to count still; undefined when memory knows no account. */
+  readonly closings: bigint | undefined;
   readonly transactions: ReadonlyMap<string, Transaction>;
   /** Ids of transactions that are taken not to exist. */
   readonly absent: ReadonlySet<string>;
@@ -46,6 +61,8 @@ export interface Watch {
   readonly books: Books;
   readonly sheet: Sheet;
   readonly looked: Looked;
+  /** Has all accounts checked that were looked at: what was refused went by how they are. */
+  relyOnAll(): void;
   /**
    * Takes in what was decided, before it is written: the next batch is decided on that. To be called
    * before another watch is opened.
@@ -62,9 +79,9 @@ export interface Memory {
   knows(name: AccountName): boolean;
   knowsTransaction(id: string): boolean;
   /** Takes in what was read and is not known yet. */
-  learn(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
+  learn(found: Findings, transactions: Iterable<Transaction>): void;
   /** Takes in what was written otherwise, in the place of what was known. */
-  put(accounts: Iterable<StampedAccount>, transactions: Iterable<Transaction>): void;
+  put(written: Findings, transactions: Iterable<Transaction>): void;
   /** Drops transactions that are changed elsewhere. */
   forget(transactionIds: readonly string[]): void;
   clear(): void;
@@ -83,12 +100,31 @@ export function createMemory(
   const byId = new Map<bigint, Entry>();
   const transactions = new Map<string, Transaction>();
   const agreed = createScales();
+  let closings: bigint | undefined;
+
+  /** Who was closed since is not told: what was known may be closed too. */
+  function keepUpWith(counted: bigint | undefined): void {
+    if (counted === closings || counted === undefined) return;
+    clear();
+    closings = counted;
+  }
+
+  function clear(): void {
+    entries.clear();
+    byId.clear();
+    transactions.clear();
+    agreed.clear();
+    closings = undefined;
+  }
 
   function learnAccount({ account, stamp }: StampedAccount): void {
     const { id, owner, currency } = account;
     // What is known is newer: it was staged while this was being read.
     if (byId.has(id)) return;
-    const entry = { account, draft: account, stamp, place: Number(id), noted: undefined };
+    const entry: Entry = {
+      ...{ account, draft: account, stamp, place: Number(id) },
+      ...{ noted: undefined, part: "looked at" },
+    };
     const owners = entries.get(currency) ?? new Map<string, Entry>();
     entries.set(currency, owners.set(owner, entry));
     byId.set(id, entry);
@@ -121,72 +157,38 @@ export function createMemory(
   return {
     knows: ({ owner, currency }) => entries.get(currency)?.has(owner) === true,
     knowsTransaction: (id) => transactions.has(id),
-    watch: () => watched({ entries, byId, transactions }, keepTransaction),
-    learn(learnt, pending) {
-      for (const stamped of learnt) learnAccount(stamped);
+    watch: () => watched({ entries, byId, transactions, closings }, keepTransaction),
+    learn(found, pending) {
+      keepUpWith(found.closings);
+      for (const stamped of found.accounts) learnAccount(stamped);
       for (const transaction of pending) {
         if (!transactions.has(transaction.id)) keepTransaction(transaction);
       }
     },
     put(written, changed) {
-      for (const stamped of written) {
+      keepUpWith(written.closings);
+      for (const stamped of written.accounts) {
         const known = byId.get(stamped.account.id);
-        if (known === undefined) learnAccount(stamped);
-        else Object.assign(known, stamped);
+        if (known !== undefined) Object.assign(known, stamped);
+        else if (written.closings !== undefined) learnAccount(stamped);
       }
       for (const transaction of changed) keepTransaction(transaction);
     },
     forget(transactionIds) {
       for (const id of transactionIds) dropTransaction(id);
     },
-    clear() {
-      entries.clear();
-      byId.clear();
-      transactions.clear();
-      agreed.clear();
-    },
+    clear,
   };
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
-
-/** A character of JSON and what it becomes in memory: names, values, and the objects that bear them. */
-const BYTES_PER_CHARACTER = 4;
-
-/** Weighs what was agreed on transactions, by estimate; most have nothing, and cost nothing here. */
-function createScales() {
-  const weights = new Map<string, number>();
-  let bytes = 0;
-  const forget = (id: string) => {
-    bytes -= weights.get(id) ?? 0;
-    weights.delete(id);
-  };
-  return {
-    get bytes() {
-      return bytes;
-    },
-    weigh({ id, context, delivery, arbitration }: Transaction) {
-      if (context === undefined && delivery === undefined && arbitration === undefined) return;
-      forget(id);
-      const text = JSON.stringify([context, delivery, arbitration]);
-      weights.set(id, BYTES_PER_CHARACTER * text.length);
-      bytes += BYTES_PER_CHARACTER * text.length;
-    },
-    forget(id: string) {
-      if (weights.size > 0) forget(id);
-    },
-    clear() {
-      weights.clear();
-      bytes = 0;
-    },
-  };
-}
 
 function watched(
   known: {
     readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
     readonly byId: ReadonlyMap<bigint, Entry>;
     readonly transactions: ReadonlyMap<string, Transaction>;
+    readonly closings: bigint | undefined;
   },
   keepTransaction: (transaction: Transaction) => void,
 ): Watch {
@@ -206,6 +208,7 @@ function watched(
     if (entry.noted !== accounts) {
       entry.noted = accounts;
       entry.draft = entry.account;
+      entry.part = "looked at";
       accounts.push(entry);
     }
     return entry.draft;
@@ -230,6 +233,8 @@ function watched(
       const found = lookedAt(account.id);
       // What is changed was looked at.
       if (found?.noted !== accounts) throw new MissingRow("an account changes unseen");
+      if (!isSameRow(found.draft, account)) found.part = "changed";
+      else if (found.part === "looked at") found.part = "promised";
       found.draft = account;
     },
     get changed() {
@@ -239,8 +244,16 @@ function watched(
   };
   const { account, accountById } = sheet;
   return {
-    looked: { accounts, transactions, absent, newTransfers, unknown },
+    looked: {
+      ...{ closings: known.closings, transactions, absent, newTransfers, unknown },
+      get accounts() {
+        return accounts.filter(isWritten);
+      },
+    },
     sheet,
+    relyOnAll() {
+      for (const entry of accounts) entry.part = "changed";
+    },
     books: {
       account,
       accountById,
@@ -261,9 +274,18 @@ function watched(
     stage(changed, stamp) {
       for (const entry of accounts) {
         entry.account = entry.draft;
-        entry.stamp = stamp;
+        if (isWritten(entry)) entry.stamp = stamp;
       }
       for (const transaction of changed) keepTransaction(transaction);
     },
   };
+}
+
+function isWritten({ part }: Entry): boolean {
+  return part !== "promised";
+}
+
+/** Whether both have the same amounts in the row of an account, where payments change nothing else. */
+function isSameRow(one: Account, other: Account): boolean {
+  return one.creditsPosted === other.creditsPosted && committed(one) === committed(other);
 }

@@ -1,5 +1,6 @@
 import type { Tx } from "@bourse/postgres";
 import { canonicalJson, HASH_BYTES, packedRoot } from "@bourse/proof";
+import { committed } from "../account.ts";
 import type { Draft } from "../books.ts";
 import { movementHashes } from "../journal.ts";
 import type { Movement } from "../movement.ts";
@@ -27,8 +28,10 @@ import { transferColumns } from "./transfers.ts";
 // All of a batch of payments in one statement, which is a transaction of its own: it checks that
 // what the batch was decided on still stands, and writes. `checked` asks its parts in the order in
 // which all writers lock: transactions, accounts, new ids, which another may be writing too, and
-// then, by `sealed`, the head of the journal. `refuse_used` asks once more behind that lock, and sees
-// what was burnt or recorded since the statement began.
+// then, by `sealed`, the head of the journal. An account that is only promised something, or pays what
+// it has promised, is not among them: the count of closings at the head tells whether it may be closed.
+// `refuse_used` asks once more behind that lock, and sees what was burnt or recorded since the statement
+// began.
 //
 // Rows are found by a range of one id. By equality the planner may choose to read a table whole, and
 // to compare each row of it with each of the batch, when it had few rows as it was last looked at: so
@@ -37,9 +40,9 @@ import { transferColumns } from "./transfers.ts";
 const STATEMENT = `
   with changed as (
     update accounts as old
-    set debits_posted = new.debits_posted, credits_posted = new.credits_posted,
-      debits_held = new.debits_held, credits_held = new.credits_held, stamp = $1, room = ''
-    from unnest($2::payment_account[]) as new
+    set debits_posted = new.debits, debits_held = 0, credits_posted = new.credits, stamp = $1,
+      room = ''
+    from unnest($2::payment_totals[]) as new
     where old.id between new.id and new.id and old.stamp = new.stamp
     returning 1
   ), ended as (
@@ -69,8 +72,8 @@ const STATEMENT = `
     from unnest($6::payment_begin[])
     returning 1
   ), held as (
-    insert into holds (transaction_id, id, account, amount, due_at)
-    select id, hold, hold_account, hold_amount, due_at from unnest($6::payment_begin[])
+    insert into holds (transaction_id, id, account, payee, amount, due_at)
+    select id, hold, hold_account, provider, hold_amount, due_at from unnest($6::payment_begin[])
     where hold is not null
   ), transferred as (
     insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
@@ -90,7 +93,7 @@ const STATEMENT = `
       (select count(*) from seen) = cardinality($5::uuid[])
       and (select count(*) from ended) = cardinality($4::payment_end[])
       and (select count(*) from released where as_decided) = cardinality($4::payment_end[])
-      and (select count(*) from changed) = cardinality($2::payment_account[])
+      and (select count(*) from changed) = cardinality($2::payment_totals[])
       and (select count(*) from recorded) = cardinality($6::payment_begin[])
       and (select count(*) from transferred) = cardinality($7::transfer_kind[])
       and (select count(*) from burnt) = cardinality($13::uuid[])
@@ -102,7 +105,7 @@ const STATEMENT = `
       hash = sha256(convert_to('{"entries":' || $26::int || ',"previous_hash":"'
         || encode(hash, 'hex') || '","recorded_at":"' || $27::text || '","root":"'
         || encode($28::bytea, 'hex') || '","sequence":"' || sequence + 1 || '"}', 'UTF8'))
-    from checked where checked.holds
+    from checked where checked.holds and refuse_stale(journal_head.closings = $32)
     returning sequence, hash
   ), batch as (
     insert into batches (sequence, recorded_at, entries, root, hash)
@@ -164,20 +167,19 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     records(changed.movements, (each, nth) => putMovement(each, nth, hashes)),
     // $30 and $31.
     ...arrays(GROUP_COLUMNS, groupsOf(added)),
+    looked.closings,
   ];
 }
 
 /**
- * A `payment_account`. Also those that stay as they are are written, with a new stamp: what is only
+ * A `payment_totals`. Also those that stay as they are are written, with a new stamp: what is only
  * locked cannot be locked in one order with what changes.
  */
 function putAccount({ draft, stamp }: LookedAccount): void {
   putBigint(draft.id);
   putBigint(stamp);
-  putNumeric(draft.debitsPosted);
+  putNumeric(committed(draft));
   putNumeric(draft.creditsPosted);
-  putNumeric(draft.debitsHeld);
-  putNumeric(draft.creditsHeld);
 }
 
 /** A transaction that ends, and what it held. */

@@ -1,10 +1,10 @@
 import type { Tx } from "@bourse/postgres";
 import { accountKey } from "../account.ts";
-import { type Answer, draftOn, MissingRow, openDraft, type Stamp, transferKey } from "../books.ts";
+import { type Answer, type Draft, draftOn, openDraft, type Stamp, transferKey } from "../books.ts";
 import { type Command, play, subjectsOf } from "../command.ts";
-import { DebtsUnread } from "../debt.ts";
+import { isUnread } from "../debt.ts";
 import { partsOf } from "../repeaters.ts";
-import { findStamped } from "./accounts.ts";
+import { findStamped, withHolds } from "./accounts.ts";
 import { findBurnt } from "./burnt.ts";
 import { findOtherRecorders } from "./groups.ts";
 import { findTransactions } from "./transactions.ts";
@@ -44,8 +44,9 @@ export async function answerUnchanging(
   const { transactions, recorded, transfers, accounts } = subjectsOf(parcels.flat());
   const ids = recorded.map(({ id }) => id);
   const names = new Map(accounts.map((name) => [accountKey(name), name]));
+  const found = await findStamped(tx, [...names.values()]);
   const books = openDraft({
-    accounts: (await findStamped(tx, [...names.values()])).map(({ account }) => account),
+    accounts: found.accounts.map(({ account }) => account),
     transactions: await findTransactions(
       tx,
       [...new Set([...transactions, ...ids])],
@@ -55,17 +56,23 @@ export async function answerUnchanging(
     transfers: await findTransfers(tx, transfers),
     recorders: await findOtherRecorders(tx, recorded),
   });
-  return parcels.map((commands) => {
-    const draft = draftOn(books);
-    try {
-      const answers = play(draft, commands, stamp);
-      return isUntouched(draft.changed) ? answers : undefined;
-    } catch (error) {
-      // What is decided on more than was read here is no repetition.
-      if (error instanceof MissingRow || error instanceof DebtsUnread) return undefined;
-      throw error;
-    }
-  });
+  const answers = parcels.map((commands) => answersTo(draftOn(books), commands, stamp));
+  return Promise.all(answers.map((each) => each && withHolds(tx, each)));
+}
+
+function answersTo(
+  draft: Draft,
+  commands: readonly Command[],
+  stamp: Stamp,
+): readonly Answer[] | undefined {
+  try {
+    const answers = play(draft, commands, stamp);
+    return isUntouched(draft.changed) ? answers : undefined;
+  } catch (error) {
+    // What is decided on more than was read here is no repetition.
+    if (isUnread(error)) return undefined;
+    throw error;
+  }
 }
 
 function isUntouched({

@@ -1,7 +1,7 @@
 import type { Tx } from "@bourse/postgres";
 import type { TransferKind } from "../books.ts";
 import type { TransferCursor, TransferEntry, TransferFilter } from "../statement.ts";
-import { accountsOfOwner } from "./accounts.ts";
+import { accountIdsOf } from "./accounts.ts";
 
 interface TransferRow {
   readonly kind: TransferKind;
@@ -26,8 +26,7 @@ export async function listTransfers(
   limit: number,
 ): Promise<readonly TransferEntry[]> {
   const { owner, kind, from, until } = filter;
-  const accounts =
-    owner === undefined ? [] : (await accountsOfOwner(tx, owner)).map(({ id }) => String(id));
+  const accounts = owner === undefined ? [] : await accountIdsOf(tx, owner);
   const [sources, ofAccount] =
     owner === undefined
       ? ["", ""]

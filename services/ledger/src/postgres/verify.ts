@@ -2,14 +2,32 @@ import type { Tx } from "@bourse/postgres";
 import type { BooksReport, Divergence } from "../store.ts";
 import { chainDivergence, verifyChain } from "./chain.ts";
 
+// Each account as it is shown: what is held is added up from open holds, and is no debit yet.
+const SHOWN = `
+  select id, owner, currency, credits_posted as came,
+    debits_posted + debits_held - coalesce(open.held, 0) as went,
+    coalesce(open.held, 0) as held, coalesce(open.coming, 0) as coming
+  from accounts
+  left join (
+    select account, sum(held) as held, sum(coming) as coming
+    from (
+      select account, amount as held, 0 as coming from holds
+      union all
+      select payee, 0, amount from holds
+    ) as sides
+    group by account
+  ) as open on open.account = accounts.id`;
+
 // Each check is one statement that returns rows of subject, expected and found.
 const CHECKS: Readonly<Record<string, string>> = {
   SUM_NOT_ZERO: `
-    select currency as subject, '0' as expected, sum(credits_posted - debits_posted)::text as found
-    from accounts group by currency having sum(credits_posted - debits_posted) <> 0`,
+    with shown as (${SHOWN})
+    select currency as subject, '0' as expected, sum(came - went)::text as found
+    from shown group by currency having sum(came - went) <> 0`,
 
   BALANCE_NOT_FOLD: `
-    with moved as (
+    with shown as (${SHOWN}),
+    moved as (
       select account, sum(went) as went, sum(came) as came
       from (
         select credit_account as account, 0 as went, amount as came
@@ -21,12 +39,13 @@ const CHECKS: Readonly<Record<string, string>> = {
     )
     select owner || ' ' || currency as subject,
       coalesce(moved.came, 0) || ' in, ' || coalesce(moved.went, 0) || ' out' as expected,
-      credits_posted || ' in, ' || debits_posted || ' out' as found
-    from accounts left join moved on moved.account = accounts.id
-    where credits_posted <> coalesce(moved.came, 0) or debits_posted <> coalesce(moved.went, 0)`,
+      shown.came || ' in, ' || shown.went || ' out' as found
+    from shown left join moved on moved.account = shown.id
+    where shown.came <> coalesce(moved.came, 0) or shown.went <> coalesce(moved.went, 0)`,
 
   HELD_NOT_OPEN_HOLDS: `
-    with promised as (
+    with shown as (${SHOWN}),
+    promised as (
       select account, sum(went) as went, sum(came) as came
       from (
         select debit_account as account, 0 as came,
@@ -40,9 +59,9 @@ const CHECKS: Readonly<Record<string, string>> = {
     )
     select owner || ' ' || currency as subject,
       coalesce(promised.came, 0) || ' in, ' || coalesce(promised.went, 0) || ' out' as expected,
-      credits_held || ' in, ' || debits_held || ' out' as found
-    from accounts left join promised on promised.account = accounts.id
-    where credits_held <> coalesce(promised.came, 0) or debits_held <> coalesce(promised.went, 0)`,
+      coming || ' in, ' || held || ' out' as found
+    from shown left join promised on promised.account = shown.id
+    where coming <> coalesce(promised.came, 0) or held <> coalesce(promised.went, 0)`,
 
   OWED_NOT_DEBTS: `
     with due as (
