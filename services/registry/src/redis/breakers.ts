@@ -1,11 +1,12 @@
+import type { RedisClient } from "@bourse/service/redis";
 import { KEPT_MS, LOOK_MS } from "../availability-store.ts";
 import { type Breaker, type BreakerEvent, isBreakerNews, REMEMBERED_MS } from "../breaker.ts";
 import type { BreakerStore } from "../breaker-store.ts";
 import { createBreakerView, stepThrough } from "../breaker-view.ts";
 import { createListeners } from "../listeners.ts";
 import { reckon, type ShardReport, type ShardView } from "../shard.ts";
-import { type Away, available, type RedisClient, type RedisConnection } from "./connection.ts";
-import { repeat } from "./repeat.ts";
+import { type Away, available, type RedisConnection } from "./connection.ts";
+import { keepLooking } from "./looking.ts";
 import { keysOf, SHARDS, shardOf } from "./shards.ts";
 
 const AWAY: Away = {
@@ -34,7 +35,7 @@ export async function createRedisBreakers(options: {
   const view = createBreakerView();
   const shards: (ShardView | undefined)[] = Array.from({ length: SHARDS });
   const listeners = createListeners<readonly string[]>();
-  let isStale = false;
+  const away = new Set<number>();
 
   function tell(): void {
     const agentIds = view.untold(nowMs());
@@ -43,8 +44,8 @@ export async function createRedisBreakers(options: {
 
   async function readShard(shard: number, cursor: number): Promise<ShardReport> {
     const keys = [key.breakerChanges(shard), key.breakerClock(shard)] as const;
-    const [epoch, last, changed] = await redis.registryBreakerChanges(...keys, cursor);
-    return { epoch, last: Number(last), changed, lapsed: [] };
+    const [server, epoch, last, changed] = await redis.registryBreakerChanges(...keys, cursor);
+    return { server, epoch, last: Number(last), changed, lapsed: [] };
   }
 
   /** What is read later on a connection is never older, so the view may take it in as it comes. */
@@ -70,10 +71,14 @@ export async function createRedisBreakers(options: {
     shards[shard] = next;
   }
 
-  async function look(): Promise<void> {
-    const looks = await Promise.allSettled(shards.map((_, shard) => lookAt(shard)));
-    isStale = looks.some(({ status }) => status === "rejected");
-    tell();
+  async function tryLookAt(shard: number): Promise<void> {
+    try {
+      await lookAt(shard);
+      away.delete(shard);
+    } catch (error) {
+      away.add(shard);
+      throw error;
+    }
   }
 
   async function change(agentId: string, capability: string, events: readonly BreakerEvent[]) {
@@ -102,14 +107,13 @@ export async function createRedisBreakers(options: {
     throw new Error(`the breaker of '${agentId}' changes too often`);
   }
 
-  await look();
-  const looking = repeat(LOOK_MS, look);
+  const looking = await keepLooking({ pauseMs: LOOK_MS, lookAt: tryLookAt, tell });
   return {
     change: (agentId, capability, events) =>
       available(AWAY, () => change(agentId, capability, events)),
     known: (agentId) => view.known(agentId, nowMs()),
     all: () => view.all(nowMs()),
-    isStale: () => isStale,
+    isStale: () => away.size > 0,
     counts: () => view.counts(nowMs()),
     list: (agentId) =>
       available(AWAY, async () => (await redis.hkeys(key.breakers(agentId))).sort()),
@@ -136,7 +140,7 @@ interface Commands {
   registryBreakerWrite(...parameters: readonly (string | number)[]): Promise<string>;
   registryBreakerChanges(
     ...parameters: readonly (string | number)[]
-  ): Promise<readonly [string, string, readonly string[]]>;
+  ): Promise<readonly [string, string, string, readonly string[]]>;
 }
 
 function parse(text: string): Breaker {

@@ -3,10 +3,11 @@
 -- KEYS  1 ends of leases (sorted set)  2 changes (sorted set)  3 clock of the shard (hash)
 --       4 the first end of the slots of each agent (sorted set)  5 ends of reports (sorted set)
 -- ARGV  1 cursor, microseconds  2 after, ms  3 until, ms  4 now, ms  5 most agents whose slots are due
--- returns { epoch or "", last or "", ids of agents that changed, whose lease lapsed, whose slots are due, whose report
---         lapsed }
+-- returns { server, epoch or "", last or "", ids of agents that changed, whose lease lapsed, whose slots are due, whose
+--         report lapsed }
 local clock = redis.call('hmget', KEYS[3], 'epoch', 'last')
 return {
+  server(),
   clock[1] or '',
   clock[2] or '',
   redis.call('zrangebyscore', KEYS[2], '(' .. ARGV[1], '+inf'),

@@ -1,3 +1,4 @@
+import type { RedisClient } from "@bourse/service/redis";
 import { type Load, type Presence, REPORT_MS } from "../availability.ts";
 import {
   type Beat,
@@ -8,8 +9,7 @@ import {
 } from "../availability-store.ts";
 import type { ShardReport } from "../shard.ts";
 import { SLOTS_MAX } from "../share.ts";
-import type { RedisClient } from "./connection.ts";
-import { keysOf, SHARDS, shardOf } from "./shards.ts";
+import { keysOf, shardOf } from "./shards.ts";
 
 /** What is asked of a shard. */
 export interface ShardQuery {
@@ -37,7 +37,9 @@ interface Scripts {
   registrySlot(...values: Values): Promise<string>;
   registryRead(...values: Values): Promise<readonly (readonly Text[])[]>;
   registryForget(...values: Values): Promise<number>;
-  registryChanges(...values: Values): Promise<readonly [string, string, ...(readonly string[])[]]>;
+  registryChanges(
+    ...values: Values
+  ): Promise<readonly [string, string, string, ...(readonly string[])[]]>;
 }
 
 /** How many agents have their slots ended at once; the others wait for the next look. */
@@ -115,11 +117,9 @@ export function commandsOf(client: RedisClient, prefix: string) {
       );
     },
 
-    async countLeases(now: Date): Promise<number> {
-      const shards = Array.from({ length: SHARDS }, (_, shard) => key.leases(shard));
-      const after = `(${now.getTime()}`;
-      const counts = await Promise.all(shards.map((name) => redis.zcount(name, after, "+inf")));
-      return counts.reduce((sum, count) => sum + count, 0);
+    /** How many agents of a shard have a lease that holds. */
+    countLeases(shard: number, now: Date): Promise<number> {
+      return redis.zcount(key.leases(shard), `(${now.getTime()}`, "+inf");
     },
 
     async forget(agentId: string): Promise<void> {
@@ -134,8 +134,8 @@ export function commandsOf(client: RedisClient, prefix: string) {
       const keys = [...changing, key.slotEnds(shard), key.reports(shard)];
       const { cursor, afterMs, untilMs, nowMs } = query;
       const report = await redis.registryChanges(...keys, cursor, afterMs, untilMs, nowMs, DUE_MAX);
-      const [epoch, last, changed = [], leases = [], due = [], reports = []] = report;
-      return { epoch, last: Number(last), changed, lapsed: [...leases, ...reports], due };
+      const [server, epoch, last, changed = [], leases = [], due = [], reports = []] = report;
+      return { server, epoch, last: Number(last), changed, lapsed: [...leases, ...reports], due };
     },
 
     async acquireSlot(claim: SlotClaim): Promise<SlotAnswer> {
