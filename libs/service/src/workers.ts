@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { backoffMs } from "@bourse/rpc";
 import { createLogger, gatheredMetrics, type Logger, serveMetrics } from "@bourse/telemetry";
+import { closeUntaken } from "./handover.ts";
 import { type RunOptions, run } from "./run.ts";
 import { type Shutdown, watchShutdown } from "./shutdown.ts";
 import { type Readied, relayReadiness } from "./siblings.ts";
@@ -51,6 +52,7 @@ async function keepOne({ name, logger, shutdown, readied }: Post): Promise<void>
     const startedMs = performance.now();
     // The port of the metrics is this process'.
     const worker = cluster.fork({ BOURSE_METRICS_LISTEN: "" });
+    closeUntaken(worker);
     let listened = false;
     worker.once("listening", () => {
       listened = true;

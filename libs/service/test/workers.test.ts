@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSigner, generateKeys, type KeyFiles } from "@bourse/access";
@@ -11,6 +11,7 @@ import {
 } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { client, dial, reasonOf } from "@bourse/rpc";
 import { freePort } from "@bourse/rpc/free-ports";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
 
@@ -112,6 +113,23 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** A connection, and how it went: the server begins to speak, or it ends without a word. */
+function aCaller(address: string) {
+  const [host, port] = address.split(":");
+  const socket = connect({ host: host ?? "", port: Number(port) });
+  // A client's preface and its empty settings: HTTP/2 begins with them.
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+  let ended: "heard" | "closed" | undefined;
+  socket.once("data", () => {
+    ended ??= "heard";
+  });
+  socket.once("close", () => {
+    ended ??= "closed";
+  });
+  socket.on("error", () => {});
+  return { socket, ended: () => ended };
+}
+
 describe("workers", () => {
   test("share one port, and one that dies is started again", async () => {
     await using service = started();
@@ -169,6 +187,45 @@ describe("workers", () => {
 
     release(second);
     await expect.poll(() => answering(address).catch(() => 0)).toBe(second);
+  });
+
+  test("that are killed leave no caller waiting: what they were handed and had not taken is closed", async () => {
+    await using service = started();
+    const address = await service.address();
+    const [first = 0] = await both(address);
+    // So it takes no more of what it is handed.
+    process.kill(first, "SIGSTOP");
+    const callers = Array.from({ length: CALLS }, () => aCaller(address));
+    await expect
+      .poll(() => callers.filter(({ ended }) => ended() === "heard"))
+      .toHaveLength(CALLS - 1);
+
+    process.kill(first, "SIGKILL");
+
+    await expect.poll(() => callers.filter(({ ended }) => ended() === undefined)).toEqual([]);
+    for (const { socket } of callers) socket.destroy();
+  });
+
+  test("that are killed again and again leave no caller without an answer or a refusal", async () => {
+    await using service = started();
+    const address = await service.address();
+    const ends: (number | string)[] = [];
+    let calling = true;
+    const callers = Array.from({ length: CALLS }, async () => {
+      while (calling) {
+        ends.push(await answering(address).catch((error) => ConnectError.from(error).code));
+      }
+    });
+
+    for (let kills = 0; kills < 4; kills += 1) {
+      const [pid = 0] = await both(address);
+      process.kill(pid, "SIGKILL");
+      await expect.poll(() => isAlive(pid)).toBe(false);
+    }
+    calling = false;
+    await Promise.all(callers);
+
+    expect(new Set(ends)).not.toContain(Code.DeadlineExceeded);
   });
 
   test("are measured as one", async () => {
