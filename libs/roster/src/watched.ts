@@ -30,7 +30,7 @@ export type Watched = Message & {
   readonly resumeToken: string;
 };
 
-const IN_BINARY = new Set(["agent", "agents"]);
+const IN_BINARY = new Set(["agent", "agents", "stale_since"]);
 const AGENTS = AgentPageSchema.field.agents.number;
 const WATCHED = watchedSchema();
 const WATCH = {
