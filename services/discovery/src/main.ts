@@ -46,7 +46,7 @@ await runWorkers(config.BOURSE_WORKERS, {
     const impl = discoveryService({
       roster,
       market,
-      rotation: defer(openRotation(config.REDIS_URL, now, tell)),
+      rotation: defer(await openRotation(config.REDIS_URL, now, tell)),
       metrics: discoveryMetrics(metrics, roster),
       registry: client(RegistryService, channel),
       newId: randomUUID,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { connectRedis } from "@bourse/service/redis";
 import {
   hasRedisServer,
   NO_REDIS_SERVER,
@@ -7,7 +8,7 @@ import {
 } from "@bourse/service/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createCursors, createMemoryRotation } from "../src/memory.ts";
-import { connectRedis, createRedisRotation } from "../src/redis.ts";
+import { COMMAND_MS, createRedisRotation } from "../src/redis.ts";
 import { digestOf, type Rotation } from "../src/rotation.ts";
 import { farRedis } from "./support/far-redis.ts";
 
@@ -19,9 +20,16 @@ afterEach(() => {
   for (const each of open.splice(0)) each[Symbol.dispose]();
 });
 
-function redisRotation(url: string, facts: { now?: () => Date; heard?: string[] } = {}): Rotation {
+function connected(url: string) {
+  return connectRedis(url, { commandMs: COMMAND_MS });
+}
+
+async function redisRotation(
+  url: string,
+  facts: { now?: () => Date; heard?: string[] } = {},
+): Promise<Rotation> {
   const rotation = createRedisRotation({
-    redis: connectRedis(url),
+    redis: await connected(url),
     now: facts.now ?? (() => new Date()),
     onLost: () => facts.heard?.push("lost"),
     onBack: () => facts.heard?.push("back"),
@@ -39,14 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-/** A rotation over a Redis Cluster of three nodes, once it has found them. */
-async function clusterRotation(): Promise<Rotation> {
-  const rotation = redisRotation(cluster?.url ?? "");
-  await expect
-    .poll(() => rotation.turn(randomUUID(), next), { message: "connected" })
-    .toMatchObject({ alone: false });
-  return rotation;
-}
+const clusterRotation = () => redisRotation(cluster?.url ?? "");
 
 /** Counts turns: nowhere, "1", "2" and so on. */
 const next = (cursor: string | undefined): string => String(Number(cursor ?? 0) + 1);
@@ -104,7 +105,7 @@ describe.each(KINDS)("a rotation in $kind", ({ make, skip }) => {
 async function nearAndFar(delayMs: number) {
   const line = await farRedis(REDIS_URL ?? "", delayMs);
   open.push(line);
-  return { line, near: redisRotation(REDIS_URL ?? ""), far: redisRotation(line.url) };
+  return { line, near: await redisRotation(REDIS_URL ?? ""), far: await redisRotation(line.url) };
 }
 
 /** Who has no answer from Redis within 250 ms goes on alone, as it should, also where only the machine stood still. */
@@ -115,7 +116,9 @@ const withRedis = describe.skipIf(REDIS_URL === undefined);
 withRedis("rotations of several replicas over one Redis", PATIENT, () => {
   test("take turns as one: no cursor is stepped from twice", async () => {
     const key = randomUUID();
-    const replicas = Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? ""));
+    const replicas = await Promise.all(
+      Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? "")),
+    );
 
     const turns = await Promise.all(
       Array.from({ length: 400 }, (_, index) => (replicas[index % 4] as Rotation).turn(key, next)),
@@ -127,16 +130,18 @@ withRedis("rotations of several replicas over one Redis", PATIENT, () => {
 
   test("begin together: of many first turns one begins, the others go on", async () => {
     const key = randomUUID();
-    const replicas = Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? ""));
+    const replicas = await Promise.all(
+      Array.from({ length: 4 }, () => redisRotation(REDIS_URL ?? "")),
+    );
 
     const turns = await Promise.all(replicas.map((replica) => replica.turn(key, next)));
 
     expect(turns.map(({ cursor }) => cursor).sort()).toEqual(["1", "2", "3", "4"]);
   });
 
-  test("begin anew when Redis has lost the cursor that a replica remembers", async () => {
-    const rotation = redisRotation(REDIS_URL ?? "");
-    const redis = connectRedis(REDIS_URL ?? "");
+  test("go on from where a replica stood when Redis has lost the cursor", async () => {
+    const rotation = await redisRotation(REDIS_URL ?? "");
+    const redis = await connected(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
     const [key, first] = [randomUUID(), randomUUID()];
     await rotation.turn(key, () => first);
@@ -144,13 +149,9 @@ withRedis("rotations of several replicas over one Redis", PATIENT, () => {
       if ((await redis.hget(name, "cursor")) === first) await redis.del(name);
     }
 
-    const asked: (string | undefined)[] = [];
-    await rotation.turn(key, (cursor) => {
-      asked.push(cursor);
-      return "second";
-    });
+    const turn = await rotation.turn(key, (cursor) => `after ${cursor}`);
 
-    expect(asked).toEqual([first, undefined]);
+    expect(turn).toEqual({ cursor: `after ${first}`, alone: false });
   });
 
   test("starve nobody: a replica far from Redis has its turn while a near one takes all it can", async () => {
@@ -204,13 +205,13 @@ withRedis("rotations of several replicas over one Redis", PATIENT, () => {
 
   test("forget the latest moves of replicas when very many have come and gone", async () => {
     const key = randomUUID();
-    const redis = connectRedis(REDIS_URL ?? "");
+    const redis = await connected(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
     const gone = Object.fromEntries(Array.from({ length: 256 }, (_, nth) => [`gone-${nth}`, 1]));
     const name = `bourse:discovery:rotation:{${digestOf(key)}}`;
     await redis.hset(name, { cursor: "7", ...gone });
 
-    const turn = await redisRotation(REDIS_URL ?? "").turn(key, next);
+    const turn = await (await redisRotation(REDIS_URL ?? "")).turn(key, next);
 
     expect(turn).toEqual({ cursor: "8", alone: false });
     expect(await redis.hlen(name)).toBe(2);
@@ -218,11 +219,12 @@ withRedis("rotations of several replicas over one Redis", PATIENT, () => {
 
   test("wait a moment, no longer, for a replica that claimed the next move and died", async () => {
     const key = randomUUID();
-    const rotation = redisRotation(REDIS_URL ?? "");
+    const rotation = await redisRotation(REDIS_URL ?? "");
     await rotation.turn(key, next);
-    const redis = connectRedis(REDIS_URL ?? "");
+    const redis = await connected(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
-    await redis.set(`bourse:discovery:rotation:{${digestOf(key)}}:claim`, "gone", "PX", 100);
+    const claim = { claimant: "gone", claimed_ms: Date.now() + 100 };
+    await redis.hset(`bourse:discovery:rotation:{${digestOf(key)}}`, claim);
 
     const turn = await rotation.turn(key, next);
 
@@ -231,8 +233,8 @@ withRedis("rotations of several replicas over one Redis", PATIENT, () => {
 
   test("let an idle key go within a day", async () => {
     const key = randomUUID();
-    await redisRotation(REDIS_URL ?? "").turn(key, next);
-    const redis = connectRedis(REDIS_URL ?? "");
+    await (await redisRotation(REDIS_URL ?? "")).turn(key, next);
+    const redis = await connected(REDIS_URL ?? "");
     open.push({ [Symbol.dispose]: () => redis.disconnect() });
 
     const names = await redis.keys("bourse:discovery:rotation:*");
@@ -263,7 +265,7 @@ describe.skipIf(NO_CLUSTER)("rotations over a Redis Cluster", PATIENT, () => {
 describe("a rotation whose Redis is away", () => {
   test("goes on alone and says so, once", async () => {
     const heard: string[] = [];
-    const rotation = redisRotation(NOWHERE, { heard });
+    const rotation = await redisRotation(NOWHERE, { heard });
 
     const turns = [await rotation.turn("k", next), await rotation.turn("k", next)];
 
@@ -280,7 +282,7 @@ describe("a rotation whose Redis is away", () => {
       const heard: string[] = [];
       const clock = { nowMs: 0 };
       const key = randomUUID();
-      const redis = connectRedis(REDIS_URL ?? "");
+      const redis = await connected(REDIS_URL ?? "");
       const rotation = createRedisRotation({
         redis,
         now: () => new Date(clock.nowMs),
@@ -292,7 +294,7 @@ describe("a rotation whose Redis is away", () => {
 
       redis.disconnect();
       const away = await rotation.turn(key, next);
-      const other = redisRotation(REDIS_URL ?? "");
+      const other = await redisRotation(REDIS_URL ?? "");
       for (let turn = 0; turn < 5; turn += 1) await other.turn(key, next);
       await redis.connect();
       const tooSoon = await rotation.turn(key, next);

@@ -4,10 +4,11 @@ import {
 } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { faultsOf, metadataOf, reasonOf } from "@bourse/rpc";
+import { connectRedis } from "@bourse/service/redis";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { connectRedis, createRedisRotation } from "../src/redis.ts";
+import { COMMAND_MS, createRedisRotation } from "../src/redis.ts";
 import { anAgent, NOON, openDiscovery, type Registry, registryOf } from "./support/discovery.ts";
 
 const { REDIS_URL } = process.env;
@@ -304,8 +305,9 @@ describe("SelectAgent", () => {
     expect(reason).toContain("Redis is away");
   });
 
-  function sharing(registry: Registry, url = REDIS_URL ?? "") {
-    const rotation = createRedisRotation({ redis: connectRedis(url), now: () => new Date() });
+  async function sharing(registry: Registry, url = REDIS_URL ?? "") {
+    const redis = await connectRedis(url, { commandMs: COMMAND_MS });
+    const rotation = createRedisRotation({ redis, now: () => new Date() });
     open.push(async () => rotation[Symbol.dispose]());
     return aDiscovery(registry, { rotation });
   }
