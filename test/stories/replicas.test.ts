@@ -1,37 +1,34 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { choosePorts, startMarket } from "@bourse/cli/market";
 import { connect } from "@bourse/client";
-import { removeEmbedded } from "@bourse/postgres/embedded";
 import { expect, test } from "vitest";
 import { aProfile } from "../support/agent.ts";
+import { bourse } from "../support/command.ts";
+import { anOperator } from "../support/operator.ts";
 
 const REDIS_URL = process.env["REDIS_URL"];
 const CONNECTIONS = 8;
 const PICKS = 90;
 
+/** How many processes of a service have come to serve. */
+async function startsOf(service: string, data: string): Promise<number> {
+  const log = await readFile(join(data, "logs", `${service}.log`), "utf8");
+  return log.split("\n").filter((line) => line.includes('"event":"started"')).length;
+}
+
 test.skipIf(REDIS_URL === undefined)(
-  "a market over Redis whose discovery has two workers gives each agent its turn exactly",
+  "a market over Redis that is up with two workers of discovery gives each agent its turn exactly",
   async () => {
     await using stack = new AsyncDisposableStack();
-    const data = await mkdtemp(join(tmpdir(), "bourse-story-"));
-    stack.defer(() => rm(data, { recursive: true, force: true }));
-    stack.defer(() => removeEmbedded(join(data, "postgres")));
-    const market = stack.use(
-      await startMarket({
-        data,
-        ports: await choosePorts("auto"),
-        redisUrl: REDIS_URL,
-        workers: 2,
-        durable: false,
-      }),
-    );
-    const token = await market.signer.mint("operator", 600);
-    const addresses = {
-      registry: market.address("registry"),
-      discovery: market.address("discovery"),
-    };
+    const { data, up, status } = stack.use(await anOperator());
+    const running = await up(["--workers", "2"], { REDIS_URL: REDIS_URL ?? "" });
+    expect(running.output()).toMatch(/discovery .* 2 workers$/m);
+    await expect.poll(() => startsOf("discovery", data)).toBe(2);
+    const { services } = await status();
+    const addresses = Object.fromEntries(services.map(({ name, address }) => [name, address]));
+    const token = (await bourse("token", "--operator", "--data", data)).stdout.trim();
     const operator = stack.use(connect({ addresses, token }));
     const capability = `turns-${crypto.randomUUID()}`;
     const agents = ["a", "b", "c"].map((letter) => `${letter}-${crypto.randomUUID()}`);
@@ -66,3 +63,18 @@ test.skipIf(REDIS_URL === undefined)(
     expect(counts).toEqual([PICKS / 3, PICKS / 3, PICKS / 3]);
   },
 );
+
+test.each([
+  ["0", "--workers takes a whole number from 1 to 256"],
+  ["two", "--workers takes a whole number from 1 to 256"],
+  ["2", "several workers take turns over Redis: set REDIS_URL"],
+])("bourse up --workers %s, without a Redis, is refused in a sentence", async (count, sentence) => {
+  const data = join(tmpdir(), `bourse-refused-${crypto.randomUUID()}`);
+
+  const { exitCode, stderr } = await bourse("up", "--workers", count, "--data", data);
+
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^bourse: /);
+  expect(stderr).toContain(sentence);
+  expect(existsSync(data)).toBe(false);
+});

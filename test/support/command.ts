@@ -27,9 +27,17 @@ export function bourse(...parameters: readonly string[]): Promise<Ended> {
 
 /** Starts `./bourse`. */
 export function startBourse(...parameters: readonly string[]): Running {
+  return startBourseIn({}, ...parameters);
+}
+
+/** Starts `./bourse` with servers that the shell names. */
+export function startBourseIn(
+  shell: Readonly<Record<string, string>>,
+  ...parameters: readonly string[]
+): Running {
   const { DATABASE_URL: _database, REDIS_URL: _redis, BOURSE_TOKEN: _token, ...env } = process.env;
   const [program, ...first] = launcher();
-  return start(program, [...first, ...parameters], { ...env, NO_COLOR: "1" });
+  return start(program, [...first, ...parameters], { ...env, NO_COLOR: "1", ...shell });
 }
 
 /** Runs a program of node_modules/.bin. */

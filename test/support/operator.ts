@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { type Connection, connect, type ServiceName } from "@bourse/client";
 import { removeEmbedded } from "@bourse/postgres/embedded";
 import { expect, vi } from "vitest";
-import { bourse, type Running, startBourse } from "./command.ts";
+import { bourse, type Running, startBourseIn } from "./command.ts";
 
 /** Somebody at a terminal, with a data folder of their own; what they started is gone when disposed. */
 export interface Operator extends AsyncDisposable {
   readonly data: string;
-  /** `bourse up`; resolves when it says that the market is up. */
-  up(): Promise<Running>;
+  /** `bourse up`, with variables of the shell; resolves when it says that the market is up. */
+  up(parameters?: readonly string[], shell?: Readonly<Record<string, string>>): Promise<Running>;
   /** `bourse status --json`. */
   status(): Promise<Status>;
   /** A connection as an agent, with a token of `bourse token`. */
@@ -53,8 +53,8 @@ export async function anOperator(): Promise<Operator> {
   return {
     data,
     status,
-    async up() {
-      const running = startBourse("up", "--data", data, "--ports", "auto");
+    async up(parameters = [], shell = {}) {
+      const running = startBourseIn(shell, "up", "--data", data, "--ports", "auto", ...parameters);
       started.push(running);
       const said = () => running.output() + running.errors();
       const options = { timeout: UP_MS, interval: 50 };

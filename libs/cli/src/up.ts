@@ -42,7 +42,8 @@ export async function up(options: UpOptions): Promise<void> {
     "",
     ...SERVICE_NAMES.map((name) => {
       const metrics = pc.dim(`metrics http://${market.metricsAddress(name)}/metrics`);
-      return `  ${pc.green("●")} ${name.padEnd(10)} grpc ${market.address(name)}   ${metrics}`;
+      const shared = name === "discovery" && workers > 1 ? `   ${workers} workers` : "";
+      return `  ${pc.green("●")} ${name.padEnd(10)} grpc ${market.address(name)}   ${metrics}${shared}`;
     }),
     "",
     "An operator token, good for a day (./bourse token mints more):",
