@@ -1,9 +1,8 @@
 import type { RegistryService } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { reasonOf } from "@bourse/rpc";
-import { Rejection } from "@bourse/rpc/rejection";
 import { durationFromMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
-import type { NoPlace, Places } from "./slot.ts";
+import { type NoPlace, type Places, slotsUnavailable } from "./slot.ts";
 
 /** What a refusal of the registry says of a place. */
 const LACKS: Readonly<Record<string, NoPlace>> = {
@@ -12,6 +11,9 @@ const LACKS: Readonly<Record<string, NoPlace>> = {
   AGENT_NOT_FOUND: "not_available",
   TOO_MANY_SLOTS: "share_taken",
 };
+
+/** The registry cannot read or write the places of this agent; those of agents in other shards it may. */
+const LEASES_AWAY = "AVAILABILITY_UNAVAILABLE";
 
 /** Ways in which the registry, or its store of leases, is away. */
 const AWAY: ReadonlySet<Code> = new Set([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled]);
@@ -41,6 +43,7 @@ export function placesAt(
         if (lack !== undefined) return lack;
         // Nobody knows whether it was taken.
         release(agentId, slotId);
+        if (reasonOf(error) === LEASES_AWAY) return "away";
         throw isAway(error) ? slotsUnavailable(error) : error;
       }
     },
@@ -50,11 +53,4 @@ export function placesAt(
 
 function isAway(error: unknown): boolean {
   return error instanceof ConnectError && AWAY.has(error.code);
-}
-
-function slotsUnavailable(cause: unknown): Rejection {
-  const text = "no place can be taken: the registry, or its store of leases, is away";
-  const rejection = new Rejection("SLOTS_UNAVAILABLE", text, { retryAfterMs: 1_000 });
-  rejection.cause = cause;
-  return rejection;
 }

@@ -8,8 +8,8 @@ export interface Place {
   readonly expireAt: Date;
 }
 
-/** Why an agent has no place to give. */
-export type NoPlace = "full" | "share_taken" | "not_available";
+/** Why an agent has no place to give; "away": what is stored of its places cannot be read, that of others may be. */
+export type NoPlace = "full" | "share_taken" | "not_available" | "away";
 
 /** Where places at agents are taken. */
 export interface Places {
@@ -40,10 +40,12 @@ export interface SlotParts<P extends Picked> {
 
 /** So many agents are asked for a place. */
 const TRIES_MAX = 10;
+/** So many of which it cannot be read: where nothing can be, each pick costs as many questions. */
+const AWAY_MAX = 5;
 
 /**
  * Picks an agent and takes a place at it; one that has none is passed over.
- * @throws Rejection NO_ELIGIBLE_AGENTS when nobody who passes had a place; SLOTS_UNAVAILABLE
+ * @throws Rejection NO_ELIGIBLE_AGENTS when nobody who passes had a place; SLOTS_UNAVAILABLE when somebody may have one
  */
 export async function pickWithSlot<P extends Picked>(
   parts: SlotParts<P>,
@@ -62,8 +64,10 @@ export async function pickWithSlot<P extends Picked>(
       throw signal.reason;
     }
     tried.set(agentId, place);
+    if (awayIn(tried) >= AWAY_MAX) throw slotsUnavailable();
     const untried = picked.eligibleCount - 1;
     if (tried.size >= TRIES_MAX && untried > 0) {
+      if (awayIn(tried) > 0) throw slotsUnavailable();
       throw noEligibleAgents({ total: parts.total(), ...countsOf(tried), untried });
     }
   }
@@ -77,13 +81,30 @@ async function pickOther<P extends Picked>(
   try {
     return await parts.pick(tried.size === 0 ? excluded : new Set([...excluded, ...tried.keys()]));
   } catch (error) {
+    if (awayIn(tried) > 0 && isNobody(error)) throw slotsUnavailable(error);
     throw tried.size === 0 ? error : retold(error, tried);
   }
 }
 
+function awayIn(tried: ReadonlyMap<string, NoPlace>): number {
+  return [...tried.values()].filter((lack) => lack === "away").length;
+}
+
+/** The refusal of a pick whose place nobody can tell of. */
+export function slotsUnavailable(cause?: unknown): Rejection {
+  const text = "no place can be taken: the registry, or its store of leases, is away";
+  const rejection = new Rejection("SLOTS_UNAVAILABLE", text, { retryAfterMs: 1_000 });
+  rejection.cause = cause;
+  return rejection;
+}
+
+function isNobody(error: unknown): error is Rejection {
+  return error instanceof Rejection && error.reason === "NO_ELIGIBLE_AGENTS";
+}
+
 /** The refusal with those who were tried counted by what they lacked, and not as excluded. */
 export function retold(error: unknown, tried: ReadonlyMap<string, string>): unknown {
-  if (!(error instanceof Rejection) || error.reason !== "NO_ELIGIBLE_AGENTS") return error;
+  if (!isNobody(error)) return error;
   const counts = new Map(Object.entries(error.metadata).map(([name, n]) => [name, Number(n)]));
   const add = (name: string, count: number) => counts.set(name, (counts.get(name) ?? 0) + count);
   for (const [name, count] of Object.entries(countsOf(tried))) {

@@ -102,6 +102,27 @@ describe("a pick with a place", () => {
     expect(refusal).toMatchObject({ reason: "NO_ELIGIBLE_AGENTS", full: "10", untried: "2" });
   });
 
+  test("passes over whose places cannot be read", async () => {
+    const { parts } = aMarket({ a: "away", b: "full", c: "place" });
+
+    expect((await pickWithSlot(parts, NOBODY)).picked.agentId).toBe("c");
+  });
+
+  test.each<{ title: string; answers: readonly NoPlace[]; asks: number }>([
+    {
+      title: "of one it cannot be read and nobody else has one",
+      answers: ["full", "away"],
+      asks: 2,
+    },
+    { title: "it cannot be read of five", answers: Array(7).fill("away"), asks: 5 },
+    { title: "ten were asked", answers: ["away", ...Array(11).fill("full")], asks: 10 },
+  ])("is refused with SLOTS_UNAVAILABLE when $title", async ({ answers, asks }) => {
+    const { parts, asked } = aMarket(Object.fromEntries(answers.map((one, n) => [`a-${n}`, one])));
+
+    expect(await refusalOf(pickWithSlot(parts, NOBODY))).toEqual({ reason: "SLOTS_UNAVAILABLE" });
+    expect(asked).toHaveLength(asks);
+  });
+
   test("gives its place back when the caller has left meanwhile", async () => {
     const { parts, released, leave } = aMarket({ a: "place" });
 

@@ -1046,13 +1046,14 @@ export const DiscoveryService: GenService<{
   /**
    * Picks one agent by a strategy, with alternates and the reason. With `slot` the pick comes with a
    * place at the agent, taken for the caller at the registry, so that two callers do not both send work
-   * to the last one: an agent that turns out to be full is passed over, for at most 10 agents. Alternates come
-   * without a place. An agent whose circuit breaker is HALF_OPEN is picked as long as the registry lets
-   * calls try it, and is never an alternate; while the registry is away it is not picked.
+   * to the last one: an agent that turns out to be full is passed over, for at most 10 agents, and so
+   * is one whose places cannot be read now, for at most 5. Alternates come without a place. An agent
+   * whose circuit breaker is HALF_OPEN is picked as long as the registry lets calls try it, and is never
+   * an alternate; while the registry is away it is not picked.
    * Refuses with: NO_ELIGIBLE_AGENTS, SLOTS_UNAVAILABLE (with `slot`: the registry, or its store of
-   * leases, is away; try again, or pick without). The metadata of NO_ELIGIBLE_AGENTS tell how many
-   * were kept out by what, each agent counted once, by the first that applies: `total` (all agents),
-   * `missing_capability`, `excluded`, `unpriced`, `other_currency`, `over_max_cost`,
+   * leases, is away for agents that may have a place; try again, or pick without). The metadata of
+   * NO_ELIGIBLE_AGENTS tell how many were kept out by what, each agent counted once, by the first that
+   * applies: `total` (all agents), `missing_capability`, `excluded`, `unpriced`, `other_currency`, `over_max_cost`,
    * `over_max_latency`, `below_min_reliability`, `other_labels`, `other_text`, `other_endpoint`,
    * `not_available`, `breaker_open` (open, or half open and tried by others now); with `slot` also
    * `full` (had no place when asked), `share_taken` (the caller, an agent, holds half of its places
