@@ -197,6 +197,8 @@ function watched(
   const absent = new Set<string>();
   const newTransfers = new Set<string>();
   const unknown: AccountName[] = [];
+  let lastId = "";
+  let last: Transaction | undefined;
   // What is changed is nearly always one of the two that were looked at last.
   let newest: Entry | undefined;
   let second: Entry | undefined;
@@ -258,12 +260,18 @@ function watched(
       account,
       accountById,
       transaction(id) {
-        const found = known.transactions.get(id);
-        if (found === undefined) absent.add(id);
-        else transactions.set(id, found);
-        return found;
+        // Each command looks at its own twice.
+        if (id === lastId) return last;
+        lastId = id;
+        last = known.transactions.get(id);
+        if (last === undefined) absent.add(id);
+        else transactions.set(id, last);
+        return last;
       },
-      burnt: (id) => void absent.add(id),
+      burnt(id) {
+        if (id !== lastId || last !== undefined) absent.add(id);
+        return undefined;
+      },
       // One that was asked for before has its key, which the insert runs into.
       transfer: (kind, id) => void newTransfers.add(transferKey(kind, id)),
       group: () => [],

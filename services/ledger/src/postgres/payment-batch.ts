@@ -144,6 +144,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
   const accountOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const hashes = movementHashes(changed.movements);
   const { ended, added, seen } = divided(changed, looked.transactions);
+  const holds = holdsOf(changed.movements);
   return [
     stamp,
     // In the order in which all writers lock them.
@@ -154,7 +155,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     now,
     records(ended, putEnd),
     uuids(seen),
-    records(added, (each) => putBegin(each, accountOf)),
+    records(added, (each) => putBegin(each, holds.get(each.id))),
     // $7 to $12, and $13 to $23.
     ...arrays(transferColumns(accountOf), changed.transfers),
     ...arrays(BURNT_COLUMNS, changed.burnt),
@@ -210,15 +211,25 @@ function putEnd({ after, hold }: Ended): void {
   putUuid(hold?.id);
 }
 
-/** A `payment_begin`. */
-function putBegin(
-  transaction: Transaction,
-  accountOf: (owner: string, currency: string) => bigint | undefined,
-): void {
-  const { payer, provider, amount, context, hold } = transaction;
+/** The movements that open holds, by transaction. */
+function holdsOf(movements: readonly Movement[]): ReadonlyMap<string, Movement> {
+  const holds = new Map<string, Movement>();
+  for (const movement of movements) {
+    const { kind, transactionId } = movement;
+    if (kind === "HOLD" && transactionId !== undefined) holds.set(transactionId, movement);
+  }
+  return holds;
+}
+
+/**
+ * A `payment_begin`. Its accounts are those of the movement that it began with, which are known without another
+ * look at the names of their owners.
+ */
+function putBegin(transaction: Transaction, began: Movement | undefined): void {
+  const { amount, context, hold } = transaction;
   putUuid(transaction.id);
-  putBigint(accountOf(payer, amount.currency));
-  putBigint(accountOf(provider, amount.currency));
+  putBigint(began?.debit);
+  putBigint(began?.credit);
   putBigint(amount.micros);
   putBigint(transaction.settled);
   putBigint(BigInt(transaction.holdMs));
