@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { choosePorts, type Market, SERVICE_NAMES, startMarket } from "@bourse/cli/market";
+import {
+  choosePorts,
+  type Market,
+  type MarketOptions,
+  SERVICE_NAMES,
+  startMarket,
+} from "@bourse/cli/market";
 import { type Connection, connect } from "@bourse/client";
 import { createPool, type Pool } from "@bourse/postgres";
 import { removeEmbedded } from "@bourse/postgres/embedded";
@@ -37,7 +43,7 @@ const TOKEN_TTL_SECONDS = 3_600;
 
 /** Starts a market in a folder of its own on free ports; `durable` makes its Postgres keep what it said when killed. */
 export async function startTestMarket(
-  options: { readonly durable?: boolean } = {},
+  options: Pick<MarketOptions, "durable" | "redisUrl" | "workers"> = {},
 ): Promise<TestMarket> {
   await using started = new AsyncDisposableStack();
   const data = await mkdtemp(join(tmpdir(), "bourse-story-"));
@@ -47,7 +53,8 @@ export async function startTestMarket(
     await startMarket({
       data,
       ports: await choosePorts("auto"),
-      durable: options.durable ?? false,
+      durable: false,
+      ...options,
     }),
   );
   const connections = started.use(new AsyncDisposableStack());
