@@ -62,7 +62,7 @@ export function recommended(agents: readonly Wire[]): RecommendAgentsResponse {
 
 /** An answer that names the agents that were selected; `rest` is what else it says. */
 export function selected(
-  { chosen, alternates, reason, eligibleCount }: Selected<Wire>,
+  { chosen, alternates, reason, eligibleCount, isEstimate }: Selected<Wire>,
   rest: MessageInitShape<typeof SelectAgentResponseSchema>,
 ): SelectAgentResponse {
   const {
@@ -70,12 +70,14 @@ export function selected(
     alternates: others,
     reason: why,
     eligibleAgents,
+    eligibleIsEstimate,
   } = SelectAgentResponseSchema.field;
   const parts =
     field(agent.number, candidateOf(chosen)) +
     all(others.number, alternates.map(candidateOf)) +
     field(why.number, textOf(reason)) +
-    numberField(eligibleAgents.number, eligibleCount);
+    numberField(eligibleAgents.number, eligibleCount) +
+    (isEstimate ? numberField(eligibleIsEstimate.number, 1) : "");
   return answer(SelectAgentResponseSchema, parts, rest);
 }
 
@@ -166,7 +168,7 @@ function answer<O extends DescMessage>(
   return encoded(schema, bytesOf(parts + restOf(schema, rest)));
 }
 
-/** Most of what else is said are a text and a number: writing these here costs a tenth of what any message costs. */
+/** Most of what else is said are texts, numbers and flags: to write these here costs a tenth of any message. */
 function restOf<O extends DescMessage>(schema: O, rest: MessageInitShape<O>): Wire {
   let parts = "";
   for (const [name, value] of Object.entries(rest)) {
@@ -174,6 +176,8 @@ function restOf<O extends DescMessage>(schema: O, rest: MessageInitShape<O>): Wi
     if (typeof value === "string") parts += value === "" ? "" : field(number, textOf(value));
     else if (typeof value === "number" || typeof value === "bigint") {
       parts += value > 0 ? numberField(number, value) : "";
+    } else if (typeof value === "boolean") {
+      parts += value ? numberField(number, 1) : "";
     } else if (value !== undefined) {
       return Buffer.from(toBinary(schema, create(schema, rest))).toString("latin1");
     }

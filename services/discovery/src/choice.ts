@@ -37,11 +37,18 @@ export interface Choice {
   readonly chosen: Slot;
   readonly alternates: readonly Slot[];
   readonly reason: string;
-  /** How many there were to choose from. */
+  /** How many there were to choose from, or about how many. */
   readonly eligibleCount: number;
+  readonly isEstimate: boolean;
 }
 
 /** The agents that were chosen from, in words. */
-export function among({ size }: { readonly size: number }): string {
-  return `of ${size} eligible ${size === 1 ? "agent" : "agents"}`;
+export function among({ size, isEstimate }: Pick<View, "size" | "isEstimate">): string {
+  const about = isEstimate ? "about " : "";
+  return `of ${about}${size} eligible ${size === 1 ? "agent" : "agents"}`;
+}
+
+/** The same in figures. */
+export function countOf({ size, isEstimate }: Pick<View, "size" | "isEstimate">) {
+  return { eligibleCount: size, isEstimate };
 }

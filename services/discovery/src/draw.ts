@@ -1,4 +1,7 @@
-import type { Lots } from "./market/view.ts";
+import type { Lots, View } from "./market/view.ts";
+
+/** What is drawn from. */
+export type Urn = Pick<View, "ranks" | "any">;
 
 /** How one draws. */
 export interface Draw {
@@ -23,28 +26,30 @@ const TRIES_MAX = 48;
  * another is drawn. When none was kept in many tries, because nearly all weigh next to nothing, one of those that were
  * tried is drawn by weight.
  */
-export function draw(lots: Lots, { count, random, weigh }: Draw): number[] {
-  if (weigh === undefined) return drawEvenly(lots, count, random);
-  if (lots.size <= SCAN_MAX) {
-    const left = Array.from({ length: lots.size }, (_, rank) => lots.at(rank));
+export function draw(urn: Urn, { count, random, weigh }: Draw): number[] {
+  const { ranks } = urn;
+  if (ranks !== undefined && weigh === undefined) return drawEvenly(ranks, count, random);
+  if (ranks !== undefined && ranks.size <= SCAN_MAX) {
+    const left = Array.from({ length: ranks.size }, (_, rank) => ranks.at(rank));
     return drawFrom(left, count, random, weigh);
   }
   const drawn: number[] = [];
-  while (drawn.length < Math.min(count, lots.size)) drawn.push(tried(lots, drawn, random, weigh));
+  while (drawn.length < Math.min(count, ranks?.size ?? count)) {
+    drawn.push(weigh === undefined ? urn.any(random, drawn) : tried(urn, drawn, random, weigh));
+  }
   return drawn;
 }
 
 /** One that is not drawn yet. */
 function tried(
-  lots: Lots,
+  urn: Urn,
   drawn: readonly number[],
   random: () => number,
   weigh: (slot: number) => number,
 ): number {
   const refused: number[] = [];
   while (refused.length < TRIES_MAX) {
-    const slot = lots.at(Math.floor(random() * lots.size));
-    if (drawn.includes(slot)) continue;
+    const slot = urn.any(random, drawn);
     const weight = weigh(slot);
     if (weight >= 1 || random() < weight) return slot;
     refused.push(slot);
@@ -57,7 +62,7 @@ function drawFrom(
   slots: readonly number[],
   count: number,
   random: () => number,
-  weigh: (slot: number) => number,
+  weigh: (slot: number) => number = () => 1,
 ): number[] {
   const left = slots.map((slot) => ({ slot, weight: weigh(slot) }));
   const drawn: number[] = [];

@@ -4,12 +4,12 @@ import { STATES, type State } from "./listing.ts";
 import { weighing } from "./lot.ts";
 import type { Agents } from "./market/agents.ts";
 import type { Slot } from "./market/ordered-set.ts";
-import type { View, ViewOrder } from "./market/view.ts";
-import { poolOf } from "./pool.ts";
+import type { Lots, View, ViewOrder } from "./market/view.ts";
+import { type Pool, poolOf } from "./pool.ts";
 import { UNPROVEN_PPM } from "./reliability.ts";
 import { noEligibleAgents, panicWords, type Selection, type SelectionParts } from "./selection.ts";
 import { shareOf } from "./slow-start.ts";
-import { ring, rotationKey } from "./turn.ts";
+import { rotationKey } from "./turn.ts";
 
 /** What is looked at in an agent; shares and chances are from 0 to 1. */
 export interface Parts {
@@ -71,12 +71,31 @@ export async function explain<T>(
   selection: Selection,
   count: number,
 ): Promise<Explanation<T>> {
-  const { market, read, rotation, now } = parts;
+  const { market, rotation } = parts;
+  const look = () => poolOf(market, selection, (filter) => market.whole(filter));
+  if (selection.strategy !== "ROUND_ROBIN") {
+    return market.finding(() => explained(parts, selection, { pool: look(), count }));
+  }
+  const key = await market.finding(() => rotationKey(look().view));
+  const { cursor } = await rotation.peek(key);
+  return market.finding(() => explained(parts, selection, { pool: look(), count, cursor }));
+}
+
+interface Asked {
+  readonly pool: Pool;
+  readonly count: number;
+  readonly cursor?: string | undefined;
+}
+
+function explained<T>(
+  { market, read, now }: SelectionParts<T>,
+  selection: Selection,
+  { pool, count, cursor }: Asked,
+): Explanation<T> {
   const { strategy, slowStart } = selection;
-  const pool = poolOf(market, selection);
-  const cursor =
-    strategy === "ROUND_ROBIN" ? (await rotation.peek(rotationKey(pool.view))).cursor : undefined;
-  const view = pool.look();
+  const { view } = pool;
+  // Once all else is there: it holds until the next change only.
+  market.whole(pool.whole().filter, true);
   const counts = pool.counts();
   const isPanic = pool.panic !== undefined;
   if (view.size === 0) {
@@ -127,7 +146,7 @@ interface Named {
 }
 
 function named(strategy: Strategy, { view, count, cursor }: Named): Slot[] {
-  if (strategy === "ROUND_ROBIN") return ring(view, cursor ?? "", Math.min(count, view.size));
+  if (strategy === "ROUND_ROBIN") return view.turnsAfter(cursor ?? "", count);
   return first(view.walk(ORDERS[strategy]), count);
 }
 
@@ -142,22 +161,24 @@ function chances(
   { strategy, slowStart }: Selection,
   { view, agents, now }: Moment,
 ): ((slot: Slot) => number) | undefined {
+  const lots = view.ranks;
+  if (lots === undefined) return undefined;
   if (strategy === "POWER_OF_TWO") {
-    return slowStart && view.size > 1 ? undefined : byTwo(view, agents);
+    return slowStart && view.size > 1 ? undefined : byTwo(lots, agents);
   }
   if (strategy !== "RANDOM" && strategy !== "WEIGHTED") return undefined;
   const weigh = weighing(strategy, view, { agents, now, slowStart }) ?? (() => 1);
-  const sum = sumOf(view, weigh);
+  const sum = sumOf(lots, weigh);
   return (slot) => (sum === 0 ? 1 / view.size : weigh(slot) / sum);
 }
 
 /** Of all pairs that can be drawn, those in which an agent is less loaded; half of those in which it is as loaded. */
-function byTwo(view: View, agents: Agents): (slot: Slot) => number {
-  const { size } = view;
+function byTwo(lots: Lots, agents: Agents): (slot: Slot) => number {
+  const { size } = lots;
   if (size === 1) return () => 1;
   const counts = new Map<number, number>();
   for (let rank = 0; rank < size; rank += 1) {
-    const load = agents.loadOf(view.at(rank));
+    const load = agents.loadOf(lots.at(rank));
     counts.set(load, (counts.get(load) ?? 0) + 1);
   }
   return (slot) => {
@@ -168,11 +189,11 @@ function byTwo(view: View, agents: Agents): (slot: Slot) => number {
   };
 }
 
-function sumOf(view: View, weigh: (slot: Slot) => number): number {
-  const looked = Math.min(view.size, SAMPLE);
+function sumOf(lots: Lots, weigh: (slot: Slot) => number): number {
+  const looked = Math.min(lots.size, SAMPLE);
   let sum = 0;
   for (let nth = 0; nth < looked; nth += 1) {
-    sum += weigh(view.at(Math.floor((nth * view.size) / looked)));
+    sum += weigh(lots.at(Math.floor((nth * lots.size) / looked)));
   }
-  return (sum * view.size) / looked;
+  return (sum * lots.size) / looked;
 }

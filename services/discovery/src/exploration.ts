@@ -1,12 +1,13 @@
-import { among, type Choice } from "./choice.ts";
+import { among, type Choice, countOf } from "./choice.ts";
 import { first } from "./first.ts";
 import type { Slot } from "./market/ordered-set.ts";
-import type { View, WholeView } from "./market/view.ts";
+import { type View, ViewWanted } from "./market/view.ts";
+import { UNPROVEN_PPM } from "./reliability.ts";
 
 /** Whom exploration may choose from. */
 export interface Exploring {
   /** All that pass the filter. */
-  readonly whole: WholeView;
+  readonly whole: View;
   /** Of these the eligible ones. */
   readonly view: View;
   readonly count: number;
@@ -23,7 +24,8 @@ const TRIES_MAX = 256;
 export function explore({ whole, view, count, random }: Exploring): Choice | undefined {
   const unproven = whole.unproven();
   if (unproven.size === 0 || unproven.size === whole.size) return undefined;
-  const isLeftOut = view.size < whole.size;
+  if ((view.filter.minReliabilityPpm ?? 0) > UNPROVEN_PPM) return undefined;
+  const isLeftOut = view.isEstimate || view.size < whole.size;
   let chosen: Slot | undefined;
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const slot = unproven.at(Math.floor(random() * unproven.size));
@@ -31,12 +33,14 @@ export function explore({ whole, view, count, random }: Exploring): Choice | und
     chosen = slot;
     break;
   }
+  if (chosen === undefined && view.wanted !== undefined) throw new ViewWanted(view.wanted);
   if (chosen === undefined) return undefined;
+  const few = view.isEstimate ? "one" : `one of ${unproven.size}`;
   return {
     chosen,
     alternates: others(view, chosen, count - 1),
-    reason: `EXPLORATION: one of ${unproven.size} without a record, ${among(view)}`,
-    eligibleCount: view.size,
+    reason: `EXPLORATION: ${few} without a record, ${among(view)}`,
+    ...countOf(view),
   };
 }
 

@@ -1,4 +1,4 @@
-import { among, type Choice, type Choosing } from "./choice.ts";
+import { among, type Choice, type Choosing, countOf } from "./choice.ts";
 import { draw } from "./draw.ts";
 import type { Agents } from "./market/agents.ts";
 import type { Slot } from "./market/ordered-set.ts";
@@ -16,7 +16,7 @@ export function byLot(strategy: LotStrategy, choosing: Choosing): Choice {
     const [chosen, ...alternates] = draw(view, { count, random, weigh });
     const how = strategy === "RANDOM" ? "each as likely" : "by its reliability";
     const reason = `${strategy}: one ${among(view)}, ${how}${newcomers(choosing)}`;
-    return { chosen: chosen as Slot, alternates, reason, eligibleCount: view.size };
+    return { chosen: chosen as Slot, alternates, reason, ...countOf(view) };
   }
   const [first, second, ...others] = draw(view, { count: Math.max(count, 2), random, weigh });
   const pair = [first, second].filter((slot) => slot !== undefined);
@@ -27,7 +27,7 @@ export function byLot(strategy: LotStrategy, choosing: Choosing): Choice {
     chosen: chosen as Slot,
     alternates: [...alternates, ...others].slice(0, count - 1),
     reason: `POWER_OF_TWO: the less loaded of two ${among(view)}: ${load}${newcomers(choosing)}`,
-    eligibleCount: view.size,
+    ...countOf(view),
   };
 }
 

@@ -2,8 +2,7 @@ import type { Strategy } from "./choice.ts";
 import type { Filter } from "./filter.ts";
 import type { Market } from "./market/market.ts";
 import type { Slot } from "./market/ordered-set.ts";
-import type { View, WholeView } from "./market/view.ts";
-import { without } from "./market/without.ts";
+import type { View } from "./market/view.ts";
 
 /** Who may be picked. */
 export interface Pooling {
@@ -18,37 +17,41 @@ export interface Pooling {
 /** The agents that may be picked, as they are at each moment. */
 export interface Pool {
   /** All that pass, the excluded ones among them. */
-  readonly whole: () => WholeView;
+  readonly whole: () => View;
   /** Those that are eligible, until something is waited for. */
   readonly view: View;
   /** Those that are eligible at a later moment. */
   readonly look: () => View;
   /** Those that pass and are excluded. */
   readonly leftOut: () => Slot[];
-  /** How few were available, when that is why all are candidates; undefined otherwise. */
-  readonly panic: { readonly available: number; readonly of: number } | undefined;
+  /** How few were available, in words, when that is why all are candidates; undefined otherwise. */
+  readonly panic: string | undefined;
   /** `total`, and how many were kept out by what. */
   readonly counts: () => Record<string, number>;
 }
 
-/** The pool that a pick is made from. */
-export function poolOf(market: Market, pooling: Pooling): Pool {
+/** The pool that a pick is made from, as `look` finds agents. @throws ViewWanted */
+export function poolOf(
+  market: Market,
+  pooling: Pooling,
+  look: (filter: Filter) => View = (filter) => market.view(filter),
+): Pool {
   const { strategy, excluded, panicThreshold } = pooling;
-  const bare = (view: WholeView): View =>
-    excluded.size === 0 ? view : without(view, slotsOf(market, excluded));
+  const bare = (view: View): View =>
+    excluded.size === 0 ? view : view.without(slotsOf(market, excluded));
   const allowed = (filter: Filter) => (strategy === "LEAST_LOADED" ? reachable(filter) : filter);
-  let all = market.view(allowed(pooling.filter));
+  let all = look(allowed(pooling.filter));
   let panic: Pool["panic"];
   if (panicThreshold > 0) {
     // Any state, and not none: that would let those pass, too, whose breaker is open.
     const anyhow = { ...pooling.filter, states: ANY };
-    const counts = { available: bare(all).size, of: bare(market.view(anyhow)).size };
-    if (counts.available < panicThreshold * counts.of) {
-      panic = counts;
-      all = market.view(allowed(anyhow));
+    const [available, of] = [bare(all), bare(look(anyhow))];
+    if (available.size < panicThreshold * of.size) {
+      panic = `only ${sizeOf(available)} of ${sizeOf(of)} are available`;
+      all = look(allowed(anyhow));
     }
   }
-  const whole = (): WholeView => {
+  const whole = (): View => {
     all = market.renew(all);
     return all;
   };
@@ -58,8 +61,12 @@ export function poolOf(market: Market, pooling: Pooling): Pool {
     look: () => bare(whole()),
     leftOut: () => slotsOf(market, excluded).filter((slot) => whole().has(slot)),
     panic,
-    counts: () => market.countFaults(whole(), excluded),
+    counts: () => market.counts(whole(), excluded),
   };
+}
+
+function sizeOf({ size, isEstimate }: View): string {
+  return isEstimate ? `about ${size}` : `${size}`;
 }
 
 function slotsOf(market: Market, ids: ReadonlySet<string>): Slot[] {

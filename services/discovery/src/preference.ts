@@ -1,5 +1,5 @@
 import { formatMoney } from "@bourse/scoring";
-import { among, type Choice, type Choosing } from "./choice.ts";
+import { among, type Choice, type Choosing, countOf } from "./choice.ts";
 import { first } from "./first.ts";
 import type { Agents } from "./market/agents.ts";
 import type { Slot } from "./market/ordered-set.ts";
@@ -20,19 +20,20 @@ export const PREFERENCES = {
 /** So many newcomers are passed over at most: where nearly all are new, the first of them is as good as another. */
 const PASSED_OVER_MAX = 16;
 
-/** Chooses the one that is preferred to all others. */
-export function preferred(strategy: PreferenceStrategy, choosing: Choosing): Choice {
+/** Chooses the one that is preferred to all others; undefined when there is nobody. */
+export function preferred(strategy: PreferenceStrategy, choosing: Choosing): Choice | undefined {
   const { view, agents, count, slowStart } = choosing;
   const isSlow = strategy === "LEAST_LOADED" && slowStart !== undefined;
   const slots = first(view.walk(PREFERENCES[strategy]), isSlow ? count + PASSED_OVER_MAX : count);
   const place = isSlow ? Math.max(slots.findIndex(lets(choosing)), 0) : 0;
-  const chosen = slots[place] as Slot;
+  const chosen = slots[place];
+  if (chosen === undefined) return undefined;
   const passedOver = place === 0 ? "" : `, ${place} newcomers passed over`;
   return {
     chosen,
     alternates: slots.filter((slot) => slot !== chosen).slice(0, count - 1),
     reason: `${strategy}: ${wordsOf(strategy, { agents, view, chosen })}${passedOver}`,
-    eligibleCount: view.size,
+    ...countOf(view),
   };
 }
 

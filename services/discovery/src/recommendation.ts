@@ -27,6 +27,13 @@ export interface RecommendationParts<T> {
  * @throws Rejection NO_ELIGIBLE_AGENTS with the counts of who was kept out by what
  */
 export async function recommend<T>(
+  parts: RecommendationParts<T>,
+  recommendation: Recommendation,
+): Promise<readonly T[]> {
+  return parts.market.finding(() => recommendNow(parts, recommendation));
+}
+
+async function recommendNow<T>(
   { market, read, rotation }: RecommendationParts<T>,
   { capability, count, includeBusy }: Recommendation,
 ): Promise<readonly T[]> {
@@ -41,8 +48,8 @@ export async function recommend<T>(
     words: [],
     endpointScheme: undefined,
   };
-  let view = market.view(filter);
-  if (view.size === 0) throw noEligibleAgents(market.countFaults(view));
+  let view = market.whole(filter);
+  if (view.size === 0) throw noEligibleAgents(market.counts(view));
 
   const named = new Map<string, T>();
   let equals = equalsAfter(market, view, undefined);

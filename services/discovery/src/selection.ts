@@ -27,8 +27,9 @@ export interface Selected<T> {
   readonly alternates: readonly T[];
   /** Why this one, in words. */
   readonly reason: string;
-  /** How many there were to choose from. */
+  /** How many there were to choose from, or about how many. */
   readonly eligibleCount: number;
+  readonly isEstimate: boolean;
 }
 
 /** What selecting needs beside the market. */
@@ -47,6 +48,13 @@ export interface SelectionParts<T> {
  * @throws Rejection NO_ELIGIBLE_AGENTS with the counts of who was kept out by what
  */
 export function select<T>(
+  parts: SelectionParts<T>,
+  selection: Selection,
+): Selected<T> | Promise<Selected<T>> {
+  return parts.market.finding(() => selectNow(parts, selection));
+}
+
+function selectNow<T>(
   parts: SelectionParts<T>,
   selection: Selection,
 ): Selected<T> | Promise<Selected<T>> {
@@ -73,20 +81,21 @@ function picked<T>(
       .map(read),
     reason: `${choice.reason}${panicWords(pool)}`,
     eligibleCount: choice.eligibleCount,
+    isEstimate: choice.isEstimate,
   };
 }
 
 /** Says in a reason that those who are not available are candidates too. */
 export function panicWords({ panic }: Pool): string {
-  if (panic === undefined) return "";
-  return `; PANIC: only ${panic.available} of ${panic.of} are available, so all are candidates`;
+  return panic === undefined ? "" : `; PANIC: ${panic}, so all are candidates`;
 }
 
 /** The refusal when nobody passes; its metadata tell how many were kept out by what. */
 export function noEligibleAgents(counts: Readonly<Record<string, number>>): Rejection {
-  const { total = 0, ...faults } = counts;
+  const { total = 0, sampled, ...faults } = counts;
   const parts = Object.entries(faults).map(([fault, count]) => `${count} ${fault}`);
-  const why = parts.length === 0 ? "" : `: ${parts.join(", ")}`;
+  const about = sampled === undefined ? "" : "about ";
+  const why = parts.length === 0 ? "" : `: ${about}${parts.join(", ")}`;
   return new Rejection("NO_ELIGIBLE_AGENTS", `none of ${total} agents passes the filter${why}`, {
     metadata: Object.fromEntries(
       Object.entries(counts).map(([name, count]) => [name, String(count)]),
@@ -108,7 +117,7 @@ function chosen(
   { market, rotation, now, random }: SelectionParts<unknown>,
   { strategy, alternates, slowStart }: Selection,
   { view, look }: Pool,
-): Choice | Promise<Choice | undefined> {
+): Choice | undefined | Promise<Choice | undefined> {
   return choose(strategy, {
     view,
     look,

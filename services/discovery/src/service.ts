@@ -90,21 +90,25 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
 
     searchAgents(request) {
       const order = orderOf(request.orderBy);
-      const { slots, nextPageToken, view } = search(market, {
-        filter: filterOf(request.filter, undefined),
-        order,
-        pageSize: pageSize(request.pageSize, PAGE_SIZE),
-        pageToken: request.pageToken,
-        fitting: (page) => page.slice(0, countFitting(page.map(read))),
-      });
-      metrics.searched(order, view.size);
-      const explanations = request.explain
-        ? slots.map((slot) => ({ ...factsOf(market.agents, view, slot), agent: read(slot) }))
-        : [];
-      return searched(slots.map(read), explanations, {
-        nextPageToken,
-        totalSize: BigInt(view.size),
-        ...(request.explain && { counts: countsOf(market.countFaults(view)) }),
+      return market.finding(() => {
+        const { slots, nextPageToken, view, size, isEstimate } = search(market, {
+          filter: filterOf(request.filter, undefined),
+          order,
+          pageSize: pageSize(request.pageSize, PAGE_SIZE),
+          pageToken: request.pageToken,
+          isWhole: request.explain,
+          fitting: (page) => page.slice(0, countFitting(page.map(read))),
+        });
+        metrics.searched(order, size);
+        const explanations = request.explain
+          ? slots.map((slot) => ({ ...factsOf(market.agents, view, slot), agent: read(slot) }))
+          : [];
+        return searched(slots.map(read), explanations, {
+          nextPageToken,
+          totalSize: BigInt(size),
+          totalIsEstimate: isEstimate,
+          ...(request.explain && { counts: countsOf(market.counts(view)) }),
+        });
       });
     },
 

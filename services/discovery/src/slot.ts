@@ -22,8 +22,9 @@ export interface Places {
 /** A pick, whatever else is told of it. */
 export interface Picked {
   readonly agentId: string;
-  /** How many there were to choose from. */
+  /** How many there were to choose from, or about how many. */
   readonly eligibleCount: number;
+  readonly isEstimate: boolean;
 }
 
 /** How a pick comes with a place. */
@@ -65,7 +66,7 @@ export async function pickWithSlot<P extends Picked>(
     }
     tried.set(agentId, place);
     if (awayIn(tried) >= AWAY_MAX) throw slotsUnavailable();
-    const untried = picked.eligibleCount - 1;
+    const untried = Math.max(picked.eligibleCount - 1, picked.isEstimate ? 1 : 0);
     if (tried.size >= TRIES_MAX && untried > 0) {
       if (awayIn(tried) > 0) throw slotsUnavailable();
       throw noEligibleAgents({ total: parts.total(), ...countsOf(tried), untried });

@@ -3,11 +3,11 @@ import { byLot } from "./lot.ts";
 import { preferred } from "./preference.ts";
 import { nextInTurn } from "./turn.ts";
 
-/** Chooses by a strategy; a turn has to be waited for, and undefined then says that nobody is eligible any more. */
+/** Chooses by a strategy; a turn has to be waited for. Undefined says that nobody is eligible (any more). */
 export function choose(
   strategy: Strategy,
   choosing: Choosing,
-): Choice | Promise<Choice | undefined> {
+): Choice | undefined | Promise<Choice | undefined> {
   switch (strategy) {
     case "ROUND_ROBIN":
       return nextInTurn(choosing);

@@ -1,4 +1,4 @@
-import { among, type Choice, type Choosing } from "./choice.ts";
+import { among, type Choice, type Choosing, countOf } from "./choice.ts";
 import type { Slot } from "./market/ordered-set.ts";
 import type { View } from "./market/view.ts";
 
@@ -9,38 +9,46 @@ import type { View } from "./market/view.ts";
 export async function nextInTurn(choosing: Choosing): Promise<Choice | undefined> {
   const { view, look, agents, count, rotation, random } = choosing;
   const key = rotationKey(view);
-  let chosen: Slot = -1;
+  let chosen: Slot | undefined;
+  let fault: unknown;
   for (;;) {
     const turn = await rotation.turn(key, (cursor) => {
-      const view = look();
-      if (view.size === 0) return undefined;
-      // Begun anywhere: else many filters, each used once, would all pick the first agent by id.
-      const rank =
-        cursor === undefined
-          ? Math.floor(random() * view.size)
-          : view.rankAfter(cursor) % view.size;
-      chosen = view.at(rank);
-      return agents.idOf(chosen);
+      fault = undefined;
+      try {
+        chosen = nextOf(look(), cursor, random);
+      } catch (error) {
+        // A step must not throw. The turn is not taken then.
+        fault = error;
+        chosen = undefined;
+      }
+      return chosen === undefined ? undefined : agents.idOf(chosen);
     });
-    if (turn.cursor === undefined) return undefined;
+    if (fault !== undefined) throw fault;
+    if (turn.cursor === undefined || chosen === undefined) return undefined;
     const view = look();
     // Who was chosen may have gone or changed while the turn was taken; then the next one is.
     if (agents.idOf(chosen) !== turn.cursor || !view.has(chosen)) continue;
     return {
       chosen,
-      alternates: count === 1 ? [] : ring(view, turn.cursor, Math.min(count, view.size) - 1),
+      alternates: count === 1 ? [] : othersAfter(view, chosen, turn.cursor, count - 1),
       reason: `ROUND_ROBIN: next in turn ${among(view)}${turn.alone ? ALONE : ""}`,
-      eligibleCount: view.size,
+      ...countOf(view),
     };
   }
 }
 
 const ALONE = "; Redis is away, so this replica counts its turns alone";
 
-/** So many agents whose turns come after that of `agentId`, in order. */
-export function ring(view: View, agentId: string, count: number): Slot[] {
-  const after = view.rankAfter(agentId);
-  return Array.from({ length: count }, (_, index) => view.at((after + index) % view.size));
+function nextOf(view: View, cursor: string | undefined, random: () => number): Slot | undefined {
+  if (view.size === 0) return undefined;
+  // Begun anywhere: else many filters, each used once, would all pick the first agent by id.
+  return cursor === undefined ? view.any(random, []) : view.turnsAfter(cursor, 1)[0];
+}
+
+/** So many others whose turns come next. */
+function othersAfter(view: View, chosen: Slot, agentId: string, count: number): Slot[] {
+  // Where there are fewer, the last one in the ring is the chosen one again.
+  return view.turnsAfter(agentId, count).filter((slot) => slot !== chosen);
 }
 
 /** The rotation of a filter: each filter goes round by itself, so that each is exact. */

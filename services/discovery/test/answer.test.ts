@@ -82,9 +82,14 @@ describe("a candidate", () => {
 describe("an answer", () => {
   test("says what else there is to say as if it had been encoded with the rest", () => {
     const slot = option(fc.record({ slotId: text }));
-    const said = fc.record({ reason: text, eligibleCount: fc.nat(2 ** 31 - 1), slot });
+    const said = fc.record({
+      reason: text,
+      eligibleCount: fc.nat(2 ** 31 - 1),
+      isEstimate: fc.boolean(),
+      slot,
+    });
     fc.assert(
-      fc.property(someAgent, said, (agent, { reason, eligibleCount, slot }) => {
+      fc.property(someAgent, said, (agent, { reason, eligibleCount, isEstimate, slot }) => {
         const chosen = wire(toBinary(AgentSchema, agent));
         const picked = {
           agentId: agent.agentId,
@@ -92,19 +97,25 @@ describe("an answer", () => {
           alternates: [chosen],
           reason,
           eligibleCount,
+          isEstimate,
         };
 
         const answer = selected(picked, slot === undefined ? {} : { slot });
 
         const { bytes: sent } = answer as unknown as { readonly bytes: Uint8Array };
-        const expected = { reason, eligibleAgents: eligibleCount, ...(slot && { slot }) };
+        const counted = { eligibleAgents: eligibleCount, eligibleIsEstimate: isEstimate };
+        const expected = { reason, ...counted, ...(slot && { slot }) };
         expect(fromBinary(SelectAgentResponseSchema, sent)).toMatchObject(expected);
       }),
     );
   });
 
   test("counts beyond 32 bits", () => {
-    const answer = searched([], [], { totalSize: 2n ** 40n, nextPageToken: "" });
+    const answer = searched([], [], {
+      totalSize: 2n ** 40n,
+      nextPageToken: "",
+      totalIsEstimate: true,
+    });
 
     const { bytes: sent } = answer as unknown as { readonly bytes: Uint8Array };
     expect(fromBinary(SearchAgentsResponseSchema, sent).totalSize).toBe(2n ** 40n);

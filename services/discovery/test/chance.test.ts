@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Strategy } from "../src/choice.ts";
 import type { Listing } from "../src/listing.ts";
 import { aDesk } from "./support/desk.ts";
-import { aFilter, aListing, type Looking, NOON_MS } from "./support/listing.ts";
+import { aFilter, aListing, LOOKING, NOON_MS } from "./support/listing.ts";
 import { areAsLikely, seeded } from "./support/random.ts";
 
 const sure = (ppm: number) => new Map([["python", ppm]]);
@@ -137,7 +137,7 @@ describe("slow start", () => {
 describe("exploration", () => {
   const proven = (nth: number) => (nth < 4 ? {} : { reliabilityPpm: sure(900_000) });
 
-  test.each<Looking>(["sifted", "kept"])(
+  test.each(LOOKING)(
     "picks an agent without a record with the chance of its share, each as likely, %s",
     async (looking) => {
       const listings = agents(10, proven);

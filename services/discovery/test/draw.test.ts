@@ -1,19 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { draw } from "../src/draw.ts";
-import type { Lots } from "../src/market/view.ts";
+import { draw, type Urn } from "../src/draw.ts";
+import { anyOf } from "../src/market/ranked.ts";
 import { shareOf } from "../src/slow-start.ts";
 import { areAsLikely, seeded } from "./support/random.ts";
 
 /** Agents 0 to below `size`, each at its own rank; tells how often one was looked at. */
-function lots(size: number): Lots & { looks: number } {
-  const made = {
+function lots(size: number): Urn & { looks: number } {
+  const ranks = {
     size,
-    looks: 0,
     at(rank: number) {
       made.looks += 1;
       return rank;
     },
+  };
+  const made: Urn & { looks: number } = {
+    ranks,
+    looks: 0,
+    any: (random, drawn) => anyOf(ranks, random, drawn),
   };
   return made;
 }

@@ -3,7 +3,7 @@ import type { Strategy } from "../src/choice.ts";
 import type { Listing } from "../src/listing.ts";
 import { UNPROVEN_PPM } from "../src/reliability.ts";
 import { aDesk } from "./support/desk.ts";
-import { aFilter, aListing, eur, type Looking, NOON_MS } from "./support/listing.ts";
+import { aFilter, aListing, eur, LOOKING, NOON_MS } from "./support/listing.ts";
 import { areAsLikely, seeded } from "./support/random.ts";
 
 const sure = (ppm: number) => new Map([["python", ppm]]);
@@ -107,7 +107,7 @@ describe("an explanation", () => {
     ]);
   });
 
-  test.each<Looking>(["sifted", "kept"])(
+  test.each(LOOKING)(
     "counts who was kept out by what, summing to all agents, %s",
     async (looking) => {
       const listings = [

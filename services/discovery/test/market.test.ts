@@ -15,8 +15,8 @@ import { isPassing } from "./support/model.ts";
 
 /** The ids of those who pass, in the order of ids, as the market sees them when it is asked that often. */
 function eligible(market: Market, filter: Filter, times = 1): readonly string[] {
-  for (let time = 1; time < times; time += 1) market.view(filter);
-  const view = market.view(filter);
+  for (let time = 1; time < times; time += 1) market.whole(filter);
+  const view = market.whole(filter);
   return idsOf(
     market,
     Array.from({ length: view.size }, (_, rank) => view.at(rank)),
@@ -42,7 +42,7 @@ describe.each([1, 2])("a market that is asked for the %i. time", (times) => {
         const market = aMarket(listings, "kept");
 
         const passing = eligible(market, filter, times).filter((id) => !excluded.has(id));
-        const counts = market.countFaults(market.view(filter), excluded);
+        const counts = market.counts(market.whole(filter), excluded);
 
         const { total, ...faults } = counts;
         const kept = Object.values(faults).reduce((sum, count) => sum + count, 0);
@@ -66,7 +66,7 @@ describe.each([1, 2])("a market that is asked for the %i. time", (times) => {
     const filter = aFilter({ capabilities: ["python"], maxCost: eur(250), states: ["ONLINE"] });
     eligible(market, filter, times);
 
-    expect(market.countFaults(market.view(filter), new Set(["e", "nobody"]))).toEqual({
+    expect(market.counts(market.whole(filter), new Set(["e", "nobody"]))).toEqual({
       total: 5,
       missing_capability: 1,
       over_max_cost: 2,

@@ -26,7 +26,7 @@ function aMarket(answers: Readonly<Record<string, "place" | NoPlace>>) {
       if (agentId === undefined) {
         throw noEligibleAgents({ total: ids.length + 1, excluded: excluded.size, unpriced: 1 });
       }
-      return { agentId, eligibleCount: eligible.length };
+      return { agentId, eligibleCount: eligible.length, isEstimate: false };
     },
     total: () => ids.length + 1,
     signal: gone.signal,

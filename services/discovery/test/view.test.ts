@@ -2,10 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Filter } from "../src/filter.ts";
 import { first } from "../src/first.ts";
-import type { Listing } from "../src/listing.ts";
 import type { Slot } from "../src/market/ordered-set.ts";
-import type { ViewOrder, WholeView } from "../src/market/view.ts";
-import { without } from "../src/market/without.ts";
+import type { WholeView } from "../src/market/view.ts";
 import {
   aFilter,
   aListing,
@@ -16,69 +14,7 @@ import {
   someListings,
 } from "./support/listing.ts";
 import { isPassing } from "./support/model.ts";
-
-const ORDERS: readonly ViewOrder[] = [
-  "COST",
-  "RELIABILITY",
-  "SCORE",
-  "AVAILABILITY",
-  "ID",
-  "STANDING",
-  "LOAD",
-  "CHEAPEST",
-  "BEST",
-  "FASTEST",
-  "BY_LOAD",
-  "BY_PRICE",
-  "BY_SURENESS",
-  "BY_LATENCY",
-];
-
-type Desk = ReturnType<typeof openMarket>;
-
-/** What happens to a market: agents come or change, go, are picked, and time passes or is set back. */
-type Step =
-  | { readonly kind: "put"; readonly listings: readonly Listing[] }
-  | { readonly kind: "remove" | "pick"; readonly index: number }
-  | { readonly kind: "wait"; readonly ms: number };
-
-const someSteps: fc.Arbitrary<Step[]> = fc.array(
-  fc.oneof(
-    fc.record({ kind: fc.constant("put" as const), listings: someListings }),
-    fc.record({ kind: fc.constantFrom("remove", "pick"), index: fc.nat(30) }),
-    fc.record({
-      kind: fc.constant("wait" as const),
-      ms: fc.constantFrom(1, 500, 1_000, 30_000, 60_000, -1, -1_000),
-    }),
-  ),
-  { maxLength: 20 },
-);
-
-/** Lives the steps, with the agents that are there; answers with those that are there in the end. */
-function live(
-  desk: Desk,
-  steps: readonly Step[],
-  present = new Map<string, Listing>(),
-): Map<string, Listing> {
-  for (const step of steps) {
-    if (step.kind === "put") {
-      for (const listing of step.listings) {
-        desk.put(listing);
-        present.set(listing.agentId, listing);
-      }
-    } else if (step.kind === "wait") desk.clock.nowMs += step.ms;
-    else {
-      const agentId = [...present.keys()][step.index % present.size];
-      if (agentId === undefined) continue;
-      if (step.kind === "pick") desk.market.picked(desk.market.slotOf(agentId) as Slot);
-      else {
-        desk.remove(agentId);
-        present.delete(agentId);
-      }
-    }
-  }
-  return present;
-}
+import { type Desk, live, ORDERS, someSteps } from "./support/steps.ts";
 
 const someFilters = fc.array(someFilter, { maxLength: 4 });
 
@@ -105,8 +41,8 @@ describe("a view that is kept", () => {
         // Both look at the same times: what was let go of then does not come back with an earlier hour.
         fresh.market.advance(fresh.clock.nowMs);
         for (const filter of filters) {
-          kept.market.view(filter);
-          const view = kept.market.view(filter);
+          kept.market.whole(filter);
+          const view = kept.market.whole(filter);
           for (const order of ORDERS) first(view.walk(order), 1 + 4 * depth);
           expect(view.mostPpm).toBe(Math.max(1, ...surenessIn(view)));
         }
@@ -115,8 +51,8 @@ describe("a view that is kept", () => {
         live(kept, steps, present);
 
         for (const filter of filters) {
-          const view = kept.market.view(filter);
-          const other = fresh.market.view(filter);
+          const view = kept.market.whole(filter);
+          const other = fresh.market.whole(filter);
           const { nowMs } = kept.clock;
           const passing = [...present.values()].filter((each) => isPassing(each, filter, nowMs));
           expect(ranked(kept, view)).toEqual(passing.map(({ agentId }) => agentId).sort());
@@ -127,7 +63,7 @@ describe("a view that is kept", () => {
             const found = idsOf(kept.market, view.walk(order));
             expect(found, order).toEqual(idsOf(fresh.market, other.walk(order)));
           }
-          expect(kept.market.countFaults(view)).toEqual(fresh.market.countFaults(other));
+          expect(kept.market.counts(view)).toEqual(fresh.market.counts(other));
         }
         expect([...kept.market.capabilities()].sort(byName)).toEqual(
           [...fresh.market.capabilities()].sort(byName),
@@ -161,8 +97,8 @@ describe("a view that is kept", () => {
         const desk = openMarket(isKept ? "kept" : "sifted");
         desk.settle(listings);
         const filter = aFilter({ states: ["ONLINE", "BUSY"] });
-        desk.market.view(filter);
-        const view = desk.market.view(filter);
+        desk.market.whole(filter);
+        const view = desk.market.whole(filter);
         const ids = ranked(desk, view);
 
         for (const id of [text, ...ids]) {
@@ -184,13 +120,13 @@ describe("a view that is kept", () => {
         const desk = openMarket(isKept ? "kept" : "sifted");
         desk.settle(listings);
         const filter = aFilter({ states: ["ONLINE", "BUSY", "MAINTENANCE"] });
-        desk.market.view(filter);
-        const all = desk.market.view(filter);
+        desk.market.whole(filter);
+        const all = desk.market.whole(filter);
         const excluded = listings.filter((_, index) => index % 6 <= some);
         const gone = new Set(excluded.map(({ agentId }) => agentId));
         const slots = [...gone].map((id) => desk.market.slotOf(id) as Slot);
 
-        const view = without(all, slots);
+        const view = all.without(slots);
 
         const left = ranked(desk, all).filter((id) => !gone.has(id));
         const found = Array.from({ length: view.size }, (_, rank) => view.at(rank));
@@ -216,13 +152,13 @@ describe("the views of a market", () => {
     desk.put(aListing());
     const { market, clock } = desk;
 
-    market.view(asking(1));
-    market.view(asking(2));
+    market.whole(asking(1));
+    market.whole(asking(2));
     clock.nowMs += 1_001;
-    market.view(asking(1));
+    market.whole(asking(1));
     expect(market.views.size).toBe(0);
     clock.nowMs += 1_000;
-    market.view(asking(1));
+    market.whole(asking(1));
 
     expect(market.views.size).toBe(1);
   });
@@ -231,14 +167,14 @@ describe("the views of a market", () => {
     const desk = openMarket("kept", { limits: limitsOf({ viewsMax: 20 }) });
     desk.put(aListing());
     for (let cents = 0; cents < 100; cents += 1) {
-      desk.market.view(asking(7));
-      desk.market.view(asking(cents));
-      desk.market.view(asking(cents));
+      desk.market.whole(asking(7));
+      desk.market.whole(asking(cents));
+      desk.market.whole(asking(cents));
       expect(desk.market.views.size).toBeLessThanOrEqual(20);
     }
 
     const before = desk.market.views.size;
-    desk.market.view(asking(7));
+    desk.market.whole(asking(7));
     expect(desk.market.views.size).toBe(before);
   });
 
@@ -249,8 +185,8 @@ describe("the views of a market", () => {
     for (const state of ["ONLINE", "BUSY", "OFFLINE", "MAINTENANCE"] as const) {
       for (const other of ["ONLINE", "BUSY"] as const) {
         const filter = aFilter({ states: ["ONLINE", state, other] });
-        desk.market.view(filter);
-        desk.market.view(filter);
+        desk.market.whole(filter);
+        desk.market.whole(filter);
         expect(desk.market.views.entries).toBeLessThanOrEqual(100);
       }
     }
@@ -264,7 +200,7 @@ describe("the views of a market", () => {
     };
     desk.put(aListing());
     const filter = aFilter({ capabilities: ["go"], maxCost: eur(1), labels: { zone: "eu" } });
-    for (let time = 0; time < 3; time += 1) desk.market.view(filter);
+    for (let time = 0; time < 3; time += 1) desk.market.whole(filter);
     expect(names()).toEqual([2, 1, 1]);
 
     desk.market.views.clear();
@@ -280,6 +216,11 @@ describe("the views of a market", () => {
       entriesMax: () => Infinity,
       firstMin: 1_024,
       followedMax: 10,
+      atOnceMax: 1_024,
+      looksMax: 1_000,
+      sampleMax: 256,
+      sliceMax: 8_192,
+      briefMax: 32,
     };
     return { ...base, ...facts };
   }

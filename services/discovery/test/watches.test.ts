@@ -206,7 +206,7 @@ test("a list is after any changes what a fresh look finds", async () => {
 
         for (const { watch, seat } of seats) {
           const [ids, start = ""] = (await seat.next())?.slice(1).split("]") ?? [];
-          const fresh = lineUp(market, market.view(watch.filter), { ...watch, start });
+          const fresh = lineUp(market, market.whole(watch.filter), { ...watch, start });
           expect(ids).toBe(idsOf(market, fresh).join(" "));
         }
         for (const { seat } of seats) seat.close();

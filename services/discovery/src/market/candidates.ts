@@ -1,6 +1,7 @@
+import type { Wanted } from "../reliability.ts";
 import type { Ability } from "./ability.ts";
 import type { Agents } from "./agents.ts";
-import type { OrderedSet, Slot } from "./ordered-set.ts";
+import { OrderedSet, type Slot } from "./ordered-set.ts";
 
 /** Agents by what they can do; the holders of a capability are kept in the order of ids. */
 export interface Holders {
@@ -14,17 +15,61 @@ export function candidates(
   holders: Holders,
   ability: Ability,
 ): Int32Array<ArrayBuffer> {
-  const { numbers, isAll } = ability;
-  if (numbers.length === 0) return agents.order.all.toArray();
-  const sets = numbers.map((number) => holders.of(number));
-  if (!isAll) {
-    let any = NOBODY;
-    for (const set of sets) if (set) any = merged(any, set.toArray(), agents.order.labels);
-    return any;
+  const sets = holdersOf(agents, holders, ability);
+  const [set] = sets;
+  if (ability.numbers.length < 2) return set?.toArray() ?? NOBODY;
+  if (ability.isAll) return (set?.toArray() ?? NOBODY).filter((slot) => ability.has(slot));
+  let any = NOBODY;
+  for (const each of sets) any = merged(any, each.toArray(), agents.order.labels);
+  return any;
+}
+
+/** Where more hold any of several capabilities, all agents are looked at: to merge lists would take longer. */
+const MERGED_MAX = 65_536;
+
+/** Agents by id, among which are all that have the wanted capabilities: little is looked at. */
+export function mayBeAble(agents: Agents, holders: Holders, ability: Ability): Int32Array {
+  const sets = holdersOf(agents, holders, ability);
+  const [set, ...others] = sets;
+  if (others.length === 0) return set?.toArray() ?? NOBODY;
+  return mostAble(agents, holders, ability) <= MERGED_MAX
+    ? candidates(agents, holders, ability)
+    : agents.order.all.toArray();
+}
+
+/** At most so many agents have the wanted capabilities. */
+export function mostAble(agents: Agents, holders: Holders, ability: Ability): number {
+  return holdersOf(agents, holders, ability).reduce((sum, { size }) => sum + size, 0);
+}
+
+/** The same by names. */
+export function mostHolders(
+  agents: Agents,
+  holders: Holders,
+  { capabilities, match }: Wanted,
+): number {
+  let [least, sum] = [agents.size, 0];
+  for (const name of capabilities) {
+    const number = agents.capabilities.find(name);
+    const size = number === undefined ? 0 : (holders.of(number)?.size ?? 0);
+    least = Math.min(least, size);
+    sum += size;
   }
-  const rarest = sets.reduce((a, b) => ((b?.size ?? 0) < (a?.size ?? 0) ? b : a));
-  const able = rarest?.toArray() ?? NOBODY;
-  return numbers.length === 1 ? able : able.filter((slot) => ability.has(slot));
+  return match === "ALL" || capabilities.length === 0 ? least : sum;
+}
+
+/** In these sets are all who have the wanted capabilities: with ALL in one, with ANY in one for each. */
+export function holdersOf(agents: Agents, holders: Holders, ability: Ability): OrderedSet[] {
+  const { numbers, isAll } = ability;
+  if (numbers.length === 0) return [agents.order.all];
+  const sets = numbers.map((number) => holders.of(number) ?? EMPTY);
+  return isAll ? [rarestOf(sets)] : sets;
+}
+
+const EMPTY = new OrderedSet({ aim: () => {}, isBefore: () => false });
+
+function rarestOf(sets: readonly OrderedSet[]): OrderedSet {
+  return sets.reduce((a, b) => (b.size < a.size ? b : a));
 }
 
 type Bare = Int32Array<ArrayBuffer>;

@@ -4,6 +4,7 @@ import { Ability } from "./ability.ts";
 import { type Agents, ASPECT, labelText, schemeText } from "./agents.ts";
 import type { Lists } from "./lists.ts";
 import type { Slot } from "./ordered-set.ts";
+import type { ViewOrder } from "./view.ts";
 
 const ANY_STATE = -1;
 
@@ -83,6 +84,26 @@ export class Condition {
     // Asked for by nobody but those who want to call an agent.
     const isCalled = this.#states !== ANY_STATE && agents.breakers.size > 0;
     return isCalled && this.ability.isBroken(slot) ? "breaker_open" : undefined;
+  }
+
+  /** Whether an agent in an order fails a bound so that all behind it do; undefined: never in this order. */
+  endOf(order: ViewOrder): ((slot: Slot) => boolean) | undefined {
+    const agents = this.#agents;
+    switch (order) {
+      case "COST":
+      case "CHEAPEST":
+        if (this.currency === 0) return undefined;
+        return (slot) => (agents.price[slot] as number) > this.#maxPrice;
+      case "RELIABILITY":
+      case "BEST":
+        if (this.#minPpm <= 0) return undefined;
+        return (slot) => this.ability.ppm(slot) < this.#minPpm;
+      case "FASTEST":
+        if (this.#maxLatencyMs === Infinity) return undefined;
+        return (slot) => (agents.p95Ms[slot] as number) > this.#maxLatencyMs;
+      default:
+        return undefined;
+    }
   }
 }
 

@@ -72,6 +72,13 @@ export class KeptOrder implements Ranking {
     }
   }
 
+  /** How many come before the first that is not, if that is among those that are in order anyway. */
+  countFirst(isBefore: (slot: Slot) => boolean): number | undefined {
+    this.#reach(1);
+    const rank = this.#first.lowerBound(isBefore);
+    return rank < this.#first.size || this.#isWhole ? rank : undefined;
+  }
+
   *walk(fromRank = 0): Generator<Slot, void, undefined> {
     let rank = fromRank;
     while (rank < this.size) {

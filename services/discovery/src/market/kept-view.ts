@@ -1,14 +1,18 @@
-import type { Fault, Filter } from "../filter.ts";
+import type { Filter } from "../filter.ts";
 import { UNPROVEN_PPM } from "../reliability.ts";
 import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
 import type { Condition } from "./condition.ts";
+import type { Counts } from "./counts.ts";
 import { Currencies } from "./currencies.ts";
 import { KeptOrder } from "./kept-order.ts";
 import { OrderedSet, type Slot } from "./ordered-set.ts";
 import { ASPECTS_OF, isOfOneCurrency, partsOf, standing } from "./orders.ts";
+import { Whole } from "./ranked.ts";
+import { spread } from "./samples.ts";
 import type { Faults } from "./sift.ts";
-import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
+import type { Lots, Ranking, ViewOrder } from "./view.ts";
+import type { ViewLimits } from "./view-limits.ts";
 
 /** An order that a view keeps. */
 interface Kept {
@@ -23,12 +27,21 @@ export type OnChange = (aspects: number) => void;
 
 /** Beyond this many, orders in currencies that no longer prevail are forgotten. */
 const ORDERS_MAX = 12;
+/** After so many changes other agents stand for all of a view. */
+const SAMPLE_CHANGES = 1_000;
+
+/** What a view is called, and how much is kept of it. */
+export interface KeptNames {
+  readonly key: string;
+  readonly filter: Filter;
+  readonly limits: Pick<ViewLimits, "firstMin" | "sampleMax">;
+}
 
 /**
  * A view that is kept current: it is told before and after each change of an agent that may concern it. Orders are made
  * when they are first asked for.
  */
-export class KeptView implements WholeView {
+export class KeptView extends Whole {
   readonly key: string;
   readonly filter: Filter;
   readonly condition: Condition;
@@ -37,8 +50,13 @@ export class KeptView implements WholeView {
   /** For those who keep it: when it was used last, and in which change it was told. */
   usedAt = 0;
   toldIn = 0;
+  /** How often it was asked for, and how many look at it now that must find it again. */
+  uses = 0;
+  pins = 0;
   /** How many were kept out by what, once counted, until an agent changes that its filter looks at. */
   faults: Faults | undefined;
+  /** The same estimated. */
+  estimate: Counts | undefined;
   /**
    * Is told of each change of an agent that passes, by its aspects; by all of them when an agent came or went, or when
    * the view may have missed something.
@@ -47,21 +65,24 @@ export class KeptView implements WholeView {
   readonly #agents: Agents;
   readonly #byId: OrderedSet;
   readonly #orders = new Map<string, Kept>();
-  readonly #firstMin: number;
+  readonly #limits: KeptNames["limits"];
   #currencies: Currencies | undefined;
   /** 0 until somebody asks. It only grows: made anew by each change of the surest it would cost what it saves. */
   #mostPpm = 0;
   #was = false;
+  #sample: readonly Slot[] | undefined;
+  #sampleChanges = 0;
 
   constructor(
-    named: { readonly key: string; readonly filter: Filter; readonly firstMin: number },
+    { key, filter, limits }: KeptNames,
     agents: Agents,
     condition: Condition,
     eligible: Int32Array,
   ) {
-    this.key = named.key;
-    this.filter = named.filter;
-    this.#firstMin = named.firstMin;
+    super();
+    this.key = key;
+    this.filter = filter;
+    this.#limits = limits;
     this.condition = condition;
     this.aspects = condition.aspects;
     this.#agents = agents;
@@ -94,7 +115,7 @@ export class KeptView implements WholeView {
 
   get currency(): string | undefined {
     if (this.filter.maxCost !== undefined) return this.filter.maxCost.currency;
-    const number = this.#currencyNumber();
+    const number = this.currencyNumber();
     return number === 0 ? undefined : this.#agents.currencies.textOf(number);
   }
 
@@ -115,17 +136,40 @@ export class KeptView implements WholeView {
     return this.#agents.has(slot) && this.condition.passes(slot);
   }
 
-  faultOf(slot: Slot): Fault | undefined {
-    return this.condition.faultOf(slot);
+  /** The agents by id, from a rank on. */
+  from(rank: number): Iterable<Slot> {
+    return this.#byId.walk(rank);
   }
 
-  walk(order: ViewOrder): Iterable<Slot> {
-    return this.in(order).walk();
+  /** All agents by id. */
+  toArray(): Int32Array {
+    return this.#byId.toArray();
   }
 
-  in(order: ViewOrder): Ranking {
-    if (order === "ID") return this.#byId;
-    const currency = isOfOneCurrency(order) ? this.#currencyNumber() : 0;
+  /** Some agents that stood for all a while ago: evenly spread by id; some may have changed or gone since. */
+  sample(): readonly Slot[] {
+    if (this.#sample === undefined || this.#sampleChanges > SAMPLE_CHANGES) {
+      this.#sample = spread(this, this.#limits.sampleMax);
+      this.#sampleChanges = 0;
+    }
+    return this.#sample;
+  }
+
+  /** The agents in an order; `of` is the number of another currency to compare prices in. */
+  in(order: ViewOrder, of?: number): Ranking {
+    return order === "ID" ? this.#byId : this.#in(order, of);
+  }
+
+  /** How many come first in an order, if these are so few that they are in order anyway. */
+  countFirst(
+    order: Exclude<ViewOrder, "ID">,
+    isBefore: (slot: Slot) => boolean,
+  ): number | undefined {
+    return this.#in(order).countFirst(isBefore);
+  }
+
+  #in(order: Exclude<ViewOrder, "ID">, of?: number): KeptOrder {
+    const currency = isOfOneCurrency(order) ? (of ?? this.currencyNumber()) : 0;
     const name = currency === 0 ? order : `${order} ${currency}`;
     const kept = this.#orders.get(name);
     if (kept !== undefined) {
@@ -134,14 +178,14 @@ export class KeptView implements WholeView {
     }
     if (this.#orders.size >= ORDERS_MAX) this.#forgetOrders(currency);
     const parts = partsOf(order, this.#agents, this.ability, currency);
-    const ranking = new KeptOrder(this.#byId, parts, this.#firstMin);
+    const ranking = new KeptOrder(this.#byId, parts, this.#limits.firstMin);
     this.#orders.set(name, { order, currency, aspects: ASPECTS_OF[order], ranking });
     this.aspects |= ASPECTS_OF[order];
     return ranking;
   }
 
   standing(order: ViewOrder): (a: Slot, b: Slot) => number {
-    const currency = isOfOneCurrency(order) ? this.#currencyNumber() : 0;
+    const currency = isOfOneCurrency(order) ? this.currencyNumber() : 0;
     return standing(partsOf(order, this.#agents, this.ability, currency));
   }
 
@@ -169,8 +213,9 @@ export class KeptView implements WholeView {
   after(slot: Slot, aspects: number): void {
     const was = this.#was;
     const is = (aspects & this.condition.aspects) === 0 ? was : this.condition.passes(slot);
-    if ((aspects & this.condition.aspects) !== 0) this.faults = undefined;
+    if ((aspects & this.condition.aspects) !== 0) this.#forgetFaults();
     if (!is && !was) return;
+    this.#sampleChanges += 1;
     if (is !== was) this.#byId[is ? "insert" : "remove"](slot);
     for (const { aspects: own, ranking } of this.#orders.values()) {
       const isOut = !was || (own & aspects) !== 0;
@@ -192,19 +237,26 @@ export class KeptView implements WholeView {
 
   /** Says that an agent goes; it is still there. */
   leave(slot: Slot): void {
-    this.faults = undefined;
+    this.#forgetFaults();
     if (!this.condition.passes(slot)) return;
+    this.#sampleChanges += 1;
     this.#byId.remove(slot);
     for (const { ranking } of this.#orders.values()) ranking.leave(slot);
     this.#currencies?.add(slot, -1);
     this.onChange?.(ASPECT.ALL);
   }
 
+  #forgetFaults(): void {
+    this.faults = undefined;
+    this.estimate = undefined;
+  }
+
   #raiseMost(slot: Slot): void {
     this.#mostPpm = Math.max(this.#mostPpm, this.ability.ppm(slot));
   }
 
-  #currencyNumber(): number {
+  /** The number of the currency in which prices are compared; 0 when there is none. */
+  currencyNumber(): number {
     if (this.condition.currency !== 0) return this.condition.currency;
     this.#currencies ??= new Currencies(this.#agents, this.#byId.walk());
     this.aspects |= ASPECT.PRICE;

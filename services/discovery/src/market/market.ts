@@ -1,14 +1,17 @@
-import type { Fault, Filter } from "../filter.ts";
+import type { Filter } from "../filter.ts";
 import { type Listing, STATE_RANK } from "../listing.ts";
 
 import { Agents, ASPECT } from "./agents.ts";
+import type { Counts } from "./counts.ts";
 import { Holdings } from "./holdings.ts";
 import type { OnChange } from "./kept-view.ts";
 import { Leases } from "./leases.ts";
+import type { Later } from "./maker.ts";
 import type { Slot } from "./ordered-set.ts";
 import { Picks } from "./picks.ts";
-import type { WholeView } from "./view.ts";
-import { type ViewLimits, Views } from "./views.ts";
+import { type View, ViewWanted, type WholeView } from "./view.ts";
+import { LIMITS, type ViewLimits } from "./view-limits.ts";
+import { Views } from "./views.ts";
 
 /** What a market is made of. */
 export interface MarketOptions {
@@ -18,6 +21,8 @@ export interface MarketOptions {
   readonly limits?: ViewLimits;
   /** From how many changes at one moment on views may be made anew instead; default: 1,000. */
   readonly manyMin?: number;
+  /** Does work once other work has had its turn; default: after what has arrived meanwhile. */
+  readonly later?: Later;
 }
 
 const RECENT_MS = 60_000;
@@ -41,11 +46,18 @@ export class Market {
   /** The latest end of a lease that was taken for past. */
   #lapsedMs = -Infinity;
 
-  constructor({ now, recentMs = RECENT_MS, limits, manyMin = MANY_MIN }: MarketOptions) {
+  constructor({ now, recentMs = RECENT_MS, limits = LIMITS, ...options }: MarketOptions) {
+    const { manyMin = MANY_MIN, later = setImmediate } = options;
     this.#now = now;
     this.#manyMin = manyMin;
     this.#picks = new Picks(recentMs);
-    this.views = new Views(this.agents, this.#holdings, limits);
+    // Who is written and has no place yet is nobody that a view could be made of.
+    const settled: Later = (work) =>
+      later(() => {
+        this.catchUp();
+        work();
+      });
+    this.views = new Views(this.agents, this.#holdings, settled, limits);
   }
 
   get size(): number {
@@ -86,18 +98,22 @@ export class Market {
     this.#picks.forget(slot);
   }
 
-  /** Who passes a filter now. */
-  view(filter: Filter): WholeView {
+  /** Who passes a filter now. @throws ViewWanted */
+  view(filter: Filter): View {
+    return this.views.of(filter, this.catchUp());
+  }
+
+  /** The same with ranks; `isCounted`: `counts` shall be exact. @throws ViewWanted */
+  whole(filter: Filter, isCounted = false): WholeView {
+    return this.views.whole(filter, isCounted, this.catchUp());
+  }
+
+  /** Lets the time pass, and newcomers be seen: who follows a filter is told of them. Answers the time. */
+  catchUp(): number {
     this.#settle();
     const nowMs = this.#now().getTime();
     this.advance(nowMs);
-    return this.views.of(filter, nowMs);
-  }
-
-  /** Lets the time pass, and newcomers be seen: who follows a filter is told of them. */
-  catchUp(): void {
-    this.#settle();
-    this.advance(this.#now().getTime());
+    return nowMs;
   }
 
   /** See `Views.follow`. */
@@ -105,32 +121,54 @@ export class Market {
     return this.views.follow(filter, onChange);
   }
 
+  /** Who passes a filter that is followed. */
+  followed(filter: Filter): WholeView {
+    this.catchUp();
+    return this.views.followed(filter);
+  }
+
   /** A view as it is now, which was asked for before an `await`. */
-  renew(view: WholeView): WholeView {
+  renew(view: WholeView): WholeView;
+  renew(view: View): View;
+  renew(view: View): View {
     this.catchUp();
     return this.views.renew(view);
   }
 
   /**
-   * How many agents there are, as `total`, and for each reason that applies how many it keeps out of a view; with those
-   * that pass they sum to `total`.
+   * Does what looks at views: at once if all are there, else again when what is wanted has been made. It must not do
+   * anything before it has looked.
    */
-  countFaults(view: WholeView, excluded: ReadonlySet<string> = NOBODY): Record<string, number> {
-    const faults = new Map<Fault | "excluded", number>(this.views.faultsOf(view));
-    let able = view.size;
-    for (const count of faults.values()) able += count;
-    for (const agentId of excluded) {
-      const slot = this.slotOf(agentId);
-      if (slot === undefined || !view.ability.has(slot)) continue;
-      const fault = view.faultOf(slot);
-      if (fault !== undefined) faults.set(fault, (faults.get(fault) ?? 0) - 1);
-      faults.set("excluded", (faults.get("excluded") ?? 0) + 1);
+  finding<T>(work: () => T | Promise<T>): T | Promise<T> {
+    try {
+      const done = work();
+      if (!(done instanceof Promise)) return done;
+      return done.catch((error: unknown) => this.#findAgain(error, work));
+    } catch (error) {
+      if (error instanceof ViewWanted) return this.#findAgain(error, work);
+      throw error;
     }
-    const missing = this.size - able;
-    const counts: Record<string, number> = { total: this.size };
-    if (missing > 0) counts["missing_capability"] = missing;
-    for (const [fault, count] of faults) if (count > 0) counts[fault] = count;
-    return counts;
+  }
+
+  async #findAgain<T>(wanted: unknown, work: () => T | Promise<T>): Promise<T> {
+    for (let error = wanted; ; ) {
+      if (!(error instanceof ViewWanted)) throw error;
+      using _made = await this.views.make(error);
+      try {
+        return await work();
+      } catch (other) {
+        error = other;
+      }
+    }
+  }
+
+  /**
+   * How many agents there are, as `total`, and for each reason that applies how many it keeps out of a view; with those
+   * that pass they sum to `total`. With `sampled` they are estimates: only where nobody passes.
+   */
+  counts(view: View, excluded: ReadonlySet<string> = NOBODY): Counts {
+    const slots = Array.from(excluded, (id) => this.slotOf(id));
+    return this.views.counts(view, new Set(slots.filter((slot) => slot !== undefined)));
   }
 
   /** Each capability that somebody has, with how many do and how many of them are ONLINE. */

@@ -1,45 +1,42 @@
-import type { Fault, Filter } from "../filter.ts";
+import type { Filter } from "../filter.ts";
 import { PPM, UNPROVEN_PPM } from "../reliability.ts";
 import type { Ability } from "./ability.ts";
 import type { Agents } from "./agents.ts";
-import type { Condition } from "./condition.ts";
 import { Currencies } from "./currencies.ts";
 import type { Slot } from "./ordered-set.ts";
 import { type Part, partsOf, standing } from "./orders.ts";
-import type { Faults } from "./sift.ts";
+import { Whole } from "./ranked.ts";
 import { sortFirst } from "./sort-first.ts";
-import type { Lots, Ranking, ViewOrder, WholeView } from "./view.ts";
+import type { Lots, Ranking, ViewOrder } from "./view.ts";
 
 /** How many are put in order before it is known that more are asked for. */
 const FIRST = 32;
 
 /** A view that is looked at once and not kept current: an array, in the order of ids. */
-export class SiftedView implements WholeView {
+export class SiftedView extends Whole {
   readonly key: string;
   readonly filter: Filter;
   readonly ability: Ability;
-  readonly faults: Faults;
   /** After which change of the market it was made: after the next it is out of date. */
   readonly madeIn: number;
   readonly #agents: Agents;
-  readonly #condition: Condition;
   readonly #slots: Int32Array;
   #currency: number | undefined;
 
+  /** `eligible` are all that pass, by id. */
   constructor(
     named: { readonly key: string; readonly filter: Filter; readonly madeIn: number },
     agents: Agents,
-    condition: Condition,
-    sifted: { readonly eligible: Int32Array; readonly faults: Faults },
+    ability: Ability,
+    eligible: Int32Array,
   ) {
+    super();
     this.key = named.key;
     this.filter = named.filter;
     this.madeIn = named.madeIn;
-    this.ability = condition.ability;
-    this.faults = sifted.faults;
+    this.ability = ability;
     this.#agents = agents;
-    this.#condition = condition;
-    this.#slots = sifted.eligible;
+    this.#slots = eligible;
   }
 
   /** What nobody exceeds: to look at all agents for one pick would cost more than it saves. */
@@ -76,14 +73,6 @@ export class SiftedView implements WholeView {
     return this.rankOf(slot) !== undefined;
   }
 
-  faultOf(slot: Slot): Fault | undefined {
-    return this.#condition.faultOf(slot);
-  }
-
-  walk(order: ViewOrder): Iterable<Slot> {
-    return this.in(order).walk();
-  }
-
   in(order: ViewOrder): Ranking {
     if (order === "ID") return new Sorting(this.#slots, [], this.size);
     return new Sorting(this.#slots.slice(), this.#partsOf(order), 0);
@@ -103,8 +92,11 @@ export class SiftedView implements WholeView {
   }
 
   #currencyNumber(): number {
+    const { maxCost } = this.filter;
     this.#currency ??=
-      this.#condition.currency || new Currencies(this.#agents, this.#slots).prevailing();
+      maxCost === undefined
+        ? new Currencies(this.#agents, this.#slots).prevailing()
+        : (this.#agents.currencies.find(maxCost.currency) ?? 0);
     return this.#currency;
   }
 }

@@ -1,4 +1,4 @@
-import type { Fault, Filter } from "../filter.ts";
+import type { Filter } from "../filter.ts";
 import type { Ability } from "./ability.ts";
 import type { Slot } from "./ordered-set.ts";
 
@@ -41,9 +41,23 @@ export interface Ranking extends Lots {
   walk(fromRank?: number): Iterable<Slot>;
 }
 
+/** Says that an answer needs a view that is not there: have the market make it, and ask again. */
+export class ViewWanted extends Error {
+  override readonly name = "ViewWanted";
+  readonly filter: Filter;
+  /** Whether it must also be known who is kept out by what. */
+  readonly counted: boolean;
+
+  constructor(filter: Filter, counted = false) {
+    super("a view has to be made");
+    this.filter = filter;
+    this.counted = counted;
+  }
+}
+
 /**
  * The agents that pass a filter now. It changes with the market, so it is used at once: after an `await`, have the
- * market renew it.
+ * market renew it. Looking for agents may throw `ViewWanted`, if they are too rare.
  */
 export interface View {
   /** Names the filter: the same for filters that mean the same. */
@@ -53,29 +67,42 @@ export interface View {
   readonly ability: Ability;
   /** No agent of it is surer than this, in ppm; perhaps none is as sure. At least 1. */
   readonly mostPpm: number;
-  /** How many pass. */
+  /** How many pass, or about how many. */
   readonly size: number;
-  /** The agent of a rank in the order of ids, from 0 to below the size. */
-  at(rank: number): Slot;
+  readonly isEstimate: boolean;
+  /** What is wanted when its agents turn out to be too rare; undefined where all are known. */
+  readonly wanted: Filter | undefined;
+  /** The agents by rank, in the order of ids; undefined where ranks are not known. */
+  readonly ranks: Lots | undefined;
+  has(slot: Slot): boolean;
+  /** Draws one that is none of these, each as likely. There must be one. `random` is from 0 to below 1. */
+  any(random: () => number, drawn: readonly Slot[]): Slot;
+  /** At most so many agents that come after an id in the ring of ids, in order, each once. */
+  turnsAfter(agentId: string, count: number): Slot[];
+  /** The agents in an order, from the first on that is not before. The market must not change meanwhile. */
+  walk(order: ViewOrder, isBefore?: (slot: Slot) => boolean): Iterable<Slot>;
+  /** The agents without a record at what is wanted, perhaps among others that do not pass. */
+  unproven(): Lots;
+  /** The currency in which prices are compared: the filter's, or the one that most of the agents ask. */
+  readonly currency: string | undefined;
+  /** The same without some agents; those that are not in it anyway do not matter. */
+  without(slots: readonly Slot[]): View;
+}
+
+/** A view in which each agent has its rank in the order of ids. */
+export interface RankedView extends View, Lots {
+  readonly ranks: Lots;
   /** The rank of the first agent whose id comes after this one, which need not be there; the size when none does. */
   rankAfter(agentId: string): number;
   /** The rank of an agent; undefined when it is not in. */
   rankOf(slot: Slot): number | undefined;
-  has(slot: Slot): boolean;
-  /** The agents in an order. The market must not change meanwhile. */
-  walk(order: ViewOrder): Iterable<Slot>;
-  /** The currency in which prices are compared: the filter's, or the one that most of the agents ask. */
-  readonly currency: string | undefined;
+  without(slots: readonly Slot[]): RankedView;
 }
 
 /** A view of all that pass. */
-export interface WholeView extends View {
+export interface WholeView extends RankedView {
   /** The agents in an order. */
   in(order: ViewOrder): Ranking;
   /** Compares agents as an order does, but for their ids: 0 for those that are equally good. */
   standing(order: ViewOrder): (a: Slot, b: Slot) => number;
-  /** The agents without a record at what is wanted: they are as reliable as no evidence makes sure. */
-  unproven(): Lots;
-  /** What keeps an agent out, besides what it can do; undefined for one that passes. */
-  faultOf(slot: Slot): Fault | undefined;
 }

@@ -1,198 +1,265 @@
 import { type Filter, filterKey } from "../filter.ts";
+import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
-import { candidates, type Holders } from "./candidates.ts";
+import { basesOf, isBound } from "./bases.ts";
+import { candidates, type Holders, mayBeAble, mostHolders } from "./candidates.ts";
 import { Condition } from "./condition.ts";
+import { type Counts, countAll, countSome } from "./counts.ts";
 import { KeptView, type OnChange } from "./kept-view.ts";
+import { KeptViews } from "./kept-views.ts";
+import { type Later, Maker } from "./maker.ts";
+import type { Making, SlicedSift } from "./making.ts";
+import { narrow } from "./narrow.ts";
 import type { Slot } from "./ordered-set.ts";
-import { type Faults, sift } from "./sift.ts";
+import { ResidualView } from "./residual-view.ts";
+import { Samples } from "./samples.ts";
+import { sift } from "./sift.ts";
 import { SiftedView } from "./sifted-view.ts";
-import type { WholeView } from "./view.ts";
+import { type View, ViewWanted, type WholeView } from "./view.ts";
+import type { ViewLimits } from "./view-limits.ts";
 
-/** How much is kept. */
-export interface ViewLimits {
-  /** A view is made for a filter that is asked again within this time. */
-  readonly againMs: number;
-  /** Filters that are remembered as asked once. */
-  readonly askedMax: number;
-  readonly viewsMax: number;
-  /** Entries of all views, in all their orders; an entry takes about six bytes. */
-  readonly entriesMax: (agents: number) => number;
-  /** An order keeps at least so many of its first agents. */
-  readonly firstMin: number;
-  /** Filters that are followed; those may hold half of `entriesMax`. */
-  readonly followedMax: number;
-}
-
-/** What is kept unless it is told otherwise. */
-export const LIMITS: ViewLimits = {
-  againMs: 60_000,
-  askedMax: 2_000,
-  viewsMax: 2_000,
-  entriesMax: (agents) => 1_000_000 + 32 * agents,
-  firstMin: 1_024,
-  followedMax: 1_000,
-};
+/** For each answer so many agents may be looked at to make views for later: a twentieth of what it costs. */
+const CREDIT = 64;
 
 /**
- * The views of a market. A filter that is asked once is sifted; one that is asked again soon gets a view that is kept
- * current. The one that was not used for longest goes when there are too many: so a caller with a new filter each time
- * costs sifts, and no memory.
+ * The views of a market. Few agents are sifted for each answer, unless a filter is asked again soon: then it gets a
+ * view that is kept current. Among many a filter is answered from a wider view that is kept, the narrowest there is; if
+ * there is none, the widest is made first, in slices.
  */
 export class Views {
   readonly #agents: Agents;
   readonly #holders: Holders;
   readonly #limits: ViewLimits;
-  readonly #views = new Map<string, KeptView>();
-  readonly #byCapability = new Map<number, Set<KeptView>>();
-  /** Those whose filter names no capability. */
-  readonly #wide = new Set<KeptView>();
+  readonly #kept: KeptViews;
   /** Filters that were asked once, and when; the oldest first. */
   readonly #asked = new Map<string, number>();
-  readonly #concerned: KeptView[] = [];
-  /** By filter, who follows it. */
-  readonly #followed = new Map<string, OnChange>();
-  #uses = 0;
-  #changes = 0;
+  readonly #maker: Maker;
+  readonly #samples: Samples;
+  #credit = 0;
 
-  constructor(agents: Agents, holders: Holders, limits: ViewLimits = LIMITS) {
+  constructor(agents: Agents, holders: Holders, later: Later, limits: ViewLimits) {
     this.#agents = agents;
     this.#holders = holders;
     this.#limits = limits;
+    this.#kept = new KeptViews(agents, limits);
+    const { sliceMax } = limits;
+    this.#maker = new Maker(agents, { later, sliceMax }, (...made) => this.#made(...made));
+    this.#samples = new Samples(agents, holders);
   }
 
   get size(): number {
-    return this.#views.size;
+    return this.#kept.size;
   }
 
   /** Entries of all views. */
   get entries(): number {
-    let entries = 0;
-    for (const view of this.#views.values()) entries += view.entries;
-    return entries;
+    return this.#kept.entries;
   }
 
-  /** Who passes a filter. */
-  of(filter: Filter, nowMs: number): WholeView {
+  /** Who passes a filter. @throws ViewWanted */
+  of(filter: Filter, nowMs: number): View {
     const key = filterKey(filter);
-    const kept = this.#views.get(key);
-    if (kept !== undefined) {
-      this.#uses += 1;
-      kept.usedAt = this.#uses;
-      return kept;
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return this.#kept.use(kept);
+    const bases = basesOf(filter);
+    const { base, wide, narrower } = this.#baseOf(filter, bases);
+    if (this.#isFew(filter, base)) return this.#atOnce(key, filter, base, nowMs);
+    if (base === undefined) throw new ViewWanted(bases.at(-1) ?? filter);
+    this.#kept.use(base);
+    this.#credit = Math.min(this.#credit + CREDIT, 2 * this.#agents.size);
+    this.#foresee(filter, base, nowMs);
+    for (const wider of bases) {
+      if (wider === wide) break;
+      // Rounded bounds are made where nothing else helps.
+      if (!isBound(wider)) this.#foresee(wider, base, nowMs);
     }
-    if (!this.#followed.has(key) && !this.#isAskedAgain(key, nowMs)) return this.#sift(key, filter);
-    const condition = new Condition(this.#agents, filter);
-    const { eligible } = sift(
-      candidates(this.#agents, this.#holders, condition.ability),
-      condition,
-    );
-    const named = { key, filter, firstMin: this.#limits.firstMin };
-    return this.#keep(new KeptView(named, this.#agents, condition, eligible));
+    const { looksMax } = this.#limits;
+    const names = { key, filter, madeIn: this.#kept.changes, wanted: narrower, looksMax };
+    const view = new ResidualView(names, this.#agents, base);
+    return narrow(view, this.#agents) ?? view;
   }
 
-  /**
-   * Tells of what changes in the view of a filter, which nobody else follows, and keeps that view as long as there is
-   * room for others beside it. Returns what ends it; undefined when too much is followed.
-   */
-  follow(filter: Filter, onChange: OnChange): (() => void) | undefined {
-    if (this.#followed.size >= this.#limits.followedMax) return undefined;
-    let entries = 0;
-    for (const key of this.#followed.keys()) entries += this.#views.get(key)?.entries ?? 0;
-    if (entries > this.#limits.entriesMax(this.#agents.size) / 2) return undefined;
+  /** The same as a whole; `isCounted`: also who is kept out by what must be known. @throws ViewWanted */
+  whole(filter: Filter, isCounted: boolean, nowMs: number): WholeView {
     const key = filterKey(filter);
-    this.#followed.set(key, onChange);
-    const kept = this.#views.get(key);
-    if (kept !== undefined) kept.onChange = onChange;
-    return () => {
-      this.#followed.delete(key);
-      const known = this.#views.get(key);
-      if (known !== undefined) known.onChange = undefined;
-    };
+    const kept = this.#kept.get(key);
+    if (isCounted && kept?.faults === undefined && !this.#isFew(filter)) {
+      throw new ViewWanted(filter, true);
+    }
+    if (kept !== undefined) return this.#kept.use(kept);
+    const { base } = this.#baseOf(filter, basesOf(filter));
+    if (!this.#isFew(filter, base)) throw new ViewWanted(filter);
+    return this.#atOnce(key, filter, base, nowMs);
+  }
+
+  /** See `KeptViews.follow`. */
+  follow(filter: Filter, onChange: OnChange): (() => void) | undefined {
+    return this.#kept.follow(filterKey(filter), onChange);
+  }
+
+  /** Who passes a filter that is followed: if it has no view, all who may pass are looked at now. */
+  followed(filter: Filter): WholeView {
+    const key = filterKey(filter);
+    const kept = this.#kept.get(key);
+    return kept === undefined ? this.#keep(key, filter) : this.#kept.use(kept);
   }
 
   /** A view as it is now, which was asked for a while ago. */
-  renew(view: WholeView): WholeView {
-    const kept = this.#views.get(view.key);
+  renew(view: WholeView): WholeView;
+  renew(view: View): View;
+  renew(view: View): View {
+    const kept = this.#kept.get(view.key);
     if (kept !== undefined) return kept;
-    if (view instanceof SiftedView && view.madeIn === this.#changes) return view;
+    const { changes } = this.#kept;
+    if (view instanceof SiftedView && view.madeIn === changes) return view;
+    if (view instanceof ResidualView) {
+      const base = this.#kept.get(view.base.key);
+      if (base !== undefined) return view.renewed(base, changes);
+    }
     return this.#sift(view.key, view.filter);
   }
 
-  /** Who of those that have the capabilities were kept out by what. */
-  faultsOf(view: WholeView): Faults {
-    if (view instanceof SiftedView) return view.faults;
-    const kept = view as KeptView;
-    kept.faults ??= sift(
-      candidates(this.#agents, this.#holders, kept.ability),
-      kept.condition,
-    ).faults;
-    return kept.faults;
+  /** Makes a view that is wanted, in slices. It is there until what is answered is disposed of. */
+  async make({ filter, counted }: ViewWanted): Promise<Disposable> {
+    const key = filterKey(filter);
+    await this.#maker.make(this.#makingOf(key, filter, counted, true));
+    const view = this.#kept.get(key);
+    if (view !== undefined) view.pins += 1;
+    return {
+      [Symbol.dispose]() {
+        if (view !== undefined) view.pins -= 1;
+      },
+    };
+  }
+
+  /** Counts who is kept out of a view by what; where nobody passes and many have the capabilities, by a sample. */
+  counts(view: View, excluded: ReadonlySet<Slot>): Counts {
+    const { filter, size: passing } = view;
+    const kept = view instanceof KeptView ? view : undefined;
+    if (kept?.faults !== undefined || this.#isFew(filter)) {
+      const { faults, counts } = countAll(this.#agents, this.#holders, {
+        filter,
+        excluded,
+        passing,
+        faults: kept?.faults,
+      });
+      if (kept !== undefined) kept.faults = faults;
+      return counts;
+    }
+    if (kept === undefined || excluded.size > 0) return this.#countSome(filter, excluded);
+    kept.estimate ??= this.#countSome(filter, excluded);
+    return { ...kept.estimate };
   }
 
   /** Writes a change of a known agent; the views that look at one of these aspects follow. */
   change(slot: Slot, aspects: number, write: () => void): void {
-    const concerned = this.#concerned;
-    concerned.length = 0;
-    this.#changes += 1;
-    this.#gather(slot, aspects);
-    for (const view of concerned) view.before(slot, aspects);
-    const known = concerned.length;
-    write();
-    if ((aspects & ASPECT.ABILITY) !== 0) this.#gather(slot, aspects);
-    for (let index = 0; index < concerned.length; index += 1) {
-      const view = concerned[index] as KeptView;
-      if (index < known) view.after(slot, aspects);
-      else view.enter(slot);
-    }
+    this.#maker.touch(slot, aspects);
+    this.#kept.change(slot, aspects, write);
   }
 
   /** Lets the views see a newcomer that is written. */
   enter(slot: Slot): void {
-    this.#concerned.length = 0;
-    this.#changes += 1;
-    this.#gather(slot, ASPECT.ALL);
-    for (const view of this.#concerned) view.enter(slot);
+    this.#maker.touch(slot, ASPECT.ALL);
+    this.#kept.enter(slot);
   }
 
   /** Takes an agent out that is still there. */
   leave(slot: Slot): void {
-    this.#concerned.length = 0;
-    this.#changes += 1;
-    this.#gather(slot, ASPECT.ALL);
-    for (const view of this.#concerned) view.leave(slot);
+    this.#maker.touch(slot, ASPECT.ALL);
+    this.#kept.leave(slot);
   }
 
   /** Drops all views: made anew they cost less than to be told of very many changes. */
   clear(): void {
-    this.#changes += 1;
-    for (const view of this.#views.values()) this.#drop(view);
+    this.#kept.clear();
+    this.#samples.clear();
+    this.#maker.restart();
   }
 
-  #sift(key: string, filter: Filter): SiftedView {
+  /** The narrowest view that is kept and wider than a filter, and the next narrower filter. */
+  #baseOf(filter: Filter, bases: readonly Filter[]) {
+    let narrower = filter;
+    for (const wider of bases) {
+      const base = this.#kept.get(filterKey(wider));
+      if (base !== undefined) return { base, wide: wider, narrower };
+      narrower = wider;
+    }
+    return { base: undefined, wide: undefined, narrower };
+  }
+
+  /** Whether those who may pass, of a view or of all, can be looked at at once. */
+  #isFew(filter: Filter, base?: KeptView): boolean {
+    const most = base?.size ?? mostHolders(this.#agents, this.#holders, filter);
+    return most <= this.#limits.atOnceMax;
+  }
+
+  #atOnce(key: string, filter: Filter, base: KeptView | undefined, nowMs: number): WholeView {
+    return this.#isAskedAgain(key, nowMs)
+      ? this.#keep(key, filter, base)
+      : this.#sift(key, filter, base);
+  }
+
+  #keep(key: string, filter: Filter, base?: KeptView): KeptView {
     const condition = new Condition(this.#agents, filter);
-    const sifted = sift(candidates(this.#agents, this.#holders, condition.ability), condition);
+    const { eligible } = sift(this.#candidates(condition, base), condition);
+    const named = { key, filter, limits: this.#limits };
+    const view = new KeptView(named, this.#agents, condition, eligible);
+    this.#kept.keep(view);
+    return this.#kept.use(view);
+  }
+
+  #sift(key: string, filter: Filter, base?: KeptView): SiftedView {
+    const condition = new Condition(this.#agents, filter);
+    const { eligible } = sift(this.#candidates(condition, base), condition);
     condition.release();
-    const named = { key, filter, madeIn: this.#changes };
-    return new SiftedView(named, this.#agents, condition, sifted);
+    const named = { key, filter, madeIn: this.#kept.changes };
+    return new SiftedView(named, this.#agents, condition.ability, eligible);
   }
 
-  #gather(slot: Slot, aspects: number): void {
-    this.#gatherFrom(this.#wide, aspects);
-    const { numbers, start, count } = this.#agents.records;
-    const from = start[slot] as number;
-    const end = from + (count[slot] as number);
-    for (let at = from; at < end; at += 2) {
-      const views = this.#byCapability.get(numbers[at] as number);
-      if (views !== undefined) this.#gatherFrom(views, aspects);
-    }
+  #countSome(filter: Filter, excluded: ReadonlySet<Slot>): Counts {
+    const { changes } = this.#kept;
+    const sampleOf = (wanted: Filter, ability: Ability) =>
+      this.#samples.of(wanted, ability, changes);
+    return countSome(this.#agents, sampleOf, { filter, excluded });
   }
 
-  #gatherFrom(views: ReadonlySet<KeptView>, aspects: number): void {
-    for (const view of views) {
-      if ((view.aspects & aspects) === 0 || view.toldIn === this.#changes) continue;
-      view.toldIn = this.#changes;
-      this.#concerned.push(view);
+  #candidates({ ability }: Condition, base: KeptView | undefined): Int32Array {
+    return base?.toArray() ?? candidates(this.#agents, this.#holders, ability);
+  }
+
+  /** Has a view made for later, once it was asked for again and enough was answered meanwhile. */
+  #foresee(filter: Filter, base: KeptView, nowMs: number): void {
+    const key = filterKey(filter);
+    if (!this.#isAskedAgain(key, nowMs) || this.#credit < base.size || !this.#maker.isIdle) return;
+    this.#credit -= base.size;
+    void this.#maker.make(this.#makingOf(key, filter, false, false));
+  }
+
+  #makingOf(key: string, filter: Filter, isCounted: boolean, isBrief: boolean): Making {
+    const source: Making["source"] = ({ ability }) => {
+      const base = isCounted ? undefined : this.#baseOf(filter, basesOf(filter)).base;
+      return {
+        slots: base?.toArray() ?? mayBeAble(this.#agents, this.#holders, ability),
+        isWhole: base === undefined,
+      };
+    };
+    return { key, filter, isCounted, isBrief, source };
+  }
+
+  #made({ key, filter, isBrief }: Making, sifted: SlicedSift): void {
+    const { condition } = sifted;
+    const { eligible, late, faults } = sifted.found();
+    const known = this.#kept.get(key);
+    if (known !== undefined) {
+      known.faults = faults ?? known.faults;
+      condition.release();
+      return;
     }
+    const named = { key, filter, limits: this.#limits };
+    const view = new KeptView(named, this.#agents, condition, eligible);
+    for (const slot of late) view.enter(slot);
+    view.faults = faults;
+    this.#kept.keep(view, isBrief);
   }
 
   #isAskedAgain(key: string, nowMs: number): boolean {
@@ -205,51 +272,5 @@ export class Views {
       if (oldest !== undefined) this.#asked.delete(oldest);
     }
     return false;
-  }
-
-  #keep(view: KeptView): KeptView {
-    this.#uses += 1;
-    view.usedAt = this.#uses;
-    this.#views.set(view.key, view);
-    view.onChange = this.#followed.get(view.key);
-    for (const views of this.#setsOf(view)) views.add(view);
-    this.#makeRoom(view);
-    return view;
-  }
-
-  #makeRoom(newest: KeptView): void {
-    const entriesMax = this.#limits.entriesMax(this.#agents.size);
-    let entries = this.entries;
-    if (this.size <= this.#limits.viewsMax && entries <= entriesMax) return;
-    const byUse = [...this.#views.values()].sort((a, b) => a.usedAt - b.usedAt);
-    for (const view of byUse) {
-      // A little more than needed, so that not every new view has to look.
-      if (this.size <= this.#limits.viewsMax * 0.95 && entries <= entriesMax * 0.95) return;
-      if (view === newest) return;
-      if (view.onChange !== undefined) continue;
-      entries -= view.entries;
-      this.#drop(view);
-    }
-  }
-
-  #drop(view: KeptView): void {
-    this.#views.delete(view.key);
-    for (const views of this.#setsOf(view)) views.delete(view);
-    for (const capability of view.ability.numbers) {
-      if (this.#byCapability.get(capability)?.size === 0) this.#byCapability.delete(capability);
-    }
-    view.condition.release();
-    view.onChange?.(ASPECT.ALL);
-  }
-
-  /** Where a view is listed: under each capability if one will do, else under one of those that are needed. */
-  #setsOf({ ability: { numbers, isAll } }: KeptView): Set<KeptView>[] {
-    const [first] = numbers;
-    if (first === undefined) return [this.#wide];
-    return (isAll ? [first] : numbers).map((number) => {
-      const views = this.#byCapability.get(number) ?? new Set();
-      this.#byCapability.set(number, views);
-      return views;
-    });
   }
 }

@@ -84,7 +84,7 @@ export class Trying {
 
   #isToBeTried({ filter }: Group, slot: Slot, capability: string): boolean {
     const { market } = this.#parts;
-    return trialOf(market.agents, slot, filter) === capability && market.view(filter).has(slot);
+    return trialOf(market.agents, slot, filter) === capability && market.followed(filter).has(slot);
   }
 }
 

@@ -102,7 +102,7 @@ export class Watches {
   open({ filter, ...lineup }: Watch): Seat {
     const { market } = this.#parts;
     const group = this.#groups.get(filterKey(filter)) ?? this.#follow(filter);
-    const view = market.view(filter);
+    const view = market.followed(filter);
     const seat = new Seat(() => this.#leave(seat));
     const start = lineup.start === "" ? this.#draw(group, view) : lineup.start;
     this.#join(seat, group, { ...lineup, start }, view);
@@ -178,7 +178,7 @@ export class Watches {
 
   #renew(list: List): void {
     const { market } = this.#parts;
-    const view = market.view(list.group.filter);
+    const view = market.followed(list.group.filter);
     // Else all streams that were opened while there were few would stay with these few.
     if (view.size > 2 * list.size || (view.size > 0 && 2 * view.size < list.size)) {
       for (const seat of list.seats) {

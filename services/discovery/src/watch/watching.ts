@@ -35,7 +35,7 @@ export function watching(
     random,
     write(slots, view, ringStart) {
       if (slots.length > 0) return listed(slots.map(roster.messageAt), { ringStart });
-      const counts = market.countFaults(view);
+      const counts = market.counts(view);
       // Those that pass and are not named are half open, and tried by others.
       if (view.size > 0) counts["breaker_open"] = (counts["breaker_open"] ?? 0) + view.size;
       return listed([], { ringStart, counts: countsOf(counts) });

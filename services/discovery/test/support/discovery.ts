@@ -11,7 +11,7 @@ import { ANONYMOUS, bind, client, dial, serve } from "@bourse/rpc";
 import { createMetrics } from "@bourse/telemetry";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { LIMITS, type ViewLimits } from "../../src/market/views.ts";
+import { LIMITS, type ViewLimits } from "../../src/market/view-limits.ts";
 import { createMemoryRotation } from "../../src/memory.ts";
 import { discoveryMetrics } from "../../src/metrics.ts";
 import { CODES } from "../../src/rejections.ts";

@@ -3,6 +3,7 @@ import type { Filter } from "../../src/filter.ts";
 import type { BreakerState, Listing } from "../../src/listing.ts";
 import { Market, type MarketOptions } from "../../src/market/market.ts";
 import type { Slot } from "../../src/market/ordered-set.ts";
+import { ViewWanted } from "../../src/market/view.ts";
 
 /** An ONLINE agent that can do `python` and has no price, no record and nothing to do. */
 export function aListing(facts: Partial<Listing> = {}): Listing {
@@ -51,8 +52,12 @@ export function eur(cents: number): { readonly micros: bigint; readonly currency
 /** When the tests take place. */
 export const NOON_MS = Date.parse("2026-11-01T12:00:00Z");
 
-/** How a market looks at a filter: anew each time, or by a view that it keeps current. */
-export type Looking = "sifted" | "kept";
+/**
+ * How a market looks at a filter: anew each time, by a view that it keeps current, or as one that has too many agents
+ * to look at all of them at once, so that `Market.finding` must be asked.
+ */
+export type Looking = "sifted" | "kept" | "many";
+export const LOOKING: readonly Looking[] = ["sifted", "kept", "many"];
 
 /** A market whose agents can be exchanged; the clock stands at noon unless it is moved. */
 export function openMarket(looking: Looking = "sifted", options: Partial<MarketOptions> = {}) {
@@ -66,7 +71,13 @@ export function openMarket(looking: Looking = "sifted", options: Partial<MarketO
       entriesMax: () => Infinity,
       firstMin: 2,
       followedMax: 100,
+      atOnceMax: looking === "many" ? 0 : Infinity,
+      looksMax: 2,
+      sampleMax: 3,
+      sliceMax: 2,
+      briefMax: 3,
     },
+    later: (work) => work(),
     ...options,
   });
   const slots = new Map<string, Slot>();
@@ -103,6 +114,18 @@ export function aMarket(listings: Iterable<Listing>, looking?: Looking): Market 
   const { market, settle } = openMarket(looking);
   settle(listings);
   return market;
+}
+
+/** What `Market.finding` answers, at once: `later` must not wait. */
+export function found<T>(market: Market, work: () => T): T {
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof ViewWanted)) throw error;
+      void market.views.make(error);
+    }
+  }
 }
 
 /** The ids of agents. */

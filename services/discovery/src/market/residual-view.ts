@@ -1,0 +1,187 @@
+import type { Filter } from "../filter.ts";
+import type { Ability } from "./ability.ts";
+import type { Agents } from "./agents.ts";
+import { residueOf } from "./bases.ts";
+import { Condition } from "./condition.ts";
+import { Currencies } from "./currencies.ts";
+import type { KeptView } from "./kept-view.ts";
+import type { Slot } from "./ordered-set.ts";
+import { isOfOneCurrency } from "./orders.ts";
+import { type Lots, type View, type ViewOrder, ViewWanted } from "./view.ts";
+
+/** So many agents more may be looked at for each one that is found. */
+const LOOKS_FOUND = 64;
+
+/** What a residual view is called. */
+export interface ResidualNames {
+  readonly key: string;
+  readonly filter: Filter;
+  /** After which change of the market it was made. */
+  readonly madeIn: number;
+  /** Which narrower view is wanted when its agents are too rare: when so many were looked at in vain. */
+  readonly wanted: Filter;
+  readonly looksMax: number;
+}
+
+/** What was found in a sample of the base. */
+interface Sampled {
+  readonly looked: number;
+  readonly passing: readonly Slot[];
+}
+
+/**
+ * The agents of a kept view, the base, that pass what else a filter asks; this is looked at while walking. So a filter
+ * that is asked once costs what its answer costs. How many pass is estimated. For the moment only.
+ */
+export class ResidualView implements View {
+  readonly key: string;
+  readonly filter: Filter;
+  readonly madeIn: number;
+  readonly isEstimate = true;
+  readonly ranks = undefined;
+  readonly base: KeptView;
+  readonly residue: Condition;
+  readonly #agents: Agents;
+  readonly #names: ResidualNames;
+  readonly #excluded: ReadonlySet<Slot>;
+  #sampled: Sampled | undefined;
+  #currency: number | undefined;
+
+  constructor(
+    names: ResidualNames,
+    agents: Agents,
+    base: KeptView,
+    excluded: ReadonlySet<Slot> = new Set(),
+  ) {
+    this.key = names.key;
+    this.filter = names.filter;
+    this.madeIn = names.madeIn;
+    this.base = base;
+    this.residue = new Condition(agents, residueOf(names.filter, base.filter));
+    this.residue.release();
+    this.#agents = agents;
+    this.#names = names;
+    this.#excluded = excluded;
+  }
+
+  get wanted(): Filter {
+    return this.#names.wanted;
+  }
+
+  get ability(): Ability {
+    return this.base.ability;
+  }
+
+  get mostPpm(): number {
+    return this.base.mostPpm;
+  }
+
+  get size(): number {
+    const { looked, passing } = this.sampled;
+    // As sure as half an agent more would make it: who was not found in a sample may be there.
+    const share = (passing.length + 0.5) / (looked + 1);
+    return Math.max(1, Math.round(share * this.base.size) - this.#excluded.size);
+  }
+
+  get currency(): string | undefined {
+    const number = this.#currencyNumber();
+    return number === 0 ? undefined : this.#agents.currencies.textOf(number);
+  }
+
+  /** Who of some agents of the base passes. */
+  get sampled(): Sampled {
+    if (this.#sampled === undefined) {
+      const slots = this.base.sample();
+      const passing: Slot[] = [];
+      for (const slot of slots) if (this.lets(slot) && this.base.has(slot)) passing.push(slot);
+      this.#sampled = { looked: slots.length, passing };
+    }
+    return this.#sampled;
+  }
+
+  /** Whether an agent of the base passes. */
+  lets(slot: Slot): boolean {
+    return this.residue.faultOf(slot) === undefined && !this.#excluded.has(slot);
+  }
+
+  has(slot: Slot): boolean {
+    return this.base.has(slot) && this.lets(slot);
+  }
+
+  any(random: () => number, drawn: readonly Slot[]): Slot {
+    const { base } = this;
+    for (let looks = 0; looks < this.#names.looksMax; looks += 1) {
+      const slot = base.at(Math.floor(random() * base.size));
+      if (this.lets(slot) && !drawn.includes(slot)) return slot;
+    }
+    throw new ViewWanted(this.wanted);
+  }
+
+  turnsAfter(agentId: string, count: number): Slot[] {
+    const { base } = this;
+    const from = base.rankAfter(agentId);
+    const found: Slot[] = [];
+    let left = this.#names.looksMax;
+    const look = (slot: Slot): boolean => {
+      if (this.lets(slot)) found.push(slot);
+      else left -= 1;
+      if (left < 0) throw new ViewWanted(this.wanted);
+      return found.length >= count;
+    };
+    if (count === 0) return found;
+    for (const slot of base.from(from)) if (look(slot)) return found;
+    let rank = 0;
+    for (const slot of base.from(0)) {
+      if (rank === from || look(slot)) break;
+      rank += 1;
+    }
+    return found;
+  }
+
+  *walk(order: ViewOrder, isBefore?: (slot: Slot) => boolean): Generator<Slot, void, undefined> {
+    const isEnd = this.residue.endOf(order);
+    const ranking = this.base.in(order, isOfOneCurrency(order) ? this.#currencyNumber() : 0);
+    const from = isBefore === undefined ? 0 : ranking.lowerBound(isBefore);
+    let left = this.#names.looksMax;
+    for (const slot of ranking.walk(from)) {
+      if (isEnd?.(slot)) return;
+      if (this.lets(slot)) {
+        left += LOOKS_FOUND;
+        yield slot;
+      } else {
+        left -= 1;
+        if (left < 0) throw new ViewWanted(this.wanted);
+      }
+    }
+  }
+
+  /** The same as it is now, on the same base. */
+  renewed(base: KeptView, madeIn: number): ResidualView {
+    if (this.madeIn === madeIn) return this;
+    return new ResidualView({ ...this.#names, madeIn }, this.#agents, base, this.#excluded);
+  }
+
+  unproven(): Lots {
+    return this.base.unproven();
+  }
+
+  without(slots: readonly Slot[]): View {
+    const excluded = slots.filter((slot) => this.has(slot));
+    if (excluded.length === 0) return this;
+    return new ResidualView(
+      this.#names,
+      this.#agents,
+      this.base,
+      new Set([...this.#excluded, ...excluded]),
+    );
+  }
+
+  #currencyNumber(): number {
+    if (this.#currency === undefined) {
+      const { base } = this;
+      const asked = this.filter.maxCost === undefined ? this.sampled.passing : [];
+      this.#currency = new Currencies(this.#agents, asked).prevailing() || base.currencyNumber();
+    }
+    return this.#currency;
+  }
+}
