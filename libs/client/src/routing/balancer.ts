@@ -2,8 +2,13 @@ import { experimental, connectivityState as State, type StatusObject } from "@gr
 import { type Choosable, choose } from "./choice.ts";
 import { verdictOf } from "./result.ts";
 import type { Route } from "./route.ts";
-import type { NamedAgent } from "./selection.ts";
+import type { NamedAgent, Selection } from "./selection.ts";
 import { statusOfUnreachable } from "./status.ts";
+
+/** Who leaves in good order is named no more by then. */
+const LEAVING_MS = 200;
+/** Who is tried gets a call so often: its successes are told as one a second anyway. */
+const TRIAL_MS = 1_000;
 
 /** The name of the policy in a service config. */
 export const POLICY = "bourse_agents";
@@ -19,8 +24,8 @@ export interface News {
   readonly route: Route;
   /** The target as the caller wrote it. */
   readonly text: string;
-  /** Whom discovery names; undefined when it did not answer. */
-  readonly agents: readonly NamedAgent[] | undefined;
+  /** Whom to call; undefined when discovery did not answer. */
+  readonly selection: Selection | undefined;
   /** How calls end while nobody is named. */
   readonly refusal: StatusObject | undefined;
 }
@@ -40,8 +45,14 @@ interface Line extends Choosable {
   lastPick: number;
   /** Why it cannot be reached, while it cannot. */
   fault: string | undefined;
+  /** When it was lost, on the clock of the calls. */
+  lostMs: number;
   /** It has been reached since discovery named it last. */
   reached: boolean;
+  /** It is to be tried, by one call at a time. */
+  onTrial: boolean;
+  /** When it was tried last. */
+  triedMs: number;
 }
 
 class PolicyConfig implements experimental.TypedLoadBalancingConfig {
@@ -84,7 +95,7 @@ class AgentBalancer implements experimental.LoadBalancer {
   updateAddressList(_endpoints: Endpoints, _config: PolicyConfig, options: Options): boolean {
     const news = options[NEWS] as News;
     this.#news = news;
-    if (news.agents !== undefined) this.#connect(news.agents, options);
+    if (news.selection !== undefined) this.#connect(news.selection, options);
     // Also when discovery did not answer: calls may be waiting to be told just that.
     this.#publish();
     return true;
@@ -105,16 +116,18 @@ class AgentBalancer implements experimental.LoadBalancer {
    * Connects to who is new and leaves who is not named any more; calls that it has taken go on to
    * their end.
    */
-  #connect(agents: readonly NamedAgent[], options: Options): void {
+  #connect({ agents, trial }: Selection, options: Options): void {
+    const named = trial === undefined ? agents : [...agents, trial];
     const before = this.#lines;
     this.#lines = new Map();
     this.#busy = true;
-    for (const [rank, agent] of agents.entries()) {
+    for (const [rank, agent] of named.entries()) {
       const key = `${agent.agentId} ${agent.host} ${agent.port}`;
       const line = before.get(key) ?? this.#line(agent, options);
       before.delete(key);
       line.rank = rank;
-      if (line.fault !== undefined && line.reached) this.#accuse(line);
+      line.onTrial = agent === trial;
+      if (this.#isNamedAlthoughLost(line)) this.#accuse(line);
       this.#lines.set(key, line);
     }
     for (const { leaf } of before.values()) leaf.destroy();
@@ -141,7 +154,10 @@ class AgentBalancer implements experimental.LoadBalancer {
       underWay: 0,
       lastPick: 0,
       fault: undefined,
+      lostMs: 0,
       reached: false,
+      onTrial: false,
+      triedMs: -Infinity,
     };
     leaf.startConnecting();
     return line;
@@ -155,6 +171,7 @@ class AgentBalancer implements experimental.LoadBalancer {
     } else if (state === State.TRANSIENT_FAILURE) {
       const known = line.fault !== undefined;
       line.fault = fault ?? "no connection";
+      if (!known) line.lostMs = news?.route.desk.now() ?? 0;
       if (!known && line.reached) news?.route.shun(line.agentId);
       else if (!known) this.#accuse(line);
     } else if (state === State.IDLE && !this.#busy) {
@@ -162,6 +179,12 @@ class AgentBalancer implements experimental.LoadBalancer {
       line.leaf.exitIdle();
     }
     if (!this.#busy) this.#publish();
+  }
+
+  #isNamedAlthoughLost({ fault, reached, lostMs }: Line): boolean {
+    const { route } = this.#news as News;
+    if (fault === undefined || !reached || !route.isCurrent()) return false;
+    return route.desk.now() - lostMs >= LEAVING_MS;
   }
 
   /**
@@ -180,28 +203,21 @@ class AgentBalancer implements experimental.LoadBalancer {
     const lines = [...this.#lines.values()];
     const ready = lines.filter(({ leaf }) => leaf.getConnectivityState() === State.READY);
     if (ready.length > 0) {
-      this.#update(State.READY, news, (args) => this.#pick(news.route, ready, args));
+      const pick: Pick = (args) => this.#pick(news.route, ready, args);
+      this.#helper.updateState(State.READY, { pick }, null);
     } else if (lines.some(({ fault }) => fault === undefined)) {
-      this.#update(State.CONNECTING, news, () => WAIT);
+      this.#helper.updateState(State.CONNECTING, { pick: () => WAIT }, null);
     } else {
       const faults = lines.map(({ agentId, fault }) => `${agentId}: ${fault}`);
       const nobody = lines.length === 0 ? news.refusal : undefined;
       const status = nobody ?? statusOfUnreachable(news.text, faults);
       const picker = new experimental.UnavailablePicker(status);
-      this.#update(State.TRANSIENT_FAILURE, news, (args) => picker.pick(args), status.details);
+      this.#helper.updateState(State.TRANSIENT_FAILURE, picker, status.details);
     }
   }
 
-  #update(state: State, { route }: News, pick: Pick, fault: string | null = null): void {
-    const picker = { pick: (args: experimental.PickArgs) => (route.use() ? pick(args) : WAIT) };
-    this.#helper.updateState(state, picker, fault);
-  }
-
   #pick(route: Route, ready: readonly Line[], args: experimental.PickArgs) {
-    const well = ready.filter(({ agentId, underWay }) => route.standings.admits(agentId, underWay));
-    // When all of them failed of late, the failures tell nothing about whom to prefer.
-    const among = well.length > 0 ? well : ready;
-    const line = choose(route.target.strategy, among, route.desk.random);
+    const line = this.#toBeTried(route, ready) ?? this.#chosen(route, ready);
     const picked = line?.leaf.getPicker().pick(args);
     if (line === undefined || picked === undefined) return WAIT;
     if (picked.pickResultType !== experimental.PickResultType.COMPLETE) return picked;
@@ -209,6 +225,23 @@ class AgentBalancer implements experimental.LoadBalancer {
     line.lastPick = this.#picks;
     args.metadata.set("bourse-agent", line.agentId);
     return { ...picked, ...this.#watch(route, line, picked) };
+  }
+
+  /** Its turn would come, too, but perhaps never: a preference, and others, may stand before it. */
+  #toBeTried({ desk, standings }: Route, ready: readonly Line[]): Line | undefined {
+    const line = ready.find(({ onTrial }) => onTrial);
+    if (line === undefined || line.underWay > 0 || desk.now() - line.triedMs < TRIAL_MS) return;
+    if (!standings.admits(line.agentId, 0)) return;
+    line.triedMs = desk.now();
+    return line;
+  }
+
+  #chosen({ target, desk, standings }: Route, ready: readonly Line[]): Line | undefined {
+    const sound = ready.filter(({ onTrial }) => !onTrial);
+    const well = sound.filter(({ agentId, underWay }) => standings.admits(agentId, underWay));
+    // When all of them failed of late, the failures tell nothing about whom to prefer.
+    const among = well.length > 0 ? well : sound.length > 0 ? sound : ready;
+    return choose(target.strategy, among, desk.random);
   }
 
   /** Counts the call while it is under way, and notes how it ended. */

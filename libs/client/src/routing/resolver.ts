@@ -49,7 +49,7 @@ class CapabilityResolver implements experimental.Resolver {
     const config = experimental.statusOrFromValue(serviceConfigOf(options));
     const route = createRoute(desk, parseTarget(uri.path), text, (selection) => {
       const news = newsOf(route, text, selection);
-      const endpoints = (news.agents ?? []).map(({ host, port }) => ({
+      const endpoints = (news.selection?.agents ?? []).map(({ host, port }) => ({
         addresses: [{ host, port }],
       }));
       listener(experimental.statusOrFromValue(endpoints), { [NEWS]: news }, config, "");
@@ -59,8 +59,6 @@ class CapabilityResolver implements experimental.Resolver {
 
   updateResolution(): void {
     this.#route.start();
-    // grpc-js asks for this at calls that come while nobody can be reached.
-    this.#route.use();
   }
 
   destroy(): void {
@@ -79,11 +77,11 @@ class CapabilityResolver implements experimental.Resolver {
 
 function newsOf(route: Route, text: string, selection: Selection | ConnectError): News {
   if (selection instanceof ConnectError) {
-    return { route, text, agents: undefined, refusal: statusOfAway(text, selection) };
+    return { route, text, selection: undefined, refusal: statusOfAway(text, selection) };
   }
-  const { agents, nobody } = selection;
+  const { nobody } = selection;
   const refusal = nobody === undefined ? undefined : statusOfNobody(text, nobody);
-  return { route, text, agents, refusal };
+  return { route, text, selection, refusal };
 }
 
 /** The channel's own service config, with its retries, but balanced as a capability is. */

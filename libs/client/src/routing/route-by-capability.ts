@@ -20,15 +20,11 @@ export interface RoutingOptions {
    * caller's own network. Default: each may. Must not throw.
    */
   readonly mayCall?: (agent: NamedAgent) => boolean;
-  /** Milliseconds after which discovery is asked again; default 5,000. */
-  readonly refreshMs?: number;
   /** From 0 to below 1. */
   readonly random?: () => number;
   /** Is told what happens; must not throw. */
   readonly onEvent?: (event: RoutingEvent) => void;
 }
-
-const REFRESH_MS = 5_000;
 
 /**
  * Makes `bourse:///capability` a target that any grpc-js channel of this process can be made for:
@@ -39,6 +35,7 @@ const REFRESH_MS = 5_000;
  */
 export function routeByCapability(options: RoutingOptions): AsyncDisposable {
   const { market, name = "", random = Math.random } = options;
+  const closing = new AbortController();
   const tell = (event: RoutingEvent): void => options.onEvent?.(event);
   const reports = openReports({
     async send(reports, timeoutMs) {
@@ -51,7 +48,7 @@ export function routeByCapability(options: RoutingOptions): AsyncDisposable {
     discovery: market.discovery,
     reports,
     mayCall: options.mayCall ?? (() => true),
-    refreshMs: options.refreshMs ?? REFRESH_MS,
+    closed: closing.signal,
     random,
     now: () => performance.now(),
     tell,
@@ -59,6 +56,7 @@ export function routeByCapability(options: RoutingOptions): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       unregisterDesk(name);
+      closing.abort();
       await reports[Symbol.asyncDispose]();
     },
   };

@@ -1,17 +1,18 @@
-import { ConnectError } from "@connectrpc/connect";
+import type { WatchCandidatesResponse } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Market } from "../connect.ts";
-import { type Answer, createRefresher } from "./refresher.ts";
 import type { Reports } from "./reports.ts";
 import type { Result } from "./result.ts";
-import { type NamedAgent, type Selection, selectAgents } from "./selection.ts";
+import { type NamedAgent, type Selection, selectFrom } from "./selection.ts";
 import { createStandings, type Standings } from "./standing.ts";
-import type { Target } from "./target.ts";
+import { selectionStrategy, type Target } from "./target.ts";
+import { createWatch } from "./watch.ts";
 
 /** What happens to calls by capability. */
 export type RoutingEvent =
-  /** Discovery named whom to call. */
+  /** Others are called than before. */
   | { readonly kind: "selected"; readonly target: string; readonly agentIds: readonly string[] }
-  /** Discovery named nobody who can be called. */
+  /** Discovery names nobody who can be called. */
   | { readonly kind: "nobody"; readonly target: string; readonly reason: string }
   /** Discovery did not answer: calls go on to those it named last. */
   | { readonly kind: "discovery_away"; readonly target: string; readonly error: unknown }
@@ -25,7 +26,8 @@ export interface Desk {
   readonly discovery: Market["discovery"];
   readonly reports: Reports;
   readonly mayCall: (agent: NamedAgent) => boolean;
-  readonly refreshMs: number;
+  /** Aborts when nothing is routed any more. */
+  readonly closed: AbortSignal;
   /** From 0 to below 1. */
   readonly random: () => number;
   /** Milliseconds on a clock that does not jump. */
@@ -43,10 +45,10 @@ export interface Route {
   readonly standings: Standings;
   start(): void;
   stop(): void;
-  /** Asks discovery soon. */
+  /** Selects anew soon: somebody does worse. */
   hurry(): void;
-  /** Notes that a call is about to choose; false when it must wait for what discovery says. */
-  use(): boolean;
+  /** Whether what discovery said last is what it says now. */
+  isCurrent(): boolean;
   /** Notes how a call to an agent went. */
   note(agentId: string, outcome: RouteOutcome): void;
   /** Avoids an agent whose connection was lost and could not be made again. */
@@ -69,55 +71,81 @@ export function createRoute(
   listener: RouteListener,
 ): Route {
   const standings = createStandings(desk.now, desk.random);
-  const refresher = createRefresher({ ask, everyMs: desk.refreshMs, random: desk.random });
+  let list: WatchCandidatesResponse | undefined;
+  let selected = "";
+  let hurried: NodeJS.Timeout | undefined;
+  let healing: NodeJS.Timeout | undefined;
+  const { filter, strategy, subset } = target;
+  const watch = createWatch({
+    discovery: desk.discovery,
+    request: { filter, strategy: selectionStrategy(strategy), count: subset },
+    random: desk.random,
+    onList(told) {
+      list = told;
+      select();
+    },
+    onAway(error) {
+      desk.tell({ kind: "discovery_away", target: text, error });
+      listener(error);
+    },
+  });
 
-  async function ask(signal: AbortSignal): Promise<Answer> {
-    const avoided = standings.avoided();
-    try {
-      const { discovery, mayCall } = desk;
-      const question = { discovery, target, avoided, mayCall, signal };
-      const selection = await selectAgents(question);
-      return {
-        answered: true,
-        deliver() {
-          tellOf(selection);
-          listener(selection);
-        },
-      };
-    } catch (error) {
-      return {
-        answered: false,
-        deliver() {
-          desk.tell({ kind: "discovery_away", target: text, error });
-          listener(ConnectError.from(error));
-        },
-      };
-    }
+  /** Selects from what discovery said last. */
+  function select(): void {
+    if (list === undefined) return;
+    const selecting = { target, avoided: standings.avoided(), mayCall: desk.mayCall };
+    const selection = selectFrom(list, selecting);
+    const isWhole = list.candidates.length < watch.count;
+    if (selection.isShort && !isWhole) watch.widen(Math.min(2 * watch.count, COUNT_MAX));
+    // Those who are avoided now can be tried again.
+    clearTimeout(healing);
+    const healMs = standings.nextMs();
+    if (healMs !== undefined) healing = setTimeout(select, healMs + 1).unref();
+    tellOf(selection);
+    listener(selection);
   }
 
   function fail(agentId: string, away: boolean): void {
     standings.fail(agentId, away);
     desk.tell({ kind: "failed", target: text, agentId });
-    if (!standings.admits(agentId, 0)) refresher.hurry();
+    if (!standings.admits(agentId, 0)) hurry();
   }
 
-  function tellOf({ agents, nobody }: Selection): void {
-    if (nobody === undefined) {
-      const agentIds = agents.map(({ agentId }) => agentId);
-      desk.tell({ kind: "selected", target: text, agentIds });
-    } else {
-      desk.tell({ kind: "nobody", target: text, reason: nobodyText(nobody) });
-    }
+  function hurry(): void {
+    hurried ??= setTimeout(() => {
+      hurried = undefined;
+      select();
+    }, HURRY_MS).unref();
+  }
+
+  function tellOf({ agents, trial, nobody }: Selection): void {
+    const agentIds = [...agents, ...(trial === undefined ? [] : [trial])].map((one) => one.agentId);
+    const before = selected;
+    selected = agentIds.join(" ");
+    if (nobody !== undefined) desk.tell({ kind: "nobody", target: text, reason: nobody.text });
+    else if (selected !== before) desk.tell({ kind: "selected", target: text, agentIds });
+  }
+
+  function stop(): void {
+    watch.stop();
+    clearTimeout(hurried);
+    clearTimeout(healing);
+    hurried = undefined;
+    desk.closed.removeEventListener("abort", stop);
   }
 
   return {
     target,
     desk,
     standings,
-    start: refresher.start,
-    stop: refresher.stop,
-    hurry: refresher.hurry,
-    use: refresher.use,
+    start() {
+      if (desk.closed.aborted) return;
+      desk.closed.addEventListener("abort", stop);
+      watch.start();
+    },
+    stop,
+    hurry,
+    isCurrent: () => watch.isCurrent,
     note(agentId, { result, away, latencyMs }) {
       if (result === "SUCCESS") standings.succeed(agentId);
       else fail(agentId, away);
@@ -127,7 +155,6 @@ export function createRoute(
   };
 }
 
-/** Why there is nobody to call, for people. */
-export function nobodyText(nobody: ConnectError | string): string {
-  return typeof nobody === "string" ? nobody : nobody.rawMessage;
-}
+const HURRY_MS = 250;
+/** Discovery names no more. */
+const COUNT_MAX = 100;

@@ -1,93 +1,73 @@
-import type { SelectAgentResponse } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
-import { reasonOf } from "@bourse/rpc";
-import { ConnectError } from "@connectrpc/connect";
-import type { Market } from "../connect.ts";
+import type {
+  Candidate,
+  WatchCandidatesResponse,
+} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { type Address, addressOf } from "./address.ts";
-import { selectionStrategy, type Target } from "./target.ts";
+import type { Target } from "./target.ts";
 
 /** An agent that discovery names and that can be called. */
 export interface NamedAgent extends Address {
   readonly agentId: string;
 }
 
-/** Whom discovery names, best first; when there is nobody to call, why. */
-export interface Selection {
-  readonly agents: readonly NamedAgent[];
-  readonly nobody?: ConnectError | string;
+/** Why there is nobody to call: in words, with discovery's counts. */
+export interface Nobody {
+  readonly text: string;
+  readonly counts: Readonly<Record<string, string>>;
 }
 
-/** What is asked. */
-export interface Question {
-  readonly discovery: Market["discovery"];
+/** Whom a channel may call. */
+export interface Selection {
+  /** Best first. */
+  readonly agents: readonly NamedAgent[];
+  /** One beside these that is to be tried, by one call at a time: its circuit breaker is half open. */
+  readonly trial: NamedAgent | undefined;
+  /** Undefined when there is somebody. */
+  readonly nobody: Nobody | undefined;
+  /** Fewer than wanted, so that it may be worth to ask for a longer list. */
+  readonly isShort: boolean;
+}
+
+/** How a channel selects. */
+export interface Selecting {
   readonly target: Target;
   /** Agents to do without as long as there are others. */
   readonly avoided: readonly string[];
   /** Whether the caller lets it be called. */
   readonly mayCall: (agent: NamedAgent) => boolean;
-  readonly signal: AbortSignal;
 }
-
-const ALTERNATES_MAX = 10;
-const LEFT_OUT_MAX = 100;
-/** More calls than this are not made to pass over agents that may not be called. */
-const ROUNDS = 4;
-/** Calls may be waiting, and there is a last answer to go on with. */
-const TIMEOUT_MS = 1_000;
 
 /**
- * Asks discovery for the agents of a target. Those that are avoided are named only when there is
- * nobody else: they may have come back.
- * @throws ConnectError when discovery does not answer
+ * Selects from a list of discovery: the first ones that can be called. Those that are avoided are selected only when
+ * there is nobody else: they may have come back.
  */
-export async function selectAgents(question: Question): Promise<Selection> {
-  const others = await gather(question, question.avoided);
-  if (others.agents.length > 0 || question.avoided.length === 0) return others;
-  return gather(question, []);
+export function selectFrom(list: WatchCandidatesResponse, selecting: Selecting): Selection {
+  const { target, avoided, mayCall } = selecting;
+  const named = (candidate: Candidate): NamedAgent[] => {
+    const address = addressOf(candidate.endpoint, target.tls);
+    const agent = address && { agentId: candidate.agentId, ...address };
+    return agent !== undefined && mayCall(agent) ? [agent] : [];
+  };
+  const isWell = ({ agentId }: NamedAgent): boolean => !avoided.includes(agentId);
+  const all = list.candidates.flatMap(named);
+  const well = all.filter(isWell);
+  const agents = (well.length > 0 ? well : all).slice(0, target.subset);
+  const trial = (list.trial === undefined ? [] : named(list.trial)).find(isWell);
+  const isNobody = agents.length === 0 && trial === undefined;
+  return {
+    agents,
+    trial,
+    nobody: isNobody ? nobodyOf(list, target) : undefined,
+    isShort: well.length < target.subset,
+  };
 }
 
-async function gather(question: Question, avoided: readonly string[]): Promise<Selection> {
-  const { target } = question;
-  const agents: NamedAgent[] = [];
-  const named = new Set<string>();
-  let nobody: ConnectError | undefined;
-  for (let round = 0; round < ROUNDS && agents.length < target.subset; round += 1) {
-    const alternates = round === 0 ? target.subset - 1 : ALTERNATES_MAX;
-    const answer = await ask(question, alternates, [...avoided, ...named]);
-    if (answer instanceof ConnectError) {
-      if (round === 0) nobody = answer;
-      break;
-    }
-    const candidates = [answer.agent, ...answer.alternates].filter((one) => one !== undefined);
-    for (const { agentId, endpoint } of candidates) {
-      named.add(agentId);
-      const address = addressOf(endpoint, target.tls);
-      const agent = address && { agentId, ...address };
-      if (agent !== undefined && question.mayCall(agent)) agents.push(agent);
-    }
-    if (candidates.length <= alternates) break;
-  }
-  if (agents.length > 0) return { agents: agents.slice(0, target.subset) };
-  const scheme = target.tls ? "grpcs" : "grpc";
-  const passing = `of ${named.size} agents that pass, none has a ${scheme}:// endpoint to call`;
-  return { agents: [], nobody: nobody ?? passing };
-}
-
-/** One answer, or the refusal that says that nobody passes. */
-async function ask(
-  { discovery, target, signal }: Question,
-  alternates: number,
-  excludeAgentIds: string[],
-): Promise<SelectAgentResponse | ConnectError> {
-  try {
-    const { filter } = target;
-    const strategy = selectionStrategy(target.strategy);
-    const leftOut = excludeAgentIds.slice(0, LEFT_OUT_MAX);
-    return await discovery.selectAgent(
-      { filter, strategy, alternates, excludeAgentIds: leftOut },
-      { signal, timeoutMs: TIMEOUT_MS },
-    );
-  } catch (error) {
-    if (error instanceof ConnectError && reasonOf(error) === "NO_ELIGIBLE_AGENTS") return error;
-    throw error;
-  }
+function nobodyOf({ candidates, counts }: WatchCandidatesResponse, { tls }: Target): Nobody {
+  const kept = Object.entries(counts).filter(([, count]) => count > 0n);
+  const scheme = tls ? "grpcs" : "grpc";
+  const passing = `of ${candidates.length} agents that pass, none has a ${scheme}:// endpoint to call`;
+  return {
+    text: candidates.length === 0 ? "no agent passes" : passing,
+    counts: Object.fromEntries(kept.map(([name, count]) => [name, String(count)])),
+  };
 }

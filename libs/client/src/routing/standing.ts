@@ -12,7 +12,7 @@ export interface Standing {
 const DOUBTFUL_FAILURES = 3;
 const FIRST_MS = 1_000;
 const LONGEST_MS = 60_000;
-/** Discovery takes no longer list of agents to leave out. */
+/** More than a list of discovery names. */
 const REMEMBERED = 100;
 
 /**
@@ -28,6 +28,8 @@ export interface Standings {
   admits(agentId: string, underWay: number): boolean;
   /** Who is avoided now. */
   avoided(): readonly string[];
+  /** In how many ms the first of them is not any more; undefined when nobody is avoided. */
+  nextMs(): number | undefined;
 }
 
 /** Standings without a failure; `now` is a clock that does not jump, in ms. */
@@ -54,6 +56,14 @@ export function createStandings(now: () => number, random: () => number): Standi
     avoided() {
       const nowMs = now();
       return [...failed].flatMap(([agentId, { untilMs }]) => (untilMs > nowMs ? [agentId] : []));
+    },
+    nextMs() {
+      const nowMs = now();
+      let nextMs: number | undefined;
+      for (const { untilMs } of failed.values()) {
+        if (untilMs > nowMs) nextMs = Math.min(nextMs ?? Infinity, untilMs - nowMs);
+      }
+      return nextMs;
     },
   };
 }

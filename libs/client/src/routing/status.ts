@@ -1,34 +1,20 @@
 import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "@bourse/proto/google/rpc/status_pb.ts";
-import { metadataOf, reasonOf } from "@bourse/rpc";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
-import { nobodyText } from "./route.ts";
-import type { Selection } from "./selection.ts";
-
-/** What discovery counts when nobody passes; those that are 0 are not worth a word. */
-const COUNTS = /^[1-9]\d*$/;
+import type { Nobody } from "./selection.ts";
 
 /**
  * How a call ends for which there is nobody: UNAVAILABLE, since gRPC lets a resolver say no other
  * (NOT_FOUND would reach the caller as INTERNAL), with discovery's reason and counts as an
  * ErrorInfo.
  */
-export function statusOfNobody(
-  text: string,
-  nobody: NonNullable<Selection["nobody"]>,
-): StatusObject {
-  const counts = Object.entries(metadataOf(nobody)).filter(
-    ([name, value]) => name !== "request_id" && COUNTS.test(value),
-  );
-  const counted = counts.map(([name, value]) => `${name} ${value}`).join(", ");
-  const why = counted === "" ? nobodyText(nobody) : `${nobodyText(nobody)} (${counted})`;
-  return unavailable(
-    `nobody can take a call to ${text}: ${why}`,
-    reasonOf(nobody) ?? "NO_ELIGIBLE_AGENTS",
-    Object.fromEntries(counts),
-  );
+export function statusOfNobody(text: string, nobody: Nobody): StatusObject {
+  const counted = Object.entries(nobody.counts).map(([name, count]) => `${name} ${count}`);
+  const why = counted.length === 0 ? nobody.text : `${nobody.text} (${counted.join(", ")})`;
+  const details = `nobody can take a call to ${text}: ${why}`;
+  return unavailable(details, "NO_ELIGIBLE_AGENTS", nobody.counts);
 }
 
 /** How a call ends that was made before discovery has answered once. */

@@ -39,8 +39,8 @@ const STATES = {
   offline: AvailabilityState.OFFLINE,
 } as const;
 
-/** SelectAgent names one agent and at most ten alternates. */
-const SUBSET_MAX = 11;
+/** WatchCandidates names no more. */
+const SUBSET_MAX = 100;
 const SUBSET = 8;
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
@@ -70,7 +70,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
     draft.strategy = oneOf(STRATEGIES, value);
   },
   subset(draft, value) {
-    const size = /^\d{1,2}$/.test(value) ? Number(value) : 0;
+    const size = /^\d{1,3}$/.test(value) ? Number(value) : 0;
     if (size < 1 || size > SUBSET_MAX) throw new RangeError(`must be from 1 to ${SUBSET_MAX}`);
     draft.subset = size;
   },

@@ -14,57 +14,11 @@ import {
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { status } from "@grpc/grpc-js";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type NamedAgent, type RoutingEvent, routeByCapability } from "../../src/index.ts";
 import { type DiscoveryPeer, type Known, openDiscovery } from "../support/discovery.ts";
-import { type EchoAgent, echoStub, openEcho } from "../support/echo.ts";
-
-/** Routes calls by what a discovery in memory says, asked every 50 ms; gone when disposed. */
-async function route(agents: readonly string[], refreshMs = 50) {
-  const stack = new AsyncDisposableStack();
-  const echoes = await Promise.all(agents.map(async (id) => stack.use(await openEcho(id))));
-  const discovery = openDiscovery(...echoes);
-  const events: RoutingEvent[] = [];
-  const { market } = discovery;
-  stack.use(routeByCapability({ market, refreshMs, onEvent: (event) => events.push(event) }));
-  return {
-    discovery,
-    events,
-    echo: (id: string) => echoes.find(({ agentId }) => agentId === id) as EchoAgent,
-    stub: (target: string, config?: object) => stack.use(echoStub(target, config)),
-    use: <T extends AsyncDisposable | Disposable>(thing: T) => stack.use(thing),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-/** Waits for what takes a moment, also on a machine that is busy. */
-const until = (holds: () => unknown) => vi.waitFor(holds, { interval: 20 });
-
-type Stub = ReturnType<typeof echoStub>;
-
-async function answers(stub: Stub, count: number): Promise<string[]> {
-  const said: string[] = [];
-  for (let call = 0; call < count; call += 1) said.push(await stub.say("hello"));
-  return said;
-}
-
-/** Calls until this holds of who answered. */
-async function untilAnswers(stub: Stub, holds: (said: string[]) => boolean): Promise<void> {
-  await until(async () => expect(holds(await answers(stub, 6))).toBe(true));
-}
-
-const counted = (said: readonly string[]) =>
-  Object.fromEntries(
-    [...new Set(said)].sort().map((id) => [id, said.filter((x) => x === id).length]),
-  );
-
-async function failure(call: Promise<unknown>) {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  return error as { code: status; details: string; metadata: unknown };
-}
+import { openEcho } from "../support/echo.ts";
+import { answers, counted, failure, route, until, untilAnswers } from "../support/routed.ts";
 
 describe("an ordinary stub", () => {
   test("calls the agents that discovery names, in turn", async () => {
@@ -75,7 +29,7 @@ describe("an ordinary stub", () => {
     expect(counted(await answers(stub, 9))).toEqual({ ada: 3, bob: 3, cyd: 3 });
     expect(routed.discovery.requests[0]).toMatchObject({
       filter: { capabilities: ["echo"], maxCost: { micros: 250_000n, currencyCode: "EUR" } },
-      alternates: 7,
+      count: 8,
     });
   });
 
@@ -286,14 +240,16 @@ describe("an agent whose connection is lost", () => {
     events.filter(({ kind }) => kind === "failed").length;
 
   test("is not told of when discovery does not name it any more: it has left", async () => {
-    await using routed = await route(["ada", "bob"], 60_000);
+    await using routed = await route(["ada", "bob"]);
     const { discovery, events } = routed;
     const stub = routed.stub("bourse:///echo");
     await untilAnswers(stub, (said) => new Set(said).size === 2);
     discovery.know(routed.echo("bob"));
     routed.echo("ada").kill();
-    await until(() => expect(failures(events)).toBe(1));
-    await until(() => expect(discovery.requests).toHaveLength(2));
+    await until(() => {
+      const named = events.findLast(({ kind }) => kind === "selected");
+      expect(named).toMatchObject({ agentIds: ["bob"] });
+    });
     expect(counted(await answers(stub, 4))).toEqual({ bob: 4 });
     await routed[Symbol.asyncDispose]();
 
@@ -358,61 +314,6 @@ describe("nobody to call", () => {
     routed.discovery.know(routed.echo("ada"));
 
     expect(await waiting).toBe("ada");
-  });
-});
-
-describe("a discovery that is away", () => {
-  test("leaves calls with those it named last", async () => {
-    await using routed = await route(["ada", "bob"]);
-    const stub = routed.stub("bourse:///echo");
-    await untilAnswers(stub, (said) => new Set(said).size === 2);
-    routed.discovery.away = true;
-    await until(async () => {
-      await answers(stub, 1);
-      expect(routed.events.at(-1)).toMatchObject({ kind: "discovery_away" });
-    });
-
-    expect(counted(await answers(stub, 10))).toEqual({ ada: 5, bob: 5 });
-  });
-
-  test("and says nothing holds a call up for a second at most", async () => {
-    await using routed = await route(["ada"], 1);
-    const stub = routed.stub("bourse:///echo");
-    await stub.say("hello");
-    routed.discovery.silent = true;
-    await until(async () => {
-      await stub.say("hello", { timeoutMs: 3_000 });
-      expect(routed.events.at(-1)).toMatchObject({ kind: "discovery_away" });
-    });
-  });
-
-  test("and that never answered ends calls as UNAVAILABLE, until it is back", async () => {
-    await using routed = await route(["ada"]);
-    routed.discovery.away = true;
-    const stub = routed.stub("bourse:///echo");
-    expect(await failure(stub.say("hello"))).toMatchObject({
-      code: status.UNAVAILABLE,
-      details: expect.stringMatching(/^discovery cannot say who takes a call to bourse:.*fishing/),
-    });
-    routed.discovery.away = false;
-
-    await untilAnswers(stub, (said) => said.every((id) => id === "ada"));
-  });
-
-  test("is not asked by a channel that makes no calls", async () => {
-    await using routed = await route(["ada", "bob"], 1);
-    const stub = routed.stub("bourse:///echo");
-    await untilAnswers(stub, (said) => new Set(said).size === 2);
-    let seen = -1;
-    await until(() => {
-      const before = seen;
-      seen = routed.discovery.requests.length;
-      expect(seen).toBe(before);
-    });
-    routed.discovery.know(routed.echo("bob"));
-
-    // What was known before has not been true for long: the first call asks.
-    expect(await stub.say("hello")).toBe("bob");
   });
 });
 

@@ -46,8 +46,8 @@ describe("a target", () => {
     ["a?strategy=quickest", "strategy: must be one of round_robin, least_loaded"],
     ["a?strategy=weighted", "strategy: must be one of"],
     ["a?strategy=toString", "strategy: must be one of"],
-    ["a?subset=0", "subset: must be from 1 to 11"],
-    ["a?subset=12", "subset: must be from 1 to 11"],
+    ["a?subset=0", "subset: must be from 1 to 100"],
+    ["a?subset=101", "subset: must be from 1 to 100"],
     ["a?tls=yes", "tls: must be one of true, false"],
     ["a?max_cost=0.25", "max_cost: must be an amount with its currency"],
     ["a?max_cost=0.1234567EUR", "max_cost: "],
@@ -66,7 +66,7 @@ describe("a target", () => {
   });
 
   test("is told all its faults at once", () => {
-    expect(() => parseTarget("?tls=1&subset=99")).toThrow(/capability; tls: .*; subset: /);
+    expect(() => parseTarget("?tls=1&subset=999")).toThrow(/capability; tls: .*; subset: /);
   });
 });
 
@@ -238,6 +238,20 @@ describe("an agent that failed", () => {
     expect(admits("ada", 1)).toBe(false);
     succeed("ada");
     expect(admits("ada", 1)).toBe(true);
+  });
+
+  test("says when the first of those that are avoided can be tried again", () => {
+    const { fail, nextMs, pass } = standings();
+    expect(nextMs()).toBeUndefined();
+    fail("ada", true);
+    fail("ada", true);
+    fail("bob", true);
+    expect(nextMs()).toBe(1_000);
+    pass(1_000);
+    expect(nextMs()).toBe(1_000);
+    pass(1_000);
+
+    expect(nextMs()).toBeUndefined();
   });
 
   test("is forgotten when a hundred others have failed since", () => {
