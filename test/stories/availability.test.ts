@@ -1,10 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { type Availability, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Actor, startTestMarket, type TestMarket } from "../support/market.ts";
+import { readersOf, serveAgent } from "../support/readers.ts";
 
 const { ONLINE, OFFLINE } = AvailabilityState;
+const { REDIS_URL } = process.env;
 
 let market: TestMarket;
 
@@ -119,6 +122,55 @@ test("a silent agent is OFFLINE in discovery as soon as its lease has lapsed, an
   expect(heardMs).toBeGreaterThanOrEqual(lapsedMs);
   await expect.poll(async () => (await availability())?.state).toBe(ONLINE);
 });
+
+describe("an agent that falls silent is OFFLINE for every reader within a second, and back with a heartbeat", () => {
+  // A machine that stalls may be late, but not each time.
+  const retry = 3;
+
+  test("when leases are in memory", { retry }, () => fallSilent(market));
+
+  test.skipIf(REDIS_URL === undefined)(
+    "when leases are in Redis, and discovery has two workers",
+    { retry },
+    async () => {
+      await using other = await startTestMarket({ redisUrl: REDIS_URL, workers: 2 });
+      await fallSilent(other);
+    },
+  );
+});
+
+async function fallSilent(market: TestMarket): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const capability = `silent-${randomUUID()}`;
+  const endpoint = { uri: `grpc://${await serveAgent(stack)}`, protocol: "grpc" };
+  const agent = await market.agent(capability, { capabilities: [capability], endpoint });
+  // Each has connections of its own, so that both workers may be asked.
+  const callers = await Promise.all(Array.from({ length: 2 }, () => market.as("service:orders")));
+  const readers = callers.flatMap((caller, nth) =>
+    readersOf(caller, { agentId: agent.id, capability }, stack, `${capability}-${nth}`),
+  );
+  /** When each reader was first told so. */
+  const told = (isThere: boolean) =>
+    Promise.all(
+      readers.map(async (reader) => {
+        await expect.poll(() => reader.isThere()).toBe(isThere);
+        return { name: reader.name, ms: Date.now() };
+      }),
+    );
+  await told(true);
+
+  const lease = { seconds: 2n };
+  const { availability } = await agent.registry.heartbeat({ agentId: agent.id, lease });
+  const lapsedMs = endOf(availability);
+  const heard = await told(false);
+  await agent.registry.heartbeat({ agentId: agent.id, lease: { seconds: 3_600n } });
+  await told(true);
+
+  for (const { name, ms } of heard) {
+    expect(ms - lapsedMs, name).toBeGreaterThanOrEqual(0);
+    expect(ms - lapsedMs, name).toBeLessThan(1_000);
+  }
+}
 
 /**
  * Gives an agent a lease that discovery knows of before it lapses, and says when it does: a short one, or on a busy

@@ -55,9 +55,13 @@ describe("calls by capability", () => {
     ada.process.kill("SIGKILL");
     await vi.waitFor(() => expect(lines()).toContain("ada failed"), WAIT);
     const since = lines().lastIndexOf("ada failed") + 1;
-    await vi.waitFor(() => expect(lines().length).toBeGreaterThan(since + 8), WAIT);
+    await vi.waitFor(() => expect(lines().length).toBeGreaterThan(since + 16), WAIT);
 
-    const after = lines().slice(since, since + 8);
+    // It is tried again now and then, as long as its lease holds.
+    const calls = lines()
+      .slice(since)
+      .filter((line) => line !== "ada failed");
+    const after = calls.slice(0, 8);
     // The one that ada had taken when it died ends with its error.
     const served = after.filter((line) => !line.includes("UNAVAILABLE"));
     expect(served.length).toBeGreaterThanOrEqual(7);
