@@ -30,6 +30,8 @@ const REFRESH_TIMEOUT_MS = 500;
 const RECONNECT_MS_MAX = 1_000;
 /** After so many attempts, some five seconds, a node is looked for anew: it may have another address. */
 const RECONNECTS_MAX = 10;
+/** A node of which no other knows the address is named ":0"; ioredis would ask the Redis on the default port. */
+const NOWHERE = { host: "127.0.0.1", port: 1 };
 /** A command goes from node to node so often; MOVED and ASK follow each other, and keys of a slot that moves wait. */
 const REDIRECTIONS_MAX = 6;
 const TRY_AGAIN_MS = 20;
@@ -87,6 +89,7 @@ const CLUSTER: ClusterOptions = {
   slotsRefreshInterval: REFRESH_MS,
   slotsRefreshTimeout: REFRESH_TIMEOUT_MS,
   clusterRetryStrategy: reconnectMs,
+  natMap: (node) => (node.startsWith(":") ? NOWHERE : null),
   clusterNodeRetryStrategy: (times) => (times > RECONNECTS_MAX ? null : reconnectMs(times)),
 };
 

@@ -86,4 +86,25 @@ describe.skipIf(isSkipped)("a connection to a Redis Cluster", () => {
     expect(connection.client).toBeInstanceOf(Cluster);
     expect(await outcomes(connection.client)).toEqual(new Set(["fulfilled"]));
   });
+
+  test("takes a node that has forgotten its cluster for away, and nobody else for it", async () => {
+    const [stays, forgets] = urls.map((url) => url.replace("redis://", "redis://:s3cret%2F@"));
+    using connection = await connected([stays, forgets].join(","));
+    const { client } = connection;
+
+    await onEach([forgets as string], "FLUSHALL");
+    await onEach([forgets as string], "CLUSTER", "RESET", "HARD");
+    using other = await connected(stays as string);
+    const answers = () => Promise.all(KEYS.map((key) => other.client.get(key).catch(String)));
+    const unknown = expect.arrayContaining([expect.stringMatching(/MOVED \d+ :0$/)]);
+    await vi.waitFor(async () => expect(await answers()).toEqual(unknown));
+
+    // ioredis would ask the Redis that listens on the default port.
+    const ports = () => (client as Cluster).nodes().map(({ options }) => options.port);
+    await vi.waitFor(async () => {
+      expect((await outcomes(client)).size).toBe(2);
+      expect(ports()).not.toContain(6379);
+      expect(ports()).toContain(1);
+    });
+  });
 });
