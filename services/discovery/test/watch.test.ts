@@ -303,6 +303,18 @@ describe("an agent whose breaker is half open", () => {
   });
 });
 
+test("a list among more agents than are looked at at once is made in slices, and followed all the same", async () => {
+  const registry = registryOf(...namesOf(50).map((id) => anAgent(id)));
+  const { watch } = await aDiscovery(registry, { limits: { atOnceMax: 10, sliceMax: 5 } });
+  const [all, other] = [watch(), watch({ ...PYTHON, strategy: CHEAPEST })];
+  await until(() => expect([all.ids(), other.ids()].map((ids) => ids?.length)).toEqual([8, 8]));
+  const gone = all.ids()?.[0] ?? "";
+
+  registry.unregister(gone);
+  await until(() => expect(all.ids()).not.toContain(gone));
+  expect(all.ids()).toHaveLength(8);
+});
+
 describe("many streams", () => {
   test("are counted while they are open, and so are the lists they are told", async () => {
     const registry = registryOf(anAgent("a"));

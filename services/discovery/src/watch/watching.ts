@@ -12,7 +12,8 @@ import type { Market } from "../market/market.ts";
 import type { DiscoveryMetrics } from "../metrics.ts";
 import type { Trials } from "../trial.ts";
 import { bytesOf } from "../wire.ts";
-import { Watches } from "./watches.ts";
+import type { Seat } from "./seat.ts";
+import { type Watch, Watches } from "./watches.ts";
 
 /** What following candidates needs. */
 export interface WatchingParts {
@@ -44,27 +45,35 @@ export function watching(
   });
   roster.subscribe(({ slot }) => watches.touch(slot));
 
+  async function open(watch: Watch): Promise<Seat> {
+    // Where many have the capabilities their view is made first, in slices.
+    const seat = await market.finding(() => {
+      market.whole(watch.filter);
+      return watches.open(watch);
+    });
+    metrics.watching(1);
+    return seat;
+  }
+
   return {
     // No generator: one that waits for its next list could not be ended.
     watchCandidates(request) {
-      const seat = watches.open(watchOf(request));
       const strategy = strategyOf(request.strategy);
-      metrics.watching(1);
-      let isOpen = true;
-      const close = (): void => {
-        if (isOpen) metrics.watching(-1);
-        isOpen = false;
-        seat.close();
-      };
+      let opened: Promise<Seat> | undefined;
+      let isOver = false;
       const messages: AsyncIterator<WatchCandidatesResponse> = {
         async next() {
-          const message = await seat.next();
+          opened ??= open(watchOf(request));
+          const message = await (await opened).next();
           if (message === undefined) return { done: true, value: undefined };
           metrics.listTold(strategy);
           return { value: encoded(WatchCandidatesResponseSchema, bytesOf(message)) };
         },
         async return() {
-          close();
+          const seat = await opened?.catch(() => undefined);
+          if (seat !== undefined && !isOver) metrics.watching(-1);
+          isOver = true;
+          seat?.close();
           return { done: true, value: undefined };
         },
       };
