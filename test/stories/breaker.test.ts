@@ -1,9 +1,15 @@
-import { BreakerCause, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
+import { randomUUID } from "node:crypto";
+import {
+  BreakerCause,
+  BreakerState,
+  CallResult,
+} from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { bourse } from "../support/command.ts";
 import { startTestMarket, type TestMarket } from "../support/market.ts";
+import { readersOf, serveAgent } from "../support/readers.ts";
 
 type Stranger = Awaited<ReturnType<TestMarket["stranger"]>>;
 
@@ -128,4 +134,30 @@ test("an operator closes a breaker at once", async () => {
 
   expect(breakers).toHaveLength(1);
   await expect.poll(() => picked().catch(reasonOf)).toBe(agentId);
+});
+
+test("a caller of bourse:///capability tries an agent whose back-off is over, and calls it again", async () => {
+  await using stack = new AsyncDisposableStack();
+  const capability = `healing-${randomUUID()}`;
+  const endpoint = { uri: `grpc://${await serveAgent(stack)}`, protocol: "grpc" };
+  const { id: agentId } = await market.agent(capability, { capabilities: [capability], endpoint });
+  const caller = await market.as("service:orders");
+  const readers = readersOf(caller, { agentId, capability }, stack, capability);
+  const stub = readers.at(-1) as (typeof readers)[0];
+  await expect.poll(() => stub.isThere()).toBe(true);
+  const breakers = async () => (await caller.registry.getAgent({ agentId })).agent?.breakers;
+
+  const report = { agentId, capability, result: CallResult.FAILURE };
+  await caller.registry.reportCalls({ reports: Array.from({ length: 5 }, () => report) });
+  await expect.poll(() => stub.isThere()).toBe(false);
+  expect(await breakers()).toMatchObject([{ capability, state: BreakerState.OPEN }]);
+
+  await expect.poll(() => stub.isThere()).toBe(true);
+  expect(await breakers()).toMatchObject([{ capability, state: BreakerState.HALF_OPEN }]);
+  await expect
+    .poll(async () => {
+      await stub.isThere();
+      return breakers();
+    })
+    .toEqual([]);
 });
