@@ -2,6 +2,8 @@ import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_
 import { fromBinary } from "@bufbuild/protobuf";
 import { briefOf } from "./brief.ts";
 import { LAPSED_SUFFIX, lapsed } from "./lease.ts";
+import { createLeases, type Leases } from "./leases.ts";
+import { STALE_SUFFIX, stale } from "./stale.ts";
 import { Texts } from "./texts.ts";
 import { apart } from "./wire.ts";
 
@@ -40,6 +42,8 @@ export interface Directory {
   ids(): Iterable<string>;
   agents(): Iterable<Agent>;
   slotOf(agentId: string): number | undefined;
+  /** The message of an agent as it was entered, whatever has become of its lease. */
+  entered(agentId: string): string | undefined;
   messageAt(slot: number): string;
   withCapability(capability: string): Iterable<Agent>;
   /** Enters an agent or replaces it. */
@@ -60,12 +64,15 @@ const RECENT_MAX = 500;
 /**
  * An empty directory. Messages are kept in binary form, as texts of one byte a character, which take no more than their
  * bytes; an agent is decoded when it is read. `listed` says under which capabilities an agent is found; who is found
- * under any is kept decoded. `now` decides, when an agent is read, whether its lease has lapsed.
+ * under any is kept decoded. `now` and `leases` decide, when an agent is read, whether its lease has lapsed.
  */
-export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf): Directory {
+export function createDirectory(
+  now: () => Date,
+  listed: Listed = capabilitiesOf,
+  leases: Leases = createLeases(),
+): Directory {
   const slots = new Map<string, number>();
   const messages = new Texts();
-  const lapses: number[] = [];
   const free: number[] = [];
   const kept = new Map<number, Decoded>();
   const recent = new Map<number, Decoded>();
@@ -85,9 +92,10 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
 
   function current(slot: number, nowMs: number): Agent {
     const entry = decoded(slot);
-    if ((lapses[slot] ?? Infinity) > nowMs) return entry.agent;
-    entry.lapsed ??= lapsed(entry.agent);
-    return entry.lapsed;
+    const hasLapsed = leases.hasLapsed(slot, nowMs);
+    if (hasLapsed) entry.lapsed ??= lapsed(entry.agent);
+    const agent = (hasLapsed ? entry.lapsed : undefined) ?? entry.agent;
+    return leases.heldSinceMs === undefined ? agent : stale(agent);
   }
 
   function* currentOf(some: Iterable<number>): Generator<Agent, void, undefined> {
@@ -132,15 +140,18 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
     ids: () => slots.keys(),
     agents: () => currentOf(slots.values()),
     slotOf: (agentId) => slots.get(agentId),
+    entered(agentId) {
+      const slot = slots.get(agentId);
+      return slot === undefined ? undefined : messages.get(slot);
+    },
     messageAt(slot) {
-      const message = messages.get(slot);
-      const lapseMs = lapses[slot] ?? Infinity;
-      const isLapsed = lapseMs !== Infinity && lapseMs <= now().getTime();
-      return isLapsed ? message + LAPSED_SUFFIX : message;
+      let message = messages.get(slot);
+      const endMs = leases.endMs(slot);
+      if (endMs !== Infinity && leases.hasLapsed(slot, now().getTime())) message += LAPSED_SUFFIX;
+      return leases.heldSinceMs === undefined ? message : message + STALE_SUFFIX;
     },
     withCapability: (capability) => currentOf(index.get(normal(capability)) ?? []),
     put(told) {
-      const { lapseMs } = told.brief;
       const known = slots.get(told.brief.agentId);
       const agentId = known === undefined ? apart(told.brief.agentId) : told.brief.agentId;
       const slot = known ?? free.pop() ?? slots.size;
@@ -148,7 +159,7 @@ export function createDirectory(now: () => Date, listed: Listed = capabilitiesOf
       if (known === undefined) slots.set(agentId, slot);
       else forget(known);
       messages.set(slot, told.message);
-      lapses[slot] = lapseMs;
+      leases.set(slot, told.brief);
       list(slot, told);
       return { slot, agentId, before };
     },

@@ -1,7 +1,9 @@
 import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { type Directory, decode, Told } from "./directory.ts";
 import type { Follower } from "./follow.ts";
-import { agentsIn, type Watched } from "./watched.ts";
+import type { Leases } from "./leases.ts";
+import { keptOf } from "./stale.ts";
+import { agentsIn, staleSinceMsOf, type Watched } from "./watched.ts";
 
 /** What became of an agent. */
 export type AgentChange =
@@ -38,30 +40,36 @@ export interface Replica {
   /** When the registry last said something, in milliseconds since the epoch; -Infinity before that. */
   lastHeardMs(): number;
   subscribe(listener: (change: AgentChange) => void): () => void;
+  /** Tells when leases begin to stand still or as of another time, and when they run again. */
+  subscribeLeases(listener: () => void): () => void;
 }
 
 /** What a replica is made of. */
 export interface ReplicaOptions {
   readonly directory: Directory;
+  readonly leases: Leases;
   readonly now: () => Date;
   readonly onError: (error: unknown) => void;
 }
 
 /** A replica that has heard nothing yet. */
-export function createReplica({ directory, now, onError }: ReplicaOptions): Replica {
+export function createReplica({ directory, leases, now, onError }: ReplicaOptions): Replica {
   const listeners = new Set<(change: AgentChange) => void>();
+  const leaseListeners = new Set<() => void>();
   const complete = Promise.withResolvers<void>();
   const state = { complete: false, current: false, lastHeardMs: -Infinity };
   // Whom a full stream has not named when it is complete, the registry no longer knows.
   let unheard: Set<string> | undefined;
 
   function tell(change: AgentChange): void {
-    for (const listener of listeners) {
-      try {
-        listener(change);
-      } catch (error) {
-        onError(error);
-      }
+    for (const listener of listeners) heeded(() => listener(change));
+  }
+
+  function heeded(listen: () => void): void {
+    try {
+      listen();
+    } catch (error) {
+      onError(error);
     }
   }
 
@@ -97,14 +105,22 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
 
   function apply(message: string): void {
     const told = new Told(message);
-    const { agentId, isGone } = told.brief;
+    const { agentId, isGone, isStale } = told.brief;
     unheard?.delete(agentId);
     if (isGone) drop(agentId);
-    else put(told);
+    else put(isStale ? new Told(keptOf(message, directory.entered(agentId))) : told);
+  }
+
+  /** Lets leases stand still as long as the registry says that none can be renewed. */
+  function settle(staleSinceMs: number | undefined): void {
+    const isNew =
+      staleSinceMs === undefined ? leases.release(now().getTime()) : leases.hold(staleSinceMs);
+    if (isNew) for (const listener of leaseListeners) heeded(listener);
   }
 
   function hear(message: Watched): void {
     state.lastHeardMs = now().getTime();
+    settle(staleSinceMsOf(message));
     for (const agent of agentsIn(message)) apply(agent);
     if (message.event.case !== "synced") return;
     for (const agentId of unheard ?? []) drop(agentId);
@@ -132,6 +148,10 @@ export function createReplica({ directory, now, onError }: ReplicaOptions): Repl
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
+    },
+    subscribeLeases(listener) {
+      leaseListeners.add(listener);
+      return () => void leaseListeners.delete(listener);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import type { Transport } from "@connectrpc/connect";
 import { createDirectory, type Listed } from "./directory.ts";
 import { follow } from "./follow.ts";
+import { createLeases } from "./leases.ts";
 import { type AgentChange, createReplica } from "./replica.ts";
 import { watch } from "./watched.ts";
 
@@ -27,7 +28,8 @@ export interface RosterOptions {
  * A live local copy of the registry. Agents it hands out are its own: read them, do not change them.
  *
  * Reads are synchronous and go on with the last known state while the registry is away. A lease that has lapsed makes
- * its agent OFFLINE when it is read, without any message from the registry.
+ * its agent OFFLINE when it is read, without any message from the registry. While the registry's store of leases is
+ * away none lapses, and every agent is `stale`; each lease that held then holds for its length once the store is back.
  */
 export interface Roster extends AsyncDisposable {
   /** A registered agent; undefined when there is none. */
@@ -49,8 +51,17 @@ export interface Roster extends AsyncDisposable {
   isCurrent(): boolean;
   /** Milliseconds since the registry was last heard; Infinity before that. It speaks at least every 15 seconds. */
   lagMs(): number;
+  /** Since when the registry's store of leases is away, in milliseconds since the epoch; undefined: it is there. */
+  staleSinceMs(): number | undefined;
+  /** When the lease of the agent in a slot ends, in milliseconds since the epoch; Infinity for none. */
+  leaseEndMs(slot: number): number;
   /** Tells a listener of each change; answers with what ends that. */
   subscribe(listener: (change: AgentChange) => void): () => void;
+  /**
+   * Tells a listener whenever `staleSinceMs` is another. Once it is undefined again, leases end later than they did.
+   * Answers with what ends that.
+   */
+  subscribeStale(listener: () => void): () => void;
 }
 
 /** Three times the longest silence of a registry that is well. */
@@ -59,8 +70,9 @@ const SILENCE_MS = 45_000;
 /** Opens a roster, which follows WatchAgents until it is disposed. */
 export function createRoster(options: RosterOptions): Roster {
   const { channel, now = () => new Date(), random = Math.random, onError = () => {} } = options;
-  const directory = createDirectory(now, options.listed);
-  const replica = createReplica({ directory, now, onError });
+  const leases = createLeases();
+  const directory = createDirectory(now, options.listed, leases);
+  const replica = createReplica({ directory, leases, now, onError });
   if (options.onChange !== undefined) replica.subscribe(options.onChange);
   const ready = Promise.withResolvers<void>();
   // Not everybody waits for it.
@@ -88,7 +100,10 @@ export function createRoster(options: RosterOptions): Roster {
     isReady: replica.isComplete,
     isCurrent: () => replica.isCurrent() && lagMs() <= SILENCE_MS,
     lagMs,
+    staleSinceMs: () => leases.heldSinceMs,
+    leaseEndMs: leases.endMs,
     subscribe: replica.subscribe,
+    subscribeStale: replica.subscribeLeases,
     async [Symbol.asyncDispose]() {
       closing.abort();
       ready.reject(new Error("the roster was closed before its first snapshot was complete"));

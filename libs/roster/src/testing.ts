@@ -6,7 +6,7 @@ import {
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { ErrorInfoSchema } from "@bourse/proto/google/rpc/error_details_pb.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Code,
   ConnectError,
@@ -33,6 +33,8 @@ export interface RegistryPeer {
   cut(): void;
   /** Says that nothing happened, with a new resume token. */
   idle(): void;
+  /** Says that its store of leases is away since then; undefined: it is back. */
+  lose(since: Date | undefined): void;
   /** The resume tokens that streams were opened with, in order. */
   readonly opened: readonly string[];
   /** Streams open now. */
@@ -56,6 +58,7 @@ export function startRegistry(): RegistryPeer {
   const rows = new Map<string, { readonly agent: Agent; readonly revision: number }>();
   const streams = new Set<Stream>();
   const opened: string[] = [];
+  let lostSince: Timestamp | undefined;
 
   function write(agent: Agent): void {
     revision += 1;
@@ -82,7 +85,20 @@ export function startRegistry(): RegistryPeer {
 
   const token = (seen: number): string => `${database}.${seen}`;
 
-  async function* watch({ resumeToken, together }: WatchAgentsRequest, signal: AbortSignal) {
+  function idle(): void {
+    for (const stream of streams) {
+      stream.idle = true;
+      stream.wake();
+    }
+  }
+
+  async function* watch(request: WatchAgentsRequest, signal: AbortSignal) {
+    for await (const message of stream(request, signal)) {
+      yield lostSince === undefined ? message : { ...message, staleSince: lostSince };
+    }
+  }
+
+  async function* stream({ resumeToken, together }: WatchAgentsRequest, signal: AbortSignal) {
     const pages = together ? inPages : oneByOne;
     opened.push(resumeToken);
     const stream: Stream = { seen: start(resumeToken), idle: false, cut: false, wake: () => {} };
@@ -148,11 +164,10 @@ export function startRegistry(): RegistryPeer {
         stream.wake();
       }
     },
-    idle() {
-      for (const stream of streams) {
-        stream.idle = true;
-        stream.wake();
-      }
+    idle,
+    lose(since) {
+      lostSince = since && timestampFromDate(since);
+      idle();
     },
     opened,
     openStreams: () => streams.size,

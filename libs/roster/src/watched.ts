@@ -10,6 +10,7 @@ import {
   create,
   createFileRegistry,
   type DescMethodServerStreaming,
+  fromBinary,
   type Message,
 } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -18,16 +19,20 @@ import {
   DescriptorProtoSchema,
   FieldDescriptorProto_Type,
   FileDescriptorProtoSchema,
+  TimestampSchema,
+  timestampMs,
 } from "@bufbuild/protobuf/wkt";
 import type { Transport } from "@connectrpc/connect";
 
-/** A message of WatchAgents whose agent, or page of agents, is left in binary form. */
+/** A message of WatchAgents whose agent, or page of agents, and time are left in binary form. */
 export type Watched = Message & {
   readonly event:
     | { readonly case: "agent" | "agents"; readonly value: Uint8Array }
     | { readonly case: "synced" | "idle"; readonly value: boolean }
     | { readonly case: undefined; readonly value?: undefined };
   readonly resumeToken: string;
+  /** A Timestamp; empty for none. */
+  readonly staleSince: Uint8Array;
 };
 
 const IN_BINARY = new Set(["agent", "agents", "stale_since"]);
@@ -66,6 +71,11 @@ export function* agentsIn({ event }: Watched): Generator<string, void, undefined
     if (field === AGENTS && type === WireType.LengthDelimited) yield textOf(page.bytes());
     else page.skip(type, field);
   }
+}
+
+/** Since when the registry's store of leases is away, in milliseconds; undefined while it is there. */
+export function staleSinceMsOf({ staleSince }: Watched): number | undefined {
+  return staleSince.length === 0 ? undefined : timestampMs(fromBinary(TimestampSchema, staleSince));
 }
 
 function textOf({ buffer, byteOffset, length }: Uint8Array): string {

@@ -1,6 +1,6 @@
 import { AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { briefOf } from "../src/brief.ts";
@@ -17,9 +17,10 @@ const text = fc.string({ unit: "grapheme" });
 const someAgent = fc.record({
   agentId: text,
   profile: fc.record({ displayName: text, metadata: fc.dictionary(text, text) }),
-  availability: fc.option(fc.record({ inFlight: fc.nat(), leaseExpireTime: moment }), {
-    nil: undefined,
-  }),
+  availability: fc.option(
+    fc.record({ inFlight: fc.nat(), leaseExpireTime: moment, lease: moment, stale: fc.boolean() }),
+    { nil: undefined },
+  ),
   reputation: fc.record({ score: fc.double(), completedTasks: fc.bigInt({ min: 0n, max: 9n }) }),
   unregisterTime: moment,
   etag: text,
@@ -29,14 +30,16 @@ test("what a roster must know of an agent is read out of its message as it would
   fc.assert(
     fc.property(someAgent, (init) => {
       const agent = create(AgentSchema, init);
-      const lease = agent.availability?.leaseExpireTime;
+      const { leaseExpireTime, lease, stale } = agent.availability ?? {};
 
       const message = Buffer.from(toBinary(AgentSchema, agent)).toString("latin1");
 
       expect(briefOf(message)).toEqual({
         agentId: agent.agentId,
         isGone: agent.unregisterTime !== undefined,
-        lapseMs: lease === undefined ? Infinity : timestampMs(lease),
+        lapseMs: leaseExpireTime === undefined ? Infinity : timestampMs(leaseExpireTime),
+        lengthMs: lease === undefined ? 0 : durationMs(lease),
+        isStale: stale ?? false,
       });
     }),
   );

@@ -10,6 +10,7 @@ import { expect, test, vi } from "vitest";
 import { createDirectory } from "../src/directory.ts";
 import { follow } from "../src/follow.ts";
 import { type AgentChange, createRoster } from "../src/index.ts";
+import { createLeases } from "../src/leases.ts";
 import { createReplica } from "../src/replica.ts";
 import { type RegistryPeer, startRegistry } from "../src/testing.ts";
 import { agentsIn, type Watched } from "../src/watched.ts";
@@ -30,7 +31,8 @@ function pageOf(...agentIds: string[]): Uint8Array {
 }
 
 function page(value: Uint8Array, resumeToken = ""): Watched {
-  return { event: { case: "agents", value }, resumeToken } as unknown as Watched;
+  const staleSince = new Uint8Array();
+  return { event: { case: "agents", value }, resumeToken, staleSince } as unknown as Watched;
 }
 
 function textOf(agentId: string): string {
@@ -55,10 +57,12 @@ test("a page that is cut off anywhere within an agent is refused", () => {
 test("a page of which an agent cannot be read comes again whole, from the token before it", async () => {
   const broken = Buffer.concat([pageOf("ada"), Uint8Array.of(0x0a, 1, 0x07), pageOf("bob")]);
   const opened: string[] = [];
-  const directory = createDirectory(() => new Date());
+  const leases = createLeases();
+  const directory = createDirectory(() => new Date(), undefined, leases);
   const errors: unknown[] = [];
   const replica = createReplica({
     directory,
+    leases,
     now: () => new Date(),
     onError: (error) => errors.push(error),
   });

@@ -8,11 +8,16 @@ export interface AgentFacts {
   readonly capabilities?: string[];
   readonly state?: AvailabilityState;
   readonly leaseExpires?: Date;
+  /** Absent: it is not said. */
+  readonly leaseSeconds?: number;
+  readonly heard?: Date;
+  readonly inFlight?: number;
+  readonly isStale?: boolean;
 }
 
 /** An agent as the registry would stream it. */
 export function anAgent(facts: AgentFacts = {}): MessageInitShape<typeof AgentSchema> {
-  const { agentId = "ada", capabilities = ["python"], leaseExpires } = facts;
+  const { agentId = "ada", capabilities = ["python"], leaseExpires, leaseSeconds, heard } = facts;
   const state = facts.state ?? AvailabilityState.ONLINE;
   return {
     agentId,
@@ -20,7 +25,11 @@ export function anAgent(facts: AgentFacts = {}): MessageInitShape<typeof AgentSc
     availability: {
       state,
       declaredState: state,
+      inFlight: facts.inFlight ?? 0,
+      stale: facts.isStale ?? false,
       ...(leaseExpires !== undefined && { leaseExpireTime: timestampFromDate(leaseExpires) }),
+      ...(leaseSeconds !== undefined && { lease: { seconds: BigInt(leaseSeconds) } }),
+      ...(heard !== undefined && { updateTime: timestampFromDate(heard) }),
     },
   };
 }
