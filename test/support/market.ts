@@ -41,7 +41,10 @@ export interface Actor extends Connection {
 
 const TOKEN_TTL_SECONDS = 3_600;
 
-/** Starts a market in a folder of its own on free ports; `durable` makes its Postgres keep what it said when killed. */
+/**
+ * Starts a market in a folder of its own on free ports; `durable` makes its Postgres keep what it said when killed.
+ * Without `redisUrl` what replicas share is in memory.
+ */
 export async function startTestMarket(
   options: Pick<MarketOptions, "durable" | "redisUrl" | "workers"> = {},
 ): Promise<TestMarket> {

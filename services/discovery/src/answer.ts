@@ -55,9 +55,12 @@ export function explained(
 }
 
 /** An answer that recommends agents. */
-export function recommended(agents: readonly Wire[]): RecommendAgentsResponse {
+export function recommended(
+  agents: readonly Wire[],
+  rest: MessageInitShape<typeof RecommendAgentsResponseSchema>,
+): RecommendAgentsResponse {
   const { number } = RecommendAgentsResponseSchema.field.agents;
-  return answer(RecommendAgentsResponseSchema, all(number, agents), {});
+  return answer(RecommendAgentsResponseSchema, all(number, agents), rest);
 }
 
 /** An answer that names the agents that were selected; `rest` is what else it says. */

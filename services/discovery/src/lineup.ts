@@ -66,3 +66,8 @@ function endOf(
   }
   return low;
 }
+
+/** Whether the same agents are named in the same order. */
+export function isSameLineup(some: readonly Slot[], others: readonly Slot[]): boolean {
+  return some.length === others.length && some.every((slot, nth) => slot === others[nth]);
+}

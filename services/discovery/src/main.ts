@@ -6,7 +6,7 @@ import { createRoster } from "@bourse/roster";
 import { bind, client, dial } from "@bourse/rpc";
 import { runWorkers } from "@bourse/service";
 import { readVariables } from "./config.ts";
-import { events } from "./events.ts";
+import { events, tellStaleness } from "./events.ts";
 import { discoveryMetrics } from "./metrics.ts";
 import { openRotation } from "./open-rotation.ts";
 import { CODES } from "./rejections.ts";
@@ -37,6 +37,7 @@ await runWorkers(config.BOURSE_WORKERS, {
       }),
     );
     const market = marketOf(roster, { now });
+    tellStaleness(roster, tell);
     await Promise.race([roster.ready, once(signal, "abort")]);
     signal.throwIfAborted();
     // Else what comes due while nobody asks would all fall on the next one who does.

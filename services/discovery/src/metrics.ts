@@ -53,6 +53,12 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
     { ofWorkers: "min" },
   );
   metrics.collect(
+    "marketplace_discovery_stale",
+    "1 while who is there is as last known, since the registry's store of leases is away, else 0",
+    [],
+    () => Number(roster.staleSinceMs() !== undefined),
+  );
+  metrics.collect(
     "marketplace_discovery_roster_lag_seconds",
     "Time since the registry was last heard, which speaks at least every 15 seconds",
     [],

@@ -76,9 +76,9 @@ type Draft = { -readonly [N in keyof Listing]: Listing[N] } & {
 /**
  * What discovery looks at in an agent of the registry, read out of its message as the roster keeps it, a byte a
  * character. To decode all of that first would take several times as long, and each change of each agent comes through
- * here.
+ * here. `leaseEndMs` is when its lease ends, where that is not what the message says.
  */
-export function listingOf(agentId: string, message: string): Listing {
+export function listingOf(agentId: string, message: string, leaseEndMs?: number): Listing {
   const draft: Draft = {
     agentId,
     capabilities: [],
@@ -102,6 +102,7 @@ export function listingOf(agentId: string, message: string): Listing {
   };
   const reader = new WireReader(message);
   while (reader.at < message.length) readAgent(reader.tag(), reader, draft);
+  if (leaseEndMs !== undefined) draft.leaseEndMs = leaseEndMs;
   if (draft.reportedMs === -Infinity) draft.reportedMs = draft.updatedMs;
   // Of long texts only the beginning may count, so what matters most comes first.
   draft.words = wordsOf([draft.displayName, ...draft.capabilities, draft.description]);

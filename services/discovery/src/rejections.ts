@@ -1,3 +1,4 @@
+import { Rejection } from "@bourse/rpc/rejection";
 import { Code } from "@connectrpc/connect";
 
 /** The reasons that discovery refuses with, beside those of every service. */
@@ -14,3 +15,9 @@ export const CODES = {
   SLOTS_UNAVAILABLE: Code.Unavailable,
   TOO_MANY_WATCHES: Code.ResourceExhausted,
 } as const satisfies Record<Reason, Code>;
+
+/** The refusal of one filter more than can be followed. */
+export function tooManyWatches(): Rejection {
+  const reason: Reason = "TOO_MANY_WATCHES";
+  return new Rejection(reason, "callers follow as many different filters as are kept here");
+}

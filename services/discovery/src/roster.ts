@@ -6,13 +6,23 @@ import { listingOf } from "./reading.ts";
 /** The market as a roster knows it, by the roster's slots. Each change of an agent is read once, as it comes. */
 export function marketOf(roster: Roster, options: MarketOptions): Market {
   const market = new Market(options);
+  const put = (slot: Slot, agentId: string, message: string): void => {
+    market.put(slot, listingOf(agentId, message, roster.leaseEndMs(slot)));
+  };
+  const settle = (): void => {
+    const sinceMs = roster.staleSinceMs();
+    if (sinceMs === undefined) market.release(roster.leaseEndMs);
+    else market.hold(sinceMs);
+  };
+  if (roster.staleSinceMs() !== undefined) settle();
   for (const { agentId } of roster.agents()) {
     const slot = roster.slotOf(agentId) as Slot;
-    market.put(slot, listingOf(agentId, roster.messageAt(slot)));
+    put(slot, agentId, roster.messageAt(slot));
   }
   roster.subscribe((change) => {
     if (change.kind === "removed") market.remove(change.slot);
-    else market.put(change.slot, listingOf(change.agentId, change.message));
+    else put(change.slot, change.agentId, change.message);
   });
+  roster.subscribeStale(settle);
   return market;
 }

@@ -22,6 +22,7 @@ import type { Rotation } from "./rotation.ts";
 import { search } from "./search.ts";
 import { type Selected, type Selection, select } from "./selection.ts";
 import { pickWithSlot } from "./slot.ts";
+import { stalenessOf, staleRefusal } from "./stale.ts";
 import { summarize } from "./summary.ts";
 import { pickTried } from "./trial.ts";
 import { trialsAt } from "./trials.ts";
@@ -52,6 +53,8 @@ const EXPLAINED = 10;
 export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof DiscoveryService> {
   const { roster, market, metrics } = parts;
   const read = roster.messageAt;
+  const staleness = () => stalenessOf(roster);
+  const refused = (refusal: unknown) => (staleness().stale ? staleRefusal(refusal) : refusal);
   const trials = trialsAt(parts.registry);
 
   function pick(selection: Selection): Selected<Wire> | Promise<Selected<Wire>> {
@@ -82,7 +85,8 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       asked.excluded,
     );
     const { expireAt, ...slot } = place;
-    return selected(picked, { slot: { ...slot, expireTime: timestampFromDate(expireAt) } });
+    const taken = { ...slot, expireTime: timestampFromDate(expireAt) };
+    return selected(picked, { slot: taken, ...staleness() });
   }
 
   return {
@@ -107,6 +111,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
           nextPageToken,
           totalSize: BigInt(size),
           totalIsEstimate: isEstimate,
+          ...staleness(),
           ...(request.explain && { counts: countsOf(market.counts(view)) }),
         });
       });
@@ -121,9 +126,12 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       const agents = await counted(
         () => recommend({ ...parts, read }, asked),
         () => metrics.recommended("named"),
-        () => metrics.recommended("nobody"),
+        (refusal) => {
+          metrics.recommended("nobody");
+          return refused(refusal);
+        },
       );
-      return recommended(agents);
+      return recommended(agents, staleness());
     },
 
     selectAgent(request, ctx) {
@@ -132,10 +140,13 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
       return counted<SelectAgentResponse>(
         () =>
           request.slot === undefined
-            ? onward(pick(asked), (picked) => selected(picked, {}))
+            ? onward(pick(asked), (picked) => selected(picked, staleness()))
             : pickPlace(asked, timeoutMsOf(request.slot), ctx),
         () => metrics.selected(strategy, "picked"),
-        () => metrics.selected(strategy, "nobody"),
+        (refusal) => {
+          metrics.selected(strategy, "nobody");
+          return refused(refusal);
+        },
       );
     },
 
@@ -148,6 +159,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
         counts: countsOf(told.counts),
         panic: told.isPanic,
         unprovenAgents: BigInt(told.unprovenCount),
+        ...staleness(),
       });
     },
 
@@ -157,7 +169,7 @@ export function discoveryService(parts: DiscoveryParts): ServiceImpl<typeof Disc
         agents: BigInt(agents),
         onlineAgents: BigInt(online),
       }));
-      return { capabilities, totalAgents: BigInt(market.size) };
+      return { capabilities, totalAgents: BigInt(market.size), ...staleness() };
     },
   };
 }
@@ -175,20 +187,25 @@ function countFitting(agents: readonly Wire[]): number {
   return end === -1 ? agents.length : end;
 }
 
-/** Passes an answer or a refusal on, once it is counted. */
+/** Passes an answer on, once it is counted, or the refusal that `onRefusal` makes of one. */
 function counted<T>(
   answer: () => T | Promise<T>,
   onAnswer: () => void,
-  onRefusal: () => void,
+  onRefusal: (refusal: unknown) => unknown,
 ): T | Promise<T> {
+  const refuse = (refusal: unknown): never => {
+    throw onRefusal(refusal);
+  };
   let given: T | Promise<T>;
   try {
     given = answer();
   } catch (refusal) {
-    onRefusal();
-    throw refusal;
+    return refuse(refusal);
   }
-  if (given instanceof Promise) given.then(onAnswer, onRefusal);
-  else onAnswer();
+  if (given instanceof Promise) {
+    given.then(onAnswer, () => {});
+    return given.catch(refuse);
+  }
+  onAnswer();
   return given;
 }

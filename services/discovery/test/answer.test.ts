@@ -87,9 +87,10 @@ describe("an answer", () => {
       eligibleCount: fc.nat(2 ** 31 - 1),
       isEstimate: fc.boolean(),
       slot,
+      stale: option(fc.boolean()),
     });
     fc.assert(
-      fc.property(someAgent, said, (agent, { reason, eligibleCount, isEstimate, slot }) => {
+      fc.property(someAgent, said, (agent, { reason, eligibleCount, isEstimate, slot, stale }) => {
         const chosen = wire(toBinary(AgentSchema, agent));
         const picked = {
           agentId: agent.agentId,
@@ -100,11 +101,14 @@ describe("an answer", () => {
           isEstimate,
         };
 
-        const answer = selected(picked, slot === undefined ? {} : { slot });
+        const answer = selected(picked, {
+          ...(slot && { slot }),
+          ...(stale !== undefined && { stale }),
+        });
 
         const { bytes: sent } = answer as unknown as { readonly bytes: Uint8Array };
         const counted = { eligibleAgents: eligibleCount, eligibleIsEstimate: isEstimate };
-        const expected = { reason, ...counted, ...(slot && { slot }) };
+        const expected = { reason, ...counted, stale: stale ?? false, ...(slot && { slot }) };
         expect(fromBinary(SelectAgentResponseSchema, sent)).toMatchObject(expected);
       }),
     );

@@ -179,6 +179,7 @@ describe("among many agents a filter", () => {
 
           const fresh = openMarket("sifted");
           fresh.clock.nowMs = desk.clock.nowMs;
+          fresh.market.hold(desk.clock.heldMs);
           fresh.settle(present.values());
           const whole = fresh.market.whole(filter);
           expect(ids).toEqual(idsOf(fresh.market, whole.walk("COST")));

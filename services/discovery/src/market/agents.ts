@@ -149,6 +149,13 @@ export class Agents {
     };
   }
 
+  /** Says of each agent when its lease ends. */
+  endLeases(endOf: (slot: Slot) => number): void {
+    for (let slot = 0; slot < this.#room; slot += 1) {
+      if (this.has(slot)) this.leaseEndMs[slot] = endOf(slot);
+    }
+  }
+
   /** Forgets an agent. */
   remove(slot: Slot): void {
     this.#release(slot);

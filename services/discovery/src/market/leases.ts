@@ -12,6 +12,14 @@ export class Leases {
   /** Per slot when it will be asked; Infinity for never. */
   #asked = new Float64Array(0);
 
+  /** They stand still at this time. */
+  heldMs = Infinity;
+
+  /** As of when they are looked at. */
+  asOfMs(nowMs: number): number {
+    return Math.min(nowMs, this.heldMs);
+  }
+
   get size(): number {
     return this.#size;
   }

@@ -72,8 +72,7 @@ export class Market {
 
   /** Enters an agent under a slot that no other has, or replaces what is known of it. */
   put(slot: Slot, listing: Listing): void {
-    const nowMs = this.#now().getTime();
-    const lapses = listing.leaseEndMs <= nowMs;
+    const lapses = listing.leaseEndMs <= this.#leases.asOfMs(this.#now().getTime());
     if (lapses) this.#lapsedMs = Math.max(this.#lapsedMs, listing.leaseEndMs);
     const state = lapses ? STATE_RANK.OFFLINE : STATE_RANK[listing.state];
     const isNew = !this.agents.has(slot);
@@ -185,8 +184,31 @@ export class Market {
     this.#countPick(slot, 1, isSince);
   }
 
+  /** Lets leases stand still as of a time; those that ended later hold again. */
+  hold(sinceMs: number): void {
+    this.#leases.heldMs = sinceMs;
+    this.catchUp();
+  }
+
+  /** Lets leases run again; `endOf` tells when each of those that held ends by now, no sooner than before. */
+  release(endOf: (slot: Slot) => number): void {
+    this.agents.endLeases(endOf);
+    this.#leases.heldMs = Infinity;
+    this.catchUp();
+  }
+
   /** Lets the time pass: leases end, and picks leave the window. */
   advance(nowMs: number): void {
+    this.#endLeases(this.#leases.asOfMs(nowMs));
+    for (let count = 0; count < EXPIRED_MAX; count += 1) {
+      const pick = this.#picks.expire(nowMs);
+      if (pick === undefined) break;
+      const isSince = pick.atMs > (this.agents.reportedMs[pick.slot] as number) ? -1 : 0;
+      this.#countPick(pick.slot, -1, isSince);
+    }
+  }
+
+  #endLeases(nowMs: number): void {
     if (nowMs < this.#lapsedMs) this.#restore(nowMs);
     const due = this.#leases.due(nowMs, (slot) => this.#endOf(slot));
     if (due.length > 0) this.#settle();
@@ -194,12 +216,6 @@ export class Market {
     for (const slot of due) {
       this.#lapsedMs = Math.max(this.#lapsedMs, this.#endOf(slot));
       this.#setState(slot, STATE_RANK.OFFLINE);
-    }
-    for (let count = 0; count < EXPIRED_MAX; count += 1) {
-      const pick = this.#picks.expire(nowMs);
-      if (pick === undefined) break;
-      const isSince = pick.atMs > (this.agents.reportedMs[pick.slot] as number) ? -1 : 0;
-      this.#countPick(pick.slot, -1, isSince);
     }
   }
 
@@ -259,7 +275,7 @@ export class Market {
     });
   }
 
-  /** The clock was set back: leases that had lapsed hold again. */
+  /** The clock was set back, or stands as of before: leases that had lapsed hold again. */
   #restore(nowMs: number): void {
     this.#settle();
     this.#lapsedMs = -Infinity;

@@ -1,12 +1,11 @@
-import { Rejection } from "@bourse/rpc/rejection";
 import { type Filter, filterKey } from "../filter.ts";
-import { type Lineup, lineUp } from "../lineup.ts";
+import { isSameLineup, type Lineup, lineUp } from "../lineup.ts";
 import { ASPECT } from "../market/agents.ts";
 import type { Market } from "../market/market.ts";
 import type { Slot } from "../market/ordered-set.ts";
 import { ASPECTS_OF } from "../market/orders.ts";
 import type { WholeView } from "../market/view.ts";
-import type { Reason } from "../rejections.ts";
+import { tooManyWatches } from "../rejections.ts";
 import type { Trials } from "../trial.ts";
 import type { Wire } from "../wire.ts";
 import { Seat } from "./seat.ts";
@@ -112,10 +111,17 @@ export class Watches {
 
   /** Says that what is told of an agent may have changed; a new one may have its slot. */
   touch(slot: Slot): void {
-    for (const list of this.#naming.get(slot) ?? []) {
-      list.isTouched = true;
-      this.#due.add(list);
-    }
+    for (const list of this.#naming.get(slot) ?? []) this.#touch(list);
+  }
+
+  /** Says that something else may have changed of what is told. */
+  touchAll(): void {
+    for (const list of this.#lists.values()) this.#touch(list);
+  }
+
+  #touch(list: List): void {
+    list.isTouched = true;
+    this.#due.add(list);
   }
 
   /** Lets streams know what has changed, or the first of them; the others a moment later. */
@@ -188,7 +194,7 @@ export class Watches {
       return;
     }
     const slots = this.#slotsOf(list, view);
-    if (!list.isTouched && isEqual(slots, list.slots)) return;
+    if (!list.isTouched && isSameLineup(slots, list.slots)) return;
     this.#name(list, slots, view);
     for (const seat of list.seats) seat.offer(list.message);
   }
@@ -288,13 +294,4 @@ export class Watches {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
-}
-
-function isEqual(some: readonly Slot[], others: readonly Slot[]): boolean {
-  return some.length === others.length && some.every((slot, nth) => slot === others[nth]);
-}
-
-function tooManyWatches(): Rejection {
-  const reason: Reason = "TOO_MANY_WATCHES";
-  return new Rejection(reason, "callers follow as many different filters as are kept here");
 }

@@ -10,6 +10,7 @@ import { listed, trialListed } from "../answer.ts";
 import { countsOf, strategyOf, watchOf } from "../codec.ts";
 import type { Market } from "../market/market.ts";
 import type { DiscoveryMetrics } from "../metrics.ts";
+import { stalenessOf } from "../stale.ts";
 import type { Trials } from "../trial.ts";
 import { bytesOf } from "../wire.ts";
 import type { Seat } from "./seat.ts";
@@ -35,15 +36,17 @@ export function watching(
     trials,
     random,
     write(slots, view, ringStart) {
-      if (slots.length > 0) return listed(slots.map(roster.messageAt), { ringStart });
+      const said = { ringStart, ...stalenessOf(roster) };
+      if (slots.length > 0) return listed(slots.map(roster.messageAt), said);
       const counts = market.counts(view);
       // Those that pass and are not named are half open, and tried by others.
       if (view.size > 0) counts["breaker_open"] = (counts["breaker_open"] ?? 0) + view.size;
-      return listed([], { ringStart, counts: countsOf(counts) });
+      return listed([], { ...said, counts: countsOf(counts) });
     },
     writeTrial: (slot) => trialListed(roster.messageAt(slot)),
   });
   roster.subscribe(({ slot }) => watches.touch(slot));
+  roster.subscribeStale(() => watches.touchAll());
 
   async function open(watch: Watch): Promise<Seat> {
     // Where many have the capabilities their view is made first, in slices.

@@ -87,6 +87,7 @@ interface Facts {
   readonly state?: AvailabilityState;
   readonly sure?: number;
   readonly leaseExpires?: Date;
+  readonly leaseSeconds?: number;
 }
 
 /** An agent as the registry streams it; `cents` of EUR, `sure` from 0 to 1. */
@@ -97,6 +98,7 @@ export function anAgent(agentId: string, facts: Facts = {}): MessageInitShape<ty
     state = AvailabilityState.ONLINE,
     sure,
     leaseExpires,
+    leaseSeconds,
   } = facts;
   const cost = { micros: BigInt(cents ?? 0) * 10_000n, currencyCode: "EUR" };
   return {
@@ -112,6 +114,7 @@ export function anAgent(agentId: string, facts: Facts = {}): MessageInitShape<ty
       state,
       declaredState: state,
       ...(leaseExpires !== undefined && { leaseExpireTime: timestampFromDate(leaseExpires) }),
+      ...(leaseSeconds !== undefined && { lease: { seconds: BigInt(leaseSeconds) } }),
     },
     reputation: {
       reliabilities: sure === undefined ? [] : [{ capability: "python", lowerBound: sure }],

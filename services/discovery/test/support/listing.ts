@@ -61,7 +61,8 @@ export const LOOKING: readonly Looking[] = ["sifted", "kept", "many"];
 
 /** A market whose agents can be exchanged; the clock stands at noon unless it is moved. */
 export function openMarket(looking: Looking = "sifted", options: Partial<MarketOptions> = {}) {
-  const clock = { nowMs: NOON_MS };
+  /** Leases stand still at `heldMs`. */
+  const clock = { nowMs: NOON_MS, heldMs: Infinity };
   const market = new Market({
     now: () => new Date(clock.nowMs),
     limits: {

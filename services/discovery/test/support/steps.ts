@@ -25,11 +25,18 @@ export const ORDERS: readonly ViewOrder[] = [
 /** A market, and how it is changed. */
 export type Desk = ReturnType<typeof openMarket>;
 
-/** What happens to a market: agents come or change, go, are picked, and time passes or is set back. */
+/**
+ * What happens to a market: agents come or change, go, are picked, time passes or is set back, and leases stand still
+ * as of some time ago, or run again and are so long.
+ */
 export type Step =
   | { readonly kind: "put"; readonly listings: readonly Listing[] }
   | { readonly kind: "remove" | "pick"; readonly index: number }
-  | { readonly kind: "wait"; readonly ms: number };
+  | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "hold"; readonly ms: number }
+  | { readonly kind: "release"; readonly ms: number }
+  /** All three: leases stand still, time passes, leases run again. */
+  | { readonly kind: "outage"; readonly ms: number };
 
 /** Any of them. */
 export const someSteps: fc.Arbitrary<Step[]> = fc.array(
@@ -40,6 +47,9 @@ export const someSteps: fc.Arbitrary<Step[]> = fc.array(
       kind: fc.constant("wait" as const),
       ms: fc.constantFrom(1, 500, 1_000, 30_000, 60_000, -1, -1_000),
     }),
+    fc.record({ kind: fc.constant("hold" as const), ms: fc.constantFrom(0, 1, 1_000) }),
+    fc.record({ kind: fc.constant("release" as const), ms: fc.constantFrom(0, 1, 1_000) }),
+    fc.record({ kind: fc.constant("outage" as const), ms: fc.constantFrom(0, 1, 1_000) }),
   ),
   { maxLength: 20 },
 );
@@ -56,7 +66,17 @@ export function live(
         desk.put(listing);
         present.set(listing.agentId, listing);
       }
+    } else if (step.kind === "outage") {
+      const steps = [
+        { kind: "hold" as const, ms: 0 },
+        { kind: "wait" as const, ms: 1_000 },
+      ];
+      live(desk, [...steps, { kind: "release", ms: step.ms }], present);
     } else if (step.kind === "wait") desk.clock.nowMs += step.ms;
+    else if (step.kind === "hold") {
+      desk.clock.heldMs = desk.clock.nowMs - step.ms;
+      desk.market.hold(desk.clock.heldMs);
+    } else if (step.kind === "release") release(desk, present, step.ms);
     else {
       const agentId = [...present.keys()][step.index % present.size];
       if (agentId === undefined) continue;
@@ -68,4 +88,15 @@ export function live(
     }
   }
   return present;
+}
+
+function release(desk: Desk, present: Map<string, Listing>, lengthMs: number): void {
+  const { clock, market } = desk;
+  const endsOf = (endMs: number) =>
+    endMs > clock.heldMs ? Math.max(endMs, clock.nowMs + lengthMs) : endMs;
+  for (const [agentId, listing] of present) {
+    present.set(agentId, { ...listing, leaseEndMs: endsOf(listing.leaseEndMs) });
+  }
+  clock.heldMs = Infinity;
+  market.release((slot) => present.get(market.agents.idOf(slot))?.leaseEndMs ?? Infinity);
 }

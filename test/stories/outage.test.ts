@@ -1,0 +1,125 @@
+import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
+import { metadataOf, reasonOf } from "@bourse/rpc";
+import {
+  hasRedisServer,
+  NO_REDIS_SERVER,
+  startRedis,
+  type TestRedisServer,
+} from "@bourse/service/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type Actor, startTestMarket, type TestMarket } from "../support/market.ts";
+import { aTask, bid, post } from "../support/task.ts";
+
+const { ONLINE, OFFLINE } = AvailabilityState;
+const LEASE_MS = 6_000;
+const BEAT_MS = 500;
+const capability = "outage";
+const filter = { capabilities: [capability] };
+
+const isSkipped = !hasRedisServer() && process.env["CI"] !== "true";
+if (isSkipped) test.skip(NO_REDIS_SERVER, () => {});
+
+let redis: TestRedisServer;
+let market: TestMarket;
+
+beforeAll(async () => {
+  if (isSkipped) return;
+  redis = await startRedis();
+  market = await startTestMarket({ redisUrl: redis.url });
+});
+afterAll(async () => {
+  await market?.[Symbol.asyncDispose]();
+  await redis?.[Symbol.asyncDispose]();
+});
+
+/** An agent with a lease, which it keeps alive until it is stopped, whatever the market answers. */
+async function aLeased(name: string) {
+  const agent = await market.agent(name, { capabilities: [capability] });
+  const lease = { seconds: BigInt(LEASE_MS / 1_000) };
+  await agent.registry.heartbeat({ agentId: agent.id, lease });
+  const beat = () => agent.registry.heartbeat({ agentId: agent.id }).catch(() => {});
+  const timer = setInterval(() => void beat(), BEAT_MS);
+  return { ...agent, die: () => clearInterval(timer) };
+}
+
+/** How discovery sees agents, and what the answer says of that. */
+async function seen() {
+  const { agents, stale } = await market.operator.discovery.searchAgents({ filter });
+  const states = agents.map(({ agentId, availability }) => [agentId, availability?.state] as const);
+  return { stale, states: new Map(states) };
+}
+
+/** Looks at an agent again and again until it is disposed of, and keeps the states that it was seen in. */
+function observed({ id }: Actor) {
+  const states = new Set<AvailabilityState | undefined>();
+  let isOver = false;
+  const looking = (async () => {
+    while (!isOver) {
+      states.add((await seen()).states.get(id));
+      const { agent } = await market.operator.registry.getAgent({ agentId: id });
+      states.add(agent?.availability?.state);
+    }
+  })();
+  return {
+    states,
+    async [Symbol.asyncDispose]() {
+      isOver = true;
+      await looking;
+    },
+  };
+}
+
+const refusalOf = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+test.skipIf(isSkipped)(
+  "while Redis is away all go on with what is known and say so, and once it is back empty all settles by heartbeats",
+  async () => {
+    const lives = await aLeased("lives");
+    const dies = await aLeased("dies");
+    const buyer = await market.buyer("buyer");
+    const { discovery, registry } = market.operator;
+    await vi.waitFor(async () => {
+      expect([...(await seen()).states.values()]).toEqual([ONLINE, ONLINE]);
+    });
+    const before = await discovery.selectAgent({ filter });
+    await using observer = observed(lives);
+
+    await redis.kill();
+    dies.die();
+    const killedMs = Date.now();
+    await vi.waitFor(async () => expect((await seen()).stale).toBe(true));
+    // No lease of then holds by the clock.
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(killedMs + 2 * LEASE_MS));
+    const away = await seen();
+    const pick = await discovery.selectAgent({ filter });
+    const nobody = await refusalOf(discovery.selectAgent({ filter: { capabilities: ["none"] } }));
+    const place = await refusalOf(
+      discovery.selectAgent({ filter, slot: { timeout: { seconds: 60n } } }),
+    );
+    const { agent } = await registry.getAgent({ agentId: dies.id });
+    const taken = await bid(lives, await post(buyer, aTask({ capability })));
+
+    await redis.restart();
+    const backMs = Date.now();
+    await vi.waitFor(async () => expect((await seen()).stale).toBe(false));
+    await vi.waitFor(async () => expect((await seen()).states.get(dies.id)).toBe(OFFLINE));
+    const lapsedMs = Date.now();
+    const after = await discovery.selectAgent({ filter, slot: { timeout: { seconds: 60n } } });
+    lives.die();
+
+    expect(before).toMatchObject({ stale: false, eligibleAgents: 2 });
+    expect([...away.states.values()]).toEqual([ONLINE, ONLINE]);
+    expect(pick).toMatchObject({ stale: true, eligibleAgents: 2 });
+    expect(metadataOf(nobody)).toMatchObject({ missing_capability: "2", stale: "true" });
+    expect(reasonOf(place)).toBe("SLOTS_UNAVAILABLE");
+    expect(agent?.availability).toMatchObject({ state: ONLINE, stale: true });
+    expect(taken.agentId).toBe(lives.id);
+    expect(lapsedMs - backMs).toBeGreaterThanOrEqual(LEASE_MS);
+    expect(after).toMatchObject({ stale: false, eligibleAgents: 1, agent: { agentId: lives.id } });
+    expect([...observer.states]).toEqual([ONLINE]);
+  },
+);
