@@ -16,6 +16,7 @@ import { movementsOf, openHoldsOf } from "./postgres/movements.ts";
 import { answerUnchanging } from "./postgres/repeats.ts";
 import { tallyEvents } from "./postgres/report.ts";
 import { snapshots } from "./postgres/snapshot.ts";
+import { createSweeper } from "./postgres/sweeper.ts";
 import { findTransaction, findTransactions } from "./postgres/transactions.ts";
 import { verifyAll } from "./postgres/verify.ts";
 import { createRepeaters, partsOf, tellerOf } from "./repeaters.ts";
@@ -71,6 +72,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   const snapshot = snapshots(pool);
   const stamp = () => ({ ...stampOf(options), newStamp });
   const repeaters = createRepeaters(() => performance.now());
+  const sweeper = createSweeper(pool, { now: () => performance.now() });
   const { onRoad = () => {} } = options;
   const fromMemory = createMemoryCommit({
     ...{ pool: options.writers ?? pool, stamp, repeaters, onRoad },
@@ -89,9 +91,11 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   return {
     write,
     async commit(commands) {
-      const committed = await fromMemory.commit(commands);
-      if (committed !== undefined) return committed;
-      return fromMemory.underLock(() => write((_tx, commit) => commit(commands), {}));
+      const committed =
+        (await fromMemory.commit(commands)) ??
+        (await fromMemory.underLock(() => write((_tx, commit) => commit(commands), {})));
+      sweeper.note(committed.happenings);
+      return committed;
     },
     looksRepeated: fromMemory.looksRepeated,
     async answerUnchanging(parcels) {
