@@ -10,7 +10,7 @@ export interface NamedAgent extends Address {
   readonly agentId: string;
 }
 
-/** Why there is nobody to call: in words, with discovery's counts. */
+/** Why there is nobody to call: in words, with discovery's counts, and whether these are stale. */
 export interface Nobody {
   readonly text: string;
   readonly counts: Readonly<Record<string, string>>;
@@ -62,12 +62,15 @@ export function selectFrom(list: WatchCandidatesResponse, selecting: Selecting):
   };
 }
 
-function nobodyOf({ candidates, counts }: WatchCandidatesResponse, { tls }: Target): Nobody {
+function nobodyOf({ candidates, counts, stale }: WatchCandidatesResponse, { tls }: Target): Nobody {
   const kept = Object.entries(counts).filter(([, count]) => count > 0n);
   const scheme = tls ? "grpcs" : "grpc";
   const passing = `of ${candidates.length} agents that pass, none has a ${scheme}:// endpoint to call`;
   return {
     text: candidates.length === 0 ? "no agent passes" : passing,
-    counts: Object.fromEntries(kept.map(([name, count]) => [name, String(count)])),
+    counts: {
+      ...Object.fromEntries(kept.map(([name, count]) => [name, String(count)])),
+      ...(stale && { stale: "true" }),
+    },
   };
 }

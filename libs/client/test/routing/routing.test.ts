@@ -288,6 +288,16 @@ describe("nobody to call", () => {
     );
   });
 
+  test("is said to be stale, if discovery does not know who is there, as long as it does not", async () => {
+    await using routed = await route([]);
+    const details = async () => (await failure(routed.stub("bourse:///echo").say("hello"))).details;
+    routed.discovery.stale = true;
+    await until(async () => expect(await details()).toMatch(/not_available 2, stale true\)$/));
+    routed.discovery.stale = false;
+
+    await until(async () => expect(await details()).toMatch(/not_available 2\)$/));
+  });
+
   test("is said of agents that cannot be called with a stub, and of those that cannot be reached", async () => {
     await using routed = await route([]);
     routed.discovery.know({ agentId: "ada" }, { agentId: "bob", uri: "https://bob.example" });

@@ -36,6 +36,8 @@ export interface DiscoveryPeer {
   away: boolean;
   /** It takes requests and does not answer. */
   silent: boolean;
+  /** It says that it does not know who is there. */
+  stale: boolean;
 }
 
 /** Opens a discovery that knows these agents. */
@@ -43,6 +45,7 @@ export function openDiscovery(...agents: readonly Known[]): DiscoveryPeer {
   let known = agents;
   let trial: Known | undefined;
   let isAway = false;
+  let isStale = false;
   const requests: WatchCandidatesRequest[] = [];
   const reports: CallReport[] = [];
   const streams = new Set<{ wake: () => void; isCut: boolean }>();
@@ -58,6 +61,7 @@ export function openDiscovery(...agents: readonly Known[]): DiscoveryPeer {
       ringStart: ringStart || `ring-${requests.length}`,
       ...(trial !== undefined && { trial: candidateOf(trial) }),
       ...(able.length === 0 && { counts: countsOf(known.length) }),
+      stale: isStale,
     });
   }
 
@@ -122,6 +126,13 @@ export function openDiscovery(...agents: readonly Known[]): DiscoveryPeer {
       wakeAll();
     },
     silent: false,
+    get stale() {
+      return isStale;
+    },
+    set stale(stale) {
+      isStale = stale;
+      wakeAll();
+    },
   };
   return peer;
 }
