@@ -131,6 +131,33 @@ describe("a discovery that is away", () => {
   });
 });
 
+test("a channel that is idle follows nothing, and asks again with its next call", async () => {
+  await using routed = await route(["ada"]);
+  const { discovery } = routed;
+  const idle = { "grpc.client_idle_timeout_ms": 1_000 };
+  const stub = routed.use(echoStub("bourse:///echo", undefined, undefined, idle));
+  await stub.say("hello");
+  await until(() => expect(discovery.streams).toBe(0));
+  const bob = routed.use(await openEcho("bob"));
+  discovery.know(bob);
+
+  expect(await stub.say("hello")).toBe("bob");
+  expect(discovery.streams).toBe(1);
+});
+
+test("many channels are no reason for a warning", async () => {
+  await using routed = await route(["ada"]);
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): unknown => warnings.push(warning);
+  process.on("warning", onWarning);
+  const stubs = Array.from({ length: 20 }, () => routed.stub("bourse:///echo"));
+  for (const stub of stubs) await stub.say("hello");
+  process.off("warning", onWarning);
+
+  expect(routed.discovery.streams).toBe(20);
+  expect(warnings).toEqual([]);
+});
+
 describe("two replicas of discovery", () => {
   /** A replica over a socket. */
   async function serveReplica(peer: DiscoveryPeer): Promise<RpcServer> {

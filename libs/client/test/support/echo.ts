@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import {
   type CallOptions,
   type Client,
+  type ClientOptions,
   credentials,
   Metadata,
   makeGenericClientConstructor,
@@ -129,9 +130,10 @@ export function echoStub(
   target: string,
   serviceConfig?: object,
   security = credentials.createInsecure(),
+  others: ClientOptions = {},
 ) {
-  const options = serviceConfig && { "grpc.service_config": JSON.stringify(serviceConfig) };
-  const stub = new Stub(target, security, options);
+  const config = serviceConfig && { "grpc.service_config": JSON.stringify(serviceConfig) };
+  const stub = new Stub(target, security, { ...config, ...others });
   const { say, sing } = stub as unknown as Methods;
   return {
     /** Who answered. */
