@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { type CallReportSchema, CallResult } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
@@ -37,8 +36,6 @@ export interface RoutingOptions {
 export function routeByCapability(options: RoutingOptions): AsyncDisposable {
   const { market, name = "", random = Math.random } = options;
   const closing = new AbortController();
-  // Every channel listens.
-  setMaxListeners(0, closing.signal);
   const tell = (event: RoutingEvent): void => options.onEvent?.(event);
   const reports = openReports({
     async send(reports, timeoutMs) {

@@ -145,19 +145,6 @@ test("a channel that is idle follows nothing, and asks again with its next call"
   expect(discovery.streams).toBe(1);
 });
 
-test("many channels are no reason for a warning", async () => {
-  await using routed = await route(["ada"]);
-  const warnings: Error[] = [];
-  const onWarning = (warning: Error): unknown => warnings.push(warning);
-  process.on("warning", onWarning);
-  const stubs = Array.from({ length: 20 }, () => routed.stub("bourse:///echo"));
-  for (const stub of stubs) await stub.say("hello");
-  process.off("warning", onWarning);
-
-  expect(routed.discovery.streams).toBe(20);
-  expect(warnings).toEqual([]);
-});
-
 describe("two replicas of discovery", () => {
   /** A replica over a socket. */
   async function serveReplica(peer: DiscoveryPeer): Promise<RpcServer> {
