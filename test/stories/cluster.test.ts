@@ -16,6 +16,8 @@ import { award, bid, deliver, look, post } from "../support/task.ts";
 
 const AGENTS = 12;
 const CALLERS = 4;
+/** From one call to the next. */
+const PACE_MS = 10;
 const LEASE = { seconds: 600n };
 const CAPABILITY = "iso_construction";
 
@@ -75,12 +77,15 @@ describe.skipIf(isSkipped)("a market over a Redis Cluster, with two workers of d
 
   /** Agents say that they live, whether they are heard or not. */
   async function beatOn(): Promise<void> {
-    while (!isOver) for (const agent of agents) await leave(beat(agent));
+    while (!isOver) {
+      for (const agent of agents) await leave(beat(agent));
+      await pause(PACE_MS);
+    }
   }
 
-  /** A caller takes a place at the next agent and gives it back, without a pause. */
+  /** A caller takes a place at the next agent and gives it back, again and again. */
   async function callOn({ discovery, registry }: Connection): Promise<void> {
-    while (!isOver) {
+    for (; !isOver; await pause(PACE_MS)) {
       const answer = await discovery
         .selectAgent({
           filter: { capabilities: [CAPABILITY] },
@@ -88,10 +93,7 @@ describe.skipIf(isSkipped)("a market over a Redis Cluster, with two workers of d
           slot: { timeout: LEASE },
         })
         .catch((error: unknown) => void refusals.push(reasonOf(error) ?? String(error)));
-      if (answer?.slot === undefined) {
-        await pause(50);
-        continue;
-      }
+      if (answer?.slot === undefined) continue;
       const { agentId, slotId } = answer.slot;
       routed.push(agentId);
       const isGiven = await leave(registry.releaseSlot({ agentId, slotId }));
