@@ -7,6 +7,7 @@ import {
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { CHANGES_OF_A_SECOND, changesUntil } from "../support/clock.ts";
 import { bourse } from "../support/command.ts";
 import { startTestMarket, type TestMarket } from "../support/market.ts";
 import { readersOf, serveAgent } from "../support/readers.ts";
@@ -19,28 +20,6 @@ beforeAll(async () => {
   market = await startTestMarket();
 });
 afterAll(() => market?.[Symbol.asyncDispose]());
-
-/**
- * Changes a profile, and again when discovery shows what it was changed to, until something is so; tells how many
- * changes that took. A clock that goes as the market does: it stands still while the machine stalls.
- */
-async function changesUntil(isSo: () => Promise<boolean>): Promise<number> {
-  const { id: agentId, registry } = await market.agent("clock");
-  for (let changes = 0; ; changes += 1) {
-    if (await isSo()) return changes;
-    const metadata = { clock: `${agentId}-${changes}` };
-    await registry.updateAgent({
-      agentId,
-      profile: { metadata },
-      updateMask: { paths: ["metadata"] },
-    });
-    const shown = () => market.operator.discovery.searchAgents({ filter: { metadata } });
-    await expect.poll(async () => (await shown()).totalSize).toBe(1n);
-  }
-}
-
-/** Each takes a twentieth of a second where nothing else goes on. */
-const CHANGES_OF_A_SECOND = 20;
 
 test("an agent that fails its callers is not picked until a few of them found it well again", async () => {
   const capability = "breaking";
@@ -63,7 +42,7 @@ test("an agent that fails its callers is not picked until a few of them found it
   expect(await picked()).toBe(agent.id);
   await report(other, CallResult.TIMEOUT, 1);
   const shown = async () => (await other.discovery.searchAgents({ filter })).agents[0]?.breakers[0];
-  const changes = await changesUntil(async () => (await shown()) !== undefined);
+  const changes = await changesUntil(market, async () => (await shown()) !== undefined);
   expect(changes).toBeLessThanOrEqual(CHANGES_OF_A_SECOND);
   const breaker = await shown();
   expect(breaker).toMatchObject({ capability, cause: BreakerCause.TIMEOUT });
