@@ -70,6 +70,8 @@ export class KeptView extends Whole {
   /** 0 until somebody asks. It only grows: made anew by each change of the surest it would cost what it saves. */
   #mostPpm = 0;
   #was = false;
+  /** Orders in which somebody looked at many in vain, since the sample was taken. */
+  readonly vain = new Set<ViewOrder>();
   #sample: readonly Slot[] | undefined;
   #sampleChanges = 0;
 
@@ -151,6 +153,7 @@ export class KeptView extends Whole {
     if (this.#sample === undefined || this.#sampleChanges > SAMPLE_CHANGES) {
       this.#sample = spread(this, this.#limits.sampleMax);
       this.#sampleChanges = 0;
+      this.vain.clear();
     }
     return this.#sample;
   }

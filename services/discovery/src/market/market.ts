@@ -154,7 +154,7 @@ export class Market {
       if (!(error instanceof ViewWanted)) throw error;
       using _made = await this.views.make(error);
       try {
-        return await work();
+        return await this.views.retry(work);
       } catch (other) {
         error = other;
       }

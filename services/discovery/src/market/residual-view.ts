@@ -30,7 +30,7 @@ interface Sampled {
 }
 
 /**
- * The agents of a kept view, the base, that pass what else a filter asks; this is looked at while walking. So a filter
+ * The agents of kept views, its bases, that pass what else a filter asks; this is looked at while walking. So a filter
  * that is asked once costs what its answer costs. How many pass is estimated. For the moment only.
  */
 export class ResidualView implements View {
@@ -39,25 +39,34 @@ export class ResidualView implements View {
   readonly madeIn: number;
   readonly isEstimate = true;
   readonly ranks = undefined;
+  /** The narrowest of its bases. */
   readonly base: KeptView;
   readonly residue: Condition;
+  /** The narrowest first. */
+  readonly #bases: readonly KeptView[];
   readonly #agents: Agents;
   readonly #names: ResidualNames;
   readonly #excluded: ReadonlySet<Slot>;
   #sampled: Sampled | undefined;
   #currency: number | undefined;
 
+  /** There is one base at least; the narrowest come first. */
   constructor(
     names: ResidualNames,
     agents: Agents,
-    base: KeptView,
+    bases: readonly KeptView[],
     excluded: ReadonlySet<Slot> = new Set(),
   ) {
     this.key = names.key;
     this.filter = names.filter;
     this.madeIn = names.madeIn;
-    this.base = base;
-    this.residue = new Condition(agents, residueOf(names.filter, base.filter));
+    this.base = bases[0] as KeptView;
+    this.#bases = bases;
+    // What the widest does not ask is asked of all.
+    this.residue = new Condition(
+      agents,
+      residueOf(names.filter, (bases.at(-1) as KeptView).filter),
+    );
     this.residue.release();
     this.#agents = agents;
     this.#names = names;
@@ -93,7 +102,7 @@ export class ResidualView implements View {
     if (this.#sampled === undefined) {
       const slots = this.base.sample();
       const passing: Slot[] = [];
-      for (const slot of slots) if (this.lets(slot) && this.base.has(slot)) passing.push(slot);
+      for (const slot of slots) if (this.lets(slot)) passing.push(slot);
       this.#sampled = { looked: slots.length, passing };
     }
     return this.#sampled;
@@ -139,26 +148,22 @@ export class ResidualView implements View {
   }
 
   *walk(order: ViewOrder, isBefore?: (slot: Slot) => boolean): Generator<Slot, void, undefined> {
-    const isEnd = this.residue.endOf(order);
-    const ranking = this.base.in(order, isOfOneCurrency(order) ? this.#currencyNumber() : 0);
-    const from = isBefore === undefined ? 0 : ranking.lowerBound(isBefore);
-    let left = this.#names.looksMax;
-    for (const slot of ranking.walk(from)) {
-      if (isEnd?.(slot)) return;
-      if (this.lets(slot)) {
-        left += LOOKS_FOUND;
-        yield slot;
-      } else {
-        left -= 1;
-        if (left < 0) throw new ViewWanted(this.wanted);
+    let found = 0;
+    // Orders are kept of the widest, as far as these will do: those of many narrow ones would have to be kept, too.
+    for (const base of this.#bases.toReversed()) {
+      if (base !== this.base && base.vain.has(order)) continue;
+      let [passed, isVain] = [0, false];
+      for (const slot of this.#walkIn(base, order, isBefore)) {
+        if (slot === undefined) isVain = true;
+        else if (++passed > found) {
+          found = passed;
+          yield slot;
+        }
       }
+      if (!isVain) return;
+      base.vain.add(order);
     }
-  }
-
-  /** The same as it is now, on the same base. */
-  renewed(base: KeptView, madeIn: number): ResidualView {
-    if (this.madeIn === madeIn) return this;
-    return new ResidualView({ ...this.#names, madeIn }, this.#agents, base, this.#excluded);
+    throw new ViewWanted(this.wanted);
   }
 
   unproven(): Lots {
@@ -171,9 +176,33 @@ export class ResidualView implements View {
     return new ResidualView(
       this.#names,
       this.#agents,
-      this.base,
+      this.#bases,
       new Set([...this.#excluded, ...excluded]),
     );
+  }
+
+  /** Ends with undefined where too many were looked at in vain. */
+  *#walkIn(
+    base: KeptView,
+    order: ViewOrder,
+    isBefore: ((slot: Slot) => boolean) | undefined,
+  ): Generator<Slot | undefined, void, undefined> {
+    const isEnd = this.residue.endOf(order);
+    const ranking = base.in(order, isOfOneCurrency(order) ? this.#currencyNumber() : 0);
+    const from = isBefore === undefined ? 0 : ranking.lowerBound(isBefore);
+    let left = this.#names.looksMax;
+    for (const slot of ranking.walk(from)) {
+      if (isEnd?.(slot)) return;
+      if (this.lets(slot)) {
+        left += LOOKS_FOUND;
+        yield slot;
+      } else {
+        left -= 1;
+        if (left >= 0) continue;
+        yield undefined;
+        return;
+      }
+    }
   }
 
   #currencyNumber(): number {

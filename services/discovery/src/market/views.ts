@@ -1,6 +1,7 @@
 import { type Filter, filterKey } from "../filter.ts";
 import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
+import { Asked } from "./asked.ts";
 import { basesOf, isBound } from "./bases.ts";
 import { candidates, type Holders, mayBeAble, mostHolders } from "./candidates.ts";
 import { Condition } from "./condition.ts";
@@ -21,6 +22,12 @@ import type { ViewLimits } from "./view-limits.ts";
 /** For each answer so many agents may be looked at to make views for later: a twentieth of what it costs. */
 const CREDIT = 64;
 
+/** Views that are kept and wider than a filter, the narrowest first, and what is to be made if these will not do. */
+interface Bases {
+  readonly bases: readonly KeptView[];
+  readonly wanted: Filter;
+}
+
 /**
  * The views of a market. Few agents are sifted for each answer, unless a filter is asked again soon: then it gets a
  * view that is kept current. Among many a filter is answered from a wider view that is kept, the narrowest there is; if
@@ -31,17 +38,19 @@ export class Views {
   readonly #holders: Holders;
   readonly #limits: ViewLimits;
   readonly #kept: KeptViews;
-  /** Filters that were asked once, and when; the oldest first. */
-  readonly #asked = new Map<string, number>();
+  readonly #asked: Asked;
   readonly #maker: Maker;
   readonly #samples: Samples;
   #credit = 0;
+  /** Whether it is the same call that asks again, and no other. */
+  #isRetried = false;
 
   constructor(agents: Agents, holders: Holders, later: Later, limits: ViewLimits) {
     this.#agents = agents;
     this.#holders = holders;
     this.#limits = limits;
     this.#kept = new KeptViews(agents, limits);
+    this.#asked = new Asked(limits);
     const { sliceMax } = limits;
     this.#maker = new Maker(agents, { later, sliceMax }, (...made) => this.#made(...made));
     this.#samples = new Samples(agents, holders);
@@ -61,22 +70,31 @@ export class Views {
     const key = filterKey(filter);
     const kept = this.#kept.get(key);
     if (kept !== undefined) return this.#kept.use(kept);
-    const bases = basesOf(filter);
-    const { base, wide, narrower } = this.#baseOf(filter, bases);
+    const wider = basesOf(filter);
+    const { bases, wanted } = this.#basesOf(filter, wider);
+    const [base] = bases;
     if (this.#isFew(filter, base)) return this.#atOnce(key, filter, base, nowMs);
-    if (base === undefined) throw new ViewWanted(bases.at(-1) ?? filter);
-    this.#kept.use(base);
+    if (base === undefined) throw new ViewWanted(wider.at(-1) ?? filter);
+    for (const each of bases) this.#kept.use(each);
     this.#credit = Math.min(this.#credit + CREDIT, 2 * this.#agents.size);
     this.#foresee(filter, base, nowMs);
-    for (const wider of bases) {
-      if (wider === wide) break;
+    for (const each of wider) {
+      if (filterKey(each) === base.key) break;
       // Rounded bounds are made where nothing else helps.
-      if (!isBound(wider)) this.#foresee(wider, base, nowMs);
+      if (!isBound(each)) this.#foresee(each, base, nowMs);
     }
-    const { looksMax } = this.#limits;
-    const names = { key, filter, madeIn: this.#kept.changes, wanted: narrower, looksMax };
-    const view = new ResidualView(names, this.#agents, base);
+    const view = this.#residual(key, filter, { bases, wanted });
     return narrow(view, this.#agents) ?? view;
+  }
+
+  /** Looks again for a call whose view has been made: a filter that is asked again is another call's. */
+  retry<T>(work: () => T): T {
+    this.#isRetried = true;
+    try {
+      return work();
+    } finally {
+      this.#isRetried = false;
+    }
   }
 
   /** The same as a whole; `isCounted`: also who is kept out by what must be known. @throws ViewWanted */
@@ -87,7 +105,7 @@ export class Views {
       throw new ViewWanted(filter, true);
     }
     if (kept !== undefined) return this.#kept.use(kept);
-    const { base } = this.#baseOf(filter, basesOf(filter));
+    const [base] = this.#basesOf(filter).bases;
     if (!this.#isFew(filter, base)) throw new ViewWanted(filter);
     return this.#atOnce(key, filter, base, nowMs);
   }
@@ -113,8 +131,8 @@ export class Views {
     const { changes } = this.#kept;
     if (view instanceof SiftedView && view.madeIn === changes) return view;
     if (view instanceof ResidualView) {
-      const base = this.#kept.get(view.base.key);
-      if (base !== undefined) return view.renewed(base, changes);
+      const found = this.#basesOf(view.filter);
+      if (found.bases.length > 0) return this.#residual(view.key, view.filter, found);
     }
     return this.#sift(view.key, view.filter);
   }
@@ -176,15 +194,22 @@ export class Views {
     this.#maker.restart();
   }
 
-  /** The narrowest view that is kept and wider than a filter, and the next narrower filter. */
-  #baseOf(filter: Filter, bases: readonly Filter[]) {
-    let narrower = filter;
-    for (const wider of bases) {
-      const base = this.#kept.get(filterKey(wider));
-      if (base !== undefined) return { base, wide: wider, narrower };
-      narrower = wider;
+  /** The views that are kept and wider than a filter, the narrowest first, and what is narrower than these. */
+  #basesOf(filter: Filter, wider: readonly Filter[] = basesOf(filter)): Bases {
+    const bases: KeptView[] = [];
+    let wanted = filter;
+    for (const each of wider) {
+      const base = this.#kept.get(filterKey(each));
+      if (base !== undefined) bases.push(base);
+      else if (bases.length === 0) wanted = each;
     }
-    return { base: undefined, wide: undefined, narrower };
+    return { bases, wanted };
+  }
+
+  #residual(key: string, filter: Filter, { bases, wanted }: Bases): ResidualView {
+    const { looksMax } = this.#limits;
+    const names = { key, filter, madeIn: this.#kept.changes, wanted, looksMax };
+    return new ResidualView(names, this.#agents, bases);
   }
 
   /** Whether those who may pass, of a view or of all, can be looked at at once. */
@@ -237,7 +262,7 @@ export class Views {
 
   #makingOf(key: string, filter: Filter, isCounted: boolean, isBrief: boolean): Making {
     const source: Making["source"] = ({ ability }) => {
-      const base = isCounted ? undefined : this.#baseOf(filter, basesOf(filter)).base;
+      const [base] = isCounted ? [] : this.#basesOf(filter).bases;
       return {
         slots: base?.toArray() ?? mayBeAble(this.#agents, this.#holders, ability),
         isWhole: base === undefined,
@@ -263,14 +288,6 @@ export class Views {
   }
 
   #isAskedAgain(key: string, nowMs: number): boolean {
-    const askedMs = this.#asked.get(key);
-    this.#asked.delete(key);
-    if (askedMs !== undefined && Math.abs(nowMs - askedMs) <= this.#limits.againMs) return true;
-    this.#asked.set(key, nowMs);
-    if (this.#asked.size > this.#limits.askedMax) {
-      const [oldest] = this.#asked.keys();
-      if (oldest !== undefined) this.#asked.delete(oldest);
-    }
-    return false;
+    return !this.#isRetried && this.#asked.isAgain(key, nowMs);
   }
 }
