@@ -68,13 +68,18 @@ export async function runLoad(load: Load): Promise<LoadMeasure> {
   }
 }
 
+/** How long a load of so many seconds goes on before it is measured. */
+export function warmUpMsOf(seconds: number): number {
+  return Math.max(WARM_UP_MIN_MS, Math.round(seconds * WARM_UP_SHARE * 1_000));
+}
+
 async function runOne(load: Load, message: Uint8Array, file: string) {
   const { messages, seconds, signal } = load;
   const body = `${file}.body`;
   const log = `${file}.log`;
   await writeFile(body, framed(message));
   const connections = Math.ceil(load.connections / messages.length);
-  const warmUpMs = Math.max(WARM_UP_MIN_MS, Math.round(seconds * WARM_UP_SHARE * 1_000));
+  const warmUpMs = warmUpMsOf(seconds);
   const headers = ["content-type: application/grpc", "te: trailers"];
   if (load.token !== undefined) headers.push(`authorization: Bearer ${load.token}`);
   const flags = [

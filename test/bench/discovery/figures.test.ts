@@ -57,6 +57,8 @@ describe("bars", () => {
     ["SelectAgent BEST / empty, 1,000,000 agents, at least", 1_000_000, 70, true],
     ["SelectAgent BEST / empty, 1,000,000 agents, at least", 1_000_000, 69, false],
     ["SearchAgents / empty, 100,000 agents, at least", 100_000, 50, true],
+    ["SelectAgent, refused / empty, 100,000 agents, at least", 100_000, 50, true],
+    ["SelectAgent, refused / empty, 100,000 agents, at least", 100_000, 49, false],
     ["SearchAgents / empty, 100,000 agents, at least", 100_000, 49, false],
   ])("hold %s: %#", (name, agents, perSecond, ok) => {
     const subject = name.split(" /")[0] as string;

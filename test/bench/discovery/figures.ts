@@ -139,6 +139,8 @@ const LARGE = 100_000;
 const SELECT_BAR = 0.8;
 const SELECT_LARGE_BAR = 0.7;
 const SEARCH_BAR = 0.5;
+/** Of loads whose filters are others each time, and of refusals; such a subject says so behind a comma. */
+const ANEW_BAR = 0.5;
 const P99_BAR = 2;
 /** What counts where no change was seen in all the time of the loads. */
 const UNSEEN_MS = 10_000;
@@ -164,6 +166,7 @@ export function barsOf(
 }
 
 function ratioBar(subject: string, agents: number): number | undefined {
+  if (subject.includes(",")) return agents > LARGE ? undefined : ANEW_BAR;
   if (subject.startsWith("SelectAgent")) return agents > LARGE ? SELECT_LARGE_BAR : SELECT_BAR;
   return agents > LARGE ? undefined : SEARCH_BAR;
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Companion, startCompanion } from "../companion.ts";
 import { type LoadMeasure, runLoad } from "../h2load.ts";
 import type { Run } from "../program.ts";
+import { runVaried } from "../varied-load.ts";
 import type { EmptyRequest, Usage } from "./empty-server.ts";
 import type { Settings } from "./settings.ts";
 import { readUsage, type ServiceUsage, type Stage } from "./stage.ts";
@@ -76,7 +77,7 @@ export async function measurePeer(
   return { ...measure, cpuSeconds, counted: after.calls - before.calls };
 }
 
-/** Discovery. @throws Error when one of its answers was wrong, or was not OK */
+/** Discovery. @throws Error when one of its answers was wrong, or another than it should be */
 export async function measureTarget(
   parts: LoadParts,
   place: Place,
@@ -84,7 +85,7 @@ export async function measureTarget(
   seconds: number,
 ): Promise<Slice & { readonly residentBytes: number }> {
   const { stage, census } = parts;
-  const { subject, method } = target;
+  const { subject, method, code = "ok" } = target;
   const metrics = stage.market.metricsAddress("discovery");
   await target.check(stage.caller, census);
   const before = await readUsage(metrics);
@@ -92,15 +93,15 @@ export async function measureTarget(
   const measure = await load(parts, place, target, { subject, address, seconds });
   const after = await readUsage(metrics);
   await target.check(stage.caller, census);
-  const { ok = 0, ...others } = callsBetween(before, after, method);
-  if (Object.keys(others).length > 0 || ok < measure.calls) {
-    const codes = JSON.stringify({ ok, ...others });
+  const { [code]: right = 0, ...others } = callsBetween(before, after, method);
+  if (Object.keys(others).length > 0 || right < measure.calls) {
+    const codes = JSON.stringify({ [code]: right, ...others });
     throw new Error(`${subject}: ${measure.calls} answers, and by discovery's count ${codes}`);
   }
   return {
     ...measure,
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
-    counted: ok,
+    counted: right,
     residentBytes: after.residentBytes,
   };
 }
@@ -121,13 +122,13 @@ function callsBetween(
 async function load(
   { settings, stage, signal, say }: LoadParts,
   { agents, round }: Place,
-  { method, messages }: Target,
+  { method, messages, isVaried = false }: Target,
   on: { readonly subject: string; readonly address: string; readonly seconds: number },
 ): Promise<LoadMeasure> {
   const { connections, streams } = settings;
   const { subject, address, seconds } = on;
   say(`${subject}, ${agents} agents, round ${round}, ${seconds} s`);
-  return runLoad({
+  return (isVaried ? runVaried : runLoad)({
     address,
     path: pathOf(method),
     messages,

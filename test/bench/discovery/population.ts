@@ -19,7 +19,8 @@ const SKILLS = 1_000;
 const SKILLS_MAX = 10;
 /** From 0.10 to 10.00. */
 const PRICE_STEPS = 100;
-const PRICE_STEP_MICROS = 100_000n;
+/** No agent asks less. */
+export const PRICE_STEP_MICROS = 100_000n;
 const REGIONS = ["eu-north", "eu-west", "us-east", "us-west", "ap-south"] as const;
 /** 2^32 divided by the golden ratio: neighbours get seeds that are far apart. */
 const SPREAD = 0x9e3779b1;

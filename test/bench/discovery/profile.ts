@@ -35,7 +35,7 @@ export async function profileLoads(
       measureTarget(parts, place, target, settings.seconds),
     );
     const { subject } = target;
-    const name = `${subject.replace(" ", "-")}-${agents}.cpuprofile`;
+    const name = `${subject.replaceAll(/[ ,_]+/g, "-")}-${agents}.cpuprofile`;
     await writeFile(join(settings.profile, name), JSON.stringify(profile));
     profiled.push({ agents, subject, hottest: hottest(profile, MOST) });
   }

@@ -29,7 +29,10 @@ const ASKED =
   "SelectAgent: four filters at the same time (a popular capability, one with a price ceiling, two " +
   "capabilities, a rare one), no alternates. SearchAgents: any of two capabilities below a price, the " +
   "cheapest 20; four pairs, popular to rare. Each answer before and after a load is compared with " +
-  "who was registered; all that were given under load must be OK by discovery's own count.";
+  "who was registered; all that were given under load must be OK by discovery's own count. " +
+  "Another max_cost: the same filters, each call with a price ceiling of its own, picks by all " +
+  "strategies in turns. Refused: nobody asks so little. Both come from a program of the bench, as h2load " +
+  "says the same over and over.";
 
 /** The document of a run. */
 export function documentOf(setup: Setup, figures: Figures): BenchDocument {

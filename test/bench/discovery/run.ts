@@ -4,6 +4,7 @@ import { freePort } from "@bourse/rpc/free-ports";
 import { type Companion, startCompanion } from "../companion.ts";
 import { latenciesOf, medianOf } from "../latencies.ts";
 import type { Run } from "../program.ts";
+import { anew } from "./anew.ts";
 import type { ChangesRequest, ChangesWindow } from "./changes.ts";
 import { measureEtcd } from "./etcd.ts";
 import type { Figures, Profiled, Registered, Row, SizeFigures } from "./figures.ts";
@@ -72,6 +73,7 @@ async function measureSize(
   const groups = [
     ...(wanted.includes("select") ? [picks()] : []),
     ...(wanted.includes("search") ? [[searches()]] : []),
+    ...(wanted.includes("anew") ? [anew()] : []),
   ];
   // Code that nobody has called yet is slow, ours and the peer's.
   if (agents === settings.agents[0]) await warmUp(bench, agents, groups);

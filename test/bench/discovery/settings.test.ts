@@ -8,7 +8,7 @@ describe("the settings of the bench of discovery", () => {
   test("are those of the bars unless told otherwise", () => {
     expect(readSettings([])).toMatchObject({
       agents: [1_000, 10_000, 100_000, 1_000_000],
-      only: ["register", "select", "search", "ready", "etcd"],
+      only: ["register", "select", "search", "anew", "ready", "etcd"],
       changes: 1_000,
       plot: undefined,
     });

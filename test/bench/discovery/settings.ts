@@ -3,7 +3,7 @@ import { benchCommand, count, counts, someOf } from "../options.ts";
 import type { Showing } from "../program.ts";
 
 /** The parts of the bench; agents are registered and changed in each. */
-export const PARTS = ["register", "select", "search", "ready", "etcd"] as const;
+export const PARTS = ["register", "select", "search", "anew", "ready", "etcd"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How a run of the bench is set up. */

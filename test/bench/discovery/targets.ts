@@ -22,8 +22,11 @@ export interface Target {
   /** Such as `SelectAgent RANDOM`. */
   readonly subject: string;
   readonly method: "SelectAgent" | "SearchAgents";
-  /** The requests. */
+  /** The requests: a few, each over and over, or with `isVaried` very many, one after the other. */
   readonly messages: readonly Uint8Array[];
+  readonly isVaried?: boolean;
+  /** How discovery counts what is right; ok when absent. */
+  readonly code?: string;
   /**
    * Asks each request once and looks at the answers; answers with the mean of their bytes.
    * @throws BenchFailure when one is wrong
@@ -31,7 +34,8 @@ export interface Target {
   check(caller: Caller, census: Census): Promise<number>;
 }
 
-const PAGE = 20;
+/** Agents of a search. */
+export const PAGE = 20;
 
 /** Picks by each strategy that the contract knows. */
 export function picks(): readonly Target[] {
@@ -129,10 +133,12 @@ function agentFault(
   return undefined;
 }
 
-function refuse(subject: string, fault: string | undefined): void {
+/** @throws BenchFailure when there is a fault */
+export function refuse(subject: string, fault: string | undefined): void {
   if (fault !== undefined) throw new BenchFailure(`${subject} was answered wrongly: ${fault}`);
 }
 
-function meanOf(numbers: readonly number[]): number {
+/** The mean, rounded. */
+export function meanOf(numbers: readonly number[]): number {
   return Math.round(numbers.reduce((sum, each) => sum + each, 0) / numbers.length);
 }

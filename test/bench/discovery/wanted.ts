@@ -55,18 +55,23 @@ export function filterOf({ skills, match, ceilingMicros }: Wanted): AgentFilter 
 export class Census {
   /** How many agents there are. */
   size = 0;
-  readonly #able = new Map<Wanted, number>();
+  readonly #able = new Map<string, number>();
 
   /** Counts one more. */
   add(agent: BenchAgent): void {
     this.size += 1;
     for (const wanted of [...PICKED, ...SEARCHED]) {
-      if (isAble(agent, wanted)) this.#able.set(wanted, this.able(wanted) + 1);
+      if (isAble(agent, wanted)) this.#able.set(nameOf(wanted), this.able(wanted) + 1);
     }
   }
 
   /** How many can do what is wanted, whatever they ask for it. */
   able(wanted: Wanted): number {
-    return this.#able.get(wanted) ?? 0;
+    return this.#able.get(nameOf(wanted)) ?? 0;
   }
+}
+
+/** The same for filters that differ in their prices only. */
+function nameOf({ skills, match }: Wanted): string {
+  return `${match} ${skills}`;
 }
