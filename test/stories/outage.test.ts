@@ -7,14 +7,12 @@ import {
   type TestRedisServer,
 } from "@bourse/service/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Actor, startTestMarket, type TestMarket } from "../support/market.ts";
+import { startTestMarket, type TestMarket } from "../support/market.ts";
 import { aTask, bid, post } from "../support/task.ts";
 
 const { ONLINE, OFFLINE } = AvailabilityState;
 const LEASE_MS = 6_000;
 const BEAT_MS = 500;
-const capability = "outage";
-const filter = { capabilities: [capability] };
 
 const isSkipped = !hasRedisServer() && process.env["CI"] !== "true";
 if (isSkipped) test.skip(NO_REDIS_SERVER, () => {});
@@ -33,7 +31,7 @@ afterAll(async () => {
 });
 
 /** An agent with a lease, which it keeps alive until it is stopped, whatever the market answers. */
-async function aLeased(name: string) {
+async function aLeased(name: string, capability: string) {
   const agent = await market.agent(name, { capabilities: [capability] });
   const lease = { seconds: BigInt(LEASE_MS / 1_000) };
   await agent.registry.heartbeat({ agentId: agent.id, lease });
@@ -43,22 +41,19 @@ async function aLeased(name: string) {
 }
 
 /** How discovery sees agents, and what the answer says of that. */
-async function seen() {
+async function seen(capability: string) {
+  const filter = { capabilities: [capability] };
   const { agents, stale } = await market.operator.discovery.searchAgents({ filter });
   const states = agents.map(({ agentId, availability }) => [agentId, availability?.state] as const);
   return { stale, states: new Map(states) };
 }
 
-/** Looks at an agent again and again until it is disposed of, and keeps the states that it was seen in. */
-function observed({ id }: Actor) {
+/** Looks again and again until it is disposed of, and keeps the states that were seen. */
+function observed(look: () => Promise<readonly (AvailabilityState | undefined)[]>) {
   const states = new Set<AvailabilityState | undefined>();
   let isOver = false;
   const looking = (async () => {
-    while (!isOver) {
-      states.add((await seen()).states.get(id));
-      const { agent } = await market.operator.registry.getAgent({ agentId: id });
-      states.add(agent?.availability?.state);
-    }
+    while (!isOver) for (const state of await look()) states.add(state);
   })();
   return {
     states,
@@ -78,23 +73,28 @@ const refusalOf = (call: Promise<unknown>) =>
 test.skipIf(isSkipped)(
   "while Redis is away all go on with what is known and say so, and once it is back empty all settles by heartbeats",
   async () => {
-    const lives = await aLeased("lives");
-    const dies = await aLeased("dies");
+    const capability = "outage";
+    const filter = { capabilities: [capability] };
+    const lives = await aLeased("lives", capability);
+    const dies = await aLeased("dies", capability);
     const buyer = await market.buyer("buyer");
     const { discovery, registry } = market.operator;
     await vi.waitFor(async () => {
-      expect([...(await seen()).states.values()]).toEqual([ONLINE, ONLINE]);
+      expect([...(await seen(capability)).states.values()]).toEqual([ONLINE, ONLINE]);
     });
     const before = await discovery.selectAgent({ filter });
-    await using observer = observed(lives);
+    await using observer = observed(async () => {
+      const { agent } = await registry.getAgent({ agentId: lives.id });
+      return [agent?.availability?.state, (await seen(capability)).states.get(lives.id)];
+    });
 
     await redis.kill();
     dies.die();
     const killedMs = Date.now();
-    await vi.waitFor(async () => expect((await seen()).stale).toBe(true));
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(true));
     // No lease of then holds by the clock.
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(killedMs + 2 * LEASE_MS));
-    const away = await seen();
+    const away = await seen(capability);
     const pick = await discovery.selectAgent({ filter });
     const nobody = await refusalOf(discovery.selectAgent({ filter: { capabilities: ["none"] } }));
     const place = await refusalOf(
@@ -105,8 +105,10 @@ test.skipIf(isSkipped)(
 
     await redis.restart();
     const backMs = Date.now();
-    await vi.waitFor(async () => expect((await seen()).stale).toBe(false));
-    await vi.waitFor(async () => expect((await seen()).states.get(dies.id)).toBe(OFFLINE));
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(false));
+    await vi.waitFor(async () =>
+      expect((await seen(capability)).states.get(dies.id)).toBe(OFFLINE),
+    );
     const lapsedMs = Date.now();
     const after = await discovery.selectAgent({ filter, slot: { timeout: { seconds: 60n } } });
     lives.die();
@@ -120,6 +122,45 @@ test.skipIf(isSkipped)(
     expect(taken.agentId).toBe(lives.id);
     expect(lapsedMs - backMs).toBeGreaterThanOrEqual(LEASE_MS);
     expect(after).toMatchObject({ stale: false, eligibleAgents: 1, agent: { agentId: lives.id } });
+    expect([...observer.states]).toEqual([ONLINE]);
+  },
+);
+
+test.skipIf(isSkipped)(
+  "while Redis is away the registry may begin anew, and discovery goes on with what it knew, until agents are heard of",
+  async () => {
+    const capability = "outage-begun-anew";
+    const agent = await aLeased("lives", capability);
+    await vi.waitFor(async () => {
+      expect([...(await seen(capability)).states.values()]).toEqual([ONLINE]);
+    });
+    await using observer = observed(async () => [...(await seen(capability)).states.values()]);
+    const known = async () => {
+      const { agent: one } = await market.operator.registry.getAgent({ agentId: agent.id });
+      return one?.availability;
+    };
+
+    await redis.kill();
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(true));
+    market.market.kill("registry");
+    const blind = { state: OFFLINE, stale: true };
+    await vi.waitFor(async () => expect(await known()).toMatchObject(blind));
+    const profile = { description: "told by a registry that knows no lease" };
+    const updateMask = { paths: ["description"] };
+    await agent.registry.updateAgent({ agentId: agent.id, profile, updateMask });
+    await vi.waitFor(async () => {
+      const { agents } = await market.operator.discovery.searchAgents({
+        filter: { text: "lease" },
+      });
+      expect(agents).toMatchObject([{ availability: { state: ONLINE, stale: true } }]);
+    });
+    await redis.restart();
+    await vi.waitFor(async () =>
+      expect(await known()).toMatchObject({ state: ONLINE, stale: false }),
+    );
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(false));
+    agent.die();
+
     expect([...observer.states]).toEqual([ONLINE]);
   },
 );

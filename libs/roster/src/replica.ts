@@ -105,10 +105,25 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
 
   function apply(message: string): void {
     const told = new Told(message);
-    const { agentId, isGone, isStale } = told.brief;
+    const { agentId, isGone, isStale, lengthMs, lapseMs } = told.brief;
     unheard?.delete(agentId);
+    // Nearly always the registry knows.
+    const isKnown = !isStale && (lengthMs === 0 || lapseMs < Infinity);
     if (isGone) drop(agentId);
-    else put(isStale ? new Told(keptOf(message, directory.entered(agentId))) : told);
+    else put(isKnown ? told : mended(told));
+  }
+
+  /** An agent of which the registry does not know all: with what is known of it here. */
+  function mended(told: Told): Told {
+    const { agentId, isStale } = told.brief;
+    const slot = directory.slotOf(agentId);
+    const isHeld = slot !== undefined && !leases.hasLapsed(slot, now().getTime());
+    if (!isStale && !isHeld) return told;
+    const kept = new Told(keptOf(told.message, directory.entered(agentId)));
+    const endMs = slot === undefined ? Infinity : leases.endMs(slot);
+    // It may end later than its message says, after an outage.
+    if (endMs < Infinity && kept.brief.lapseMs < endMs) kept.brief.lapseMs = endMs;
+    return kept;
   }
 
   /** Lets leases stand still as long as the registry says that none can be renewed. */

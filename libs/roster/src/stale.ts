@@ -23,14 +23,14 @@ const AVAILABILITY = tagOf(AgentSchema.field.availability.number, "bytes");
 const HEARD = tagOf(AvailabilitySchema.field.updateTime.number, "bytes");
 
 /**
- * The message of an agent to keep when `told` is stale and `before` was kept until now: a replica of the registry that
- * had heard less of the agent when it lost its store, or nothing since it began without one, does not undo what others
- * told. Whether it is stale is not kept: that ends for all agents at once.
+ * The message of an agent to keep when `told` is stale or knows no end of its lease, and `before` was kept until now: a
+ * replica of the registry that had heard less of the agent when it lost its store, or nothing since it began without
+ * one, does not undo what others told. Whether it is stale is not kept: that ends for all agents at once.
  */
-export function keptOf(told: string, before: string | undefined): string {
-  const [fresh, known] = [partsOf(told), partsOf(before ?? "")];
-  const knowsMore =
-    before !== undefined && (isUnknown(told, before) || known.heardMs > fresh.heardMs);
+export function keptOf(told: string, before = ""): string {
+  const [fresh, known] = [partsOf(told), partsOf(before)];
+  const heardMore = briefOf(told).isStale && known.heardMs > fresh.heardMs;
+  const knowsMore = heardMore || isUnknown(told, before);
   const kept = fresh.rest + (knowsMore ? known : fresh).availability;
   return briefOf(kept).isStale ? kept + FRESH_SUFFIX : kept;
 }

@@ -199,6 +199,44 @@ describe("once the registry's store of leases is back", () => {
     expect(roster.leaseEndMs(roster.slotOf("ada") ?? -1)).toBe(at(3_660).getTime());
   });
 
+  test("a lease of which a registry that began anew knows nothing ends as it would have, by all outages", async () => {
+    const registry = startRegistry();
+    registry.put(leased());
+    const { roster, clock, lose } = await aRoster(registry);
+    await using _ = roster;
+    for (const seconds of [10, 100]) {
+      await lose(at(seconds));
+      clock.now = at(seconds + 80);
+      await lose(undefined);
+    }
+
+    const unknown = { state: OFFLINE, leaseSeconds: 60, heard: at(0) };
+    registry.put(anAgent({ ...unknown, capabilities: ["python", "rust"] }));
+    await vi.waitFor(() => expect([...roster.withCapability("rust")]).toHaveLength(1));
+    clock.now = new Date(at(240).getTime() - 1);
+    const held = readings(roster);
+    clock.now = at(240);
+    const lapsed = readings(roster);
+    registry.put(anAgent({ ...unknown, capabilities: ["python", "sql"], inFlight: 1 }));
+    await vi.waitFor(() => expect([...roster.withCapability("sql")]).toHaveLength(1));
+
+    expect(held).toEqual(all({ state: ONLINE }));
+    expect(lapsed).toEqual(all({ state: OFFLINE, inFlight: 0 }));
+    // It is not held any more, so what is told of it counts.
+    expect(readings(roster)).toEqual(all({ state: OFFLINE, inFlight: 1 }));
+  });
+
+  test("an agent that asks for its first lease is what the registry says, heard of since or not", async () => {
+    const registry = startRegistry();
+    registry.put(anAgent({ heard: at(0) }));
+    const { roster } = await aRoster(registry);
+    await using _ = roster;
+
+    registry.put(anAgent({ heard: at(-10), leaseSeconds: 60, state: OFFLINE }));
+
+    await vi.waitFor(() => expect(readings(roster)).toEqual(all({ state: OFFLINE })));
+  });
+
   test("an agent of which the registry says that it is OFFLINE is so at once", async () => {
     const registry = startRegistry();
     registry.put(leased());
