@@ -116,6 +116,21 @@ describe("a stream", () => {
 });
 
 describe("streams of the same filter", () => {
+  test("that begin at the same place go on together when all but one agent go, and when others come", async () => {
+    const { open, put, look, remove } = openWatches();
+    for (const agentId of ["a", "b", "c"]) put(aListing({ agentId }));
+    const seats = ["a", "a", "a", "b", "b"].map((start) => open({ start, count: 3 }));
+    const told = () => Promise.all(seats.map(async (seat) => (await seat.next())?.split("]")[0]));
+    expect(await told()).toEqual(["[b c a", "[b c a", "[b c a", "[c a b", "[c a b"]);
+
+    for (const agentId of ["b", "c"]) remove(agentId);
+    look();
+    expect(await told()).toEqual(seats.map(() => "[a"));
+    for (const agentId of ["b", "c", "d"]) put(aListing({ agentId }));
+    look();
+    expect((await told()).map((ids) => ids?.length)).toEqual(seats.map(() => "[a b c".length));
+  });
+
   test("are told what is written once for all who begin at the same place", async () => {
     const { open, put, look, write } = openWatches();
     put(aListing({ agentId: "a" }));

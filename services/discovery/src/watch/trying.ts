@@ -1,7 +1,8 @@
 import { halfOpen, trialOf } from "../market/half-open.ts";
 import type { Slot } from "../market/ordered-set.ts";
+import type { Group } from "./list.ts";
 import type { Seat } from "./seat.ts";
-import type { Group, WatchParts } from "./watches.ts";
+import type { WatchParts } from "./watches.ts";
 
 /** An agent that a caller tries; nobody yet as long as the registry is asked. */
 interface Attempt {

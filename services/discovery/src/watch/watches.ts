@@ -8,6 +8,7 @@ import type { WholeView } from "../market/view.ts";
 import { tooManyWatches } from "../rejections.ts";
 import type { Trials } from "../trial.ts";
 import type { Wire } from "../wire.ts";
+import { type Group, type List, newList } from "./list.ts";
 import { Seat } from "./seat.ts";
 import { Trying } from "./trying.ts";
 
@@ -26,33 +27,6 @@ export interface WatchParts {
 /** What a stream asks for; `start` "" lets its place be chosen. */
 export interface Watch extends Lineup {
   readonly filter: Filter;
-}
-
-/** The streams of one filter. */
-export interface Group {
-  readonly filter: Filter;
-  readonly lists: Map<string, List>;
-  readonly stop: () => void;
-  /** What changed in its view since somebody looked, as bits of `ASPECT`. */
-  aspects: number;
-  /** Where in the ring the last stream began, as a share of it. */
-  place: number;
-}
-
-/** A list, and the streams that all are told the same. */
-interface List extends Lineup {
-  readonly key: string;
-  readonly group: Group;
-  readonly seats: Set<Seat>;
-  /** How many passed when the start was chosen. */
-  readonly size: number;
-  slots: readonly Slot[];
-  message: Wire;
-  /** What is told of one of its agents has changed. */
-  isTouched: boolean;
-  /** Its agents have other loads than when it was put in order; they are put in order at the next look. */
-  isUneven: boolean;
-  isToBeRanked: boolean;
 }
 
 /** Lists are looked at so often. */
@@ -187,10 +161,11 @@ export class Watches {
     const view = market.followed(list.group.filter);
     // Else all streams that were opened while there were few would stay with these few.
     if (view.size > 2 * list.size || (view.size > 0 && 2 * view.size < list.size)) {
-      for (const seat of list.seats) {
-        this.#part(seat, list);
-        this.#join(seat, list.group, { ...list, start: this.#draw(list.group, view) }, view);
-      }
+      // First: the new place may be the old one, and a list knows how many there were at its beginning.
+      this.#end(list);
+      const { group, seats } = list;
+      for (const seat of seats)
+        this.#join(seat, group, { ...list, start: this.#draw(group, view) }, view);
       return;
     }
     const slots = this.#slotsOf(list, view);
@@ -248,20 +223,7 @@ export class Watches {
     const key = `${order ?? ""} ${count} ${start}`;
     let list = group.lists.get(key);
     if (list === undefined) {
-      list = {
-        key,
-        group,
-        order,
-        count,
-        start,
-        size: view.size,
-        seats: new Set(),
-        slots: [],
-        message: "",
-        isTouched: false,
-        isUneven: false,
-        isToBeRanked: true,
-      };
+      list = newList({ key, group, order, count, start, size: view.size });
       group.lists.set(key, list);
     }
     if (list.slots.length === 0) this.#name(list, this.#slotsOf(list, view), view);
@@ -272,7 +234,10 @@ export class Watches {
 
   #part(seat: Seat, list: List): void {
     list.seats.delete(seat);
-    if (list.seats.size > 0) return;
+    if (list.seats.size === 0) this.#end(list);
+  }
+
+  #end(list: List): void {
     this.#forgetNames(list);
     this.#due.delete(list);
     list.group.lists.delete(list.key);
