@@ -9,7 +9,9 @@ import type { Slot } from "./ordered-set.ts";
 import { isOfOneCurrency } from "./orders.ts";
 import { type Lots, type View, type ViewOrder, ViewWanted } from "./view.ts";
 
-/** So many agents more may be looked at for each one that is found. */
+/** So many agents are looked at in vain, or as many as stand in order anyway; and more for each one that is found. */
+const LOOKS_MIN = 1_000;
+const LOOKS_SHARE = 1 / 32;
 const LOOKS_FOUND = 64;
 
 /** What a residual view is called. */
@@ -119,7 +121,8 @@ export class ResidualView implements View {
 
   any(random: () => number, drawn: readonly Slot[]): Slot {
     const { base } = this;
-    for (let looks = 0; looks < this.#names.looksMax; looks += 1) {
+    const most = this.#looksIn(base);
+    for (let looks = 0; looks < most; looks += 1) {
       const slot = base.at(Math.floor(random() * base.size));
       if (this.lets(slot) && !drawn.includes(slot)) return slot;
     }
@@ -130,7 +133,7 @@ export class ResidualView implements View {
     const { base } = this;
     const from = base.rankAfter(agentId);
     const found: Slot[] = [];
-    let left = this.#names.looksMax;
+    let left = this.#looksIn(base);
     const look = (slot: Slot): boolean => {
       if (this.lets(slot)) found.push(slot);
       else left -= 1;
@@ -190,7 +193,7 @@ export class ResidualView implements View {
     const isEnd = this.residue.endOf(order);
     const ranking = base.in(order, isOfOneCurrency(order) ? this.#currencyNumber() : 0);
     const from = isBefore === undefined ? 0 : ranking.lowerBound(isBefore);
-    let left = this.#names.looksMax;
+    let left = this.#looksIn(base);
     for (const slot of ranking.walk(from)) {
       if (isEnd?.(slot)) return;
       if (this.lets(slot)) {
@@ -203,6 +206,10 @@ export class ResidualView implements View {
         return;
       }
     }
+  }
+
+  #looksIn(base: KeptView): number {
+    return Math.min(this.#names.looksMax, Math.max(LOOKS_MIN, base.size * LOOKS_SHARE));
   }
 
   #currencyNumber(): number {

@@ -15,7 +15,7 @@ export interface ViewLimits {
   readonly atOnceMax: number;
   /** So many, while all other work waits: well below a millisecond's. */
   readonly sliceMax: number;
-  /** So many agents that do not pass are looked at in vain, and some more for each one that does. */
+  /** At most so many agents that do not pass are looked at in vain, and some more for each one that does. */
   readonly looksMax: number;
   /** So many agents stand for all of a view. */
   readonly sampleMax: number;
@@ -33,7 +33,7 @@ export const LIMITS: ViewLimits = {
   followedMax: 1_000,
   atOnceMax: 1_024,
   sliceMax: 8_192,
-  looksMax: 1_000,
+  looksMax: 4_096,
   sampleMax: 256,
   briefMax: 32,
 };
