@@ -7,8 +7,8 @@ import { client, dial } from "@bourse/rpc";
 /** What a service says of itself, or `unreachable`. */
 export type HealthState = "serving" | "not serving" | "unreachable";
 
-/** Asks the service at an address how it is. */
-export async function checkHealth(address: string, timeoutMs = 1_000): Promise<HealthState> {
+/** Asks the service at an address how it is; patient, since one that is slow because the machine is busy does serve. */
+export async function checkHealth(address: string, timeoutMs = 5_000): Promise<HealthState> {
   const channel = dial({ address, timeoutMs });
   try {
     const { status } = await client(Health, channel).check({});
