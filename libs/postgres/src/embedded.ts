@@ -82,7 +82,8 @@ export async function removeEmbedded(
   await lockDirectory(dataDirectory);
   const home = await findHome(dataDirectory, roots);
   await stopLeftover(home.cluster);
-  await rm(home.path, { recursive: true });
+  // The initdb of a process that was just killed may still be writing.
+  await rm(home.path, { recursive: true, maxRetries: 10, retryDelay: 100 });
   await rm(dataDirectory, { recursive: true, force: true });
 }
 
