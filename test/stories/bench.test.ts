@@ -42,7 +42,6 @@ test.skipIf(!hasPgbench)(
     expect(verified).toMatchObject({ movements: verified.answered, divergences: [] });
     expectBars(bars);
   },
-  120_000,
 );
 
 describe.skipIf(!hasH2load || !hasRedis)("the bench of discovery", () => {

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { type Connection, routeByCapability } from "@bourse/client";
-import { BreakerCause, BreakerState } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
+import { BreakerCause } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { type Client, credentials, loadPackageDefinition, status } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -54,20 +54,15 @@ describe("calls by capability", () => {
 
     ada.process.kill("SIGKILL");
     await vi.waitFor(() => expect(lines()).toContain("ada failed"), WAIT);
-    const since = lines().lastIndexOf("ada failed") + 1;
-    await vi.waitFor(() => expect(lines().length).toBeGreaterThan(since + 16), WAIT);
+    const since = lines().indexOf("ada failed") + 1;
+    const after = () => lines().slice(since);
+    const served = () => after().flatMap((line) => /^(\w+): Call me/.exec(line)?.[1] ?? []);
+    await vi.waitFor(() => expect(served().length).toBeGreaterThan(7), WAIT);
 
-    // It is tried again now and then, as long as its lease holds.
-    const calls = lines()
-      .slice(since)
-      .filter((line) => line !== "ada failed");
-    const after = calls.slice(0, 8);
+    expect(new Set(served())).toEqual(new Set(["bob", "cyd"]));
     // The one that ada had taken when it died ends with its error.
-    const served = after.filter((line) => !line.includes("UNAVAILABLE"));
-    expect(served.length).toBeGreaterThanOrEqual(7);
-    expect(served.every((line) => /^(bob|cyd): Call me/.test(line))).toBe(true);
-    expect(served.some((line) => line.startsWith("bob"))).toBe(true);
-    expect(served.some((line) => line.startsWith("cyd"))).toBe(true);
+    const failed = after().filter((line) => line.includes("UNAVAILABLE"));
+    expect(failed.length).toBeLessThanOrEqual(1);
   });
 
   test.skipIf(!PYTHON)("reach agents of another language, and are made from it too", async () => {
@@ -124,7 +119,7 @@ describe("the reports of a caller", () => {
     await vi.waitFor(async () => {
       const { agent } = await market.operator.registry.getAgent({ agentId: "yan" });
       expect(agent?.breakers).toMatchObject([
-        { capability: "summarise", state: BreakerState.OPEN, cause: BreakerCause.FAILURE },
+        { capability: "summarise", cause: BreakerCause.FAILURE },
       ]);
     }, WAIT);
   });

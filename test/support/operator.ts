@@ -44,9 +44,10 @@ export async function anOperator(): Promise<Operator> {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     return JSON.parse(stdout);
   };
+  const written = () => readFile(join(data, "market.json"), "utf8").catch(() => undefined);
   const connectWith = async (...principal: string[]) => {
     const token = await bourse("token", ...principal, "--data", data);
-    const { services } = await status();
+    const { services }: Status = JSON.parse((await written()) ?? "{}");
     const addresses = Object.fromEntries(services.map(({ name, address }) => [name, address]));
     return connect({ addresses, token: token.stdout.trim() });
   };
@@ -65,7 +66,8 @@ export async function anOperator(): Promise<Operator> {
     connectAsOperator: () => connectWith("--operator"),
     postgres: () => findPostgres(join(data, "postgres")),
     async [Symbol.asyncDispose]() {
-      await bourse("down", "--data", data);
+      // After an orderly stop there is nothing to take down.
+      if ((await written()) !== undefined) await bourse("down", "--data", data);
       for (const { process, ended } of started) {
         process.kill("SIGKILL");
         await ended;

@@ -9,11 +9,8 @@ import {
 } from "@bourse/proto/grpc/health/v1/health_pb.ts";
 import { client, dial, reasonOf } from "@bourse/rpc";
 import { freePort } from "@bourse/rpc/free-ports";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
-
-// Processes start slowly on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let directory: string;
 let keys: KeyFiles;

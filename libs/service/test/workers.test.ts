@@ -12,11 +12,8 @@ import {
 import { client, dial, reasonOf } from "@bourse/rpc";
 import { freePort } from "@bourse/rpc/free-ports";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ServiceProcess, startProcess } from "./process.ts";
-
-// Each test starts three processes or four, one after the other.
-vi.setConfig({ testTimeout: 90_000 });
 
 // Enough that each of two workers would have its share.
 const CALLS = 6;

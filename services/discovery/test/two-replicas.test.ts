@@ -58,5 +58,4 @@ test.skipIf(REDIS_URL === undefined)(
     }
     expect([...named].sort()).toEqual([...STAYERS, ...GUESTS].sort());
   },
-  120_000,
 );

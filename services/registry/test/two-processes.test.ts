@@ -165,5 +165,4 @@ test.skipIf(REDIS_URL === "")(
       expect(turns).toEqual(turns.toSorted((a, b) => a - b));
     }
   },
-  120_000,
 );
