@@ -61,6 +61,14 @@ describe("the check of migrations", () => {
     [`${OUTSIDE}alter type c add value 'D'`, "twice"],
     [`${OUTSIDE}insert into a values (1)`, "twice"],
     [`${OUTSIDE}alter table a add column b text`, "twice"],
+    [
+      `${OUTSIDE}alter table a drop constraint if exists c, add constraint a_b check (b > 0) not valid`,
+      "twice",
+    ],
+    [
+      `${OUTSIDE}drop trigger if exists c on a; create trigger b before insert on a execute function f()`,
+      "twice",
+    ],
   ])("finds a fault in: %s", (text, problem) => {
     expect(found(text)).toEqual([expect.stringContaining(problem)]);
   });
@@ -85,6 +93,8 @@ describe("the check of migrations", () => {
     `${OUTSIDE}create unique index concurrently if not exists a_b on a (b)`,
     `${OUTSIDE}alter table a validate constraint a_b; alter type c add value if not exists 'D'`,
     `${OUTSIDE}drop index concurrently if exists a_b; reindex table concurrently a`,
+    `${OUTSIDE}alter table a drop constraint if exists c, add constraint c check (b > 0) not valid`,
+    `${OUTSIDE}drop trigger if exists b on a; create constraint trigger b after insert on a execute function f()`,
     `${OUTSIDE}-- in batches\nupdate a set b = 1 where c in (select c from a where b is null limit 9)`,
     `${OUTSIDE}do $$ begin delete from a where c in (select c from a limit 9); commit; end $$`,
   ])("finds nothing in: %s", (text) => {

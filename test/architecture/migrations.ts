@@ -14,10 +14,11 @@ export function migrationFaults({ path, text }: TextFile): readonly Fault[] {
   const outside = /^-- outside a transaction\r?\n/.test(text);
   const statements = splitSql(text).map((statement) => plain(statement, outside));
   const own = new Set(statements.flatMap(({ code }) => CREATE_TABLE.exec(code)?.[1] ?? []));
+  const dropped = droppedIn(statements);
   return statements.flatMap((statement) => {
     const problems = [
       ...CHECKS.flatMap((check) => check(statement, (table) => !own.has(bare(table)))),
-      ...(outside && !repeatable(statement.code) ? ["cannot be run twice"] : []),
+      ...(outside && !repeatable(statement.code, dropped) ? ["cannot be run twice"] : []),
     ];
     const line = text.slice(0, text.indexOf(statement.text)).split("\n").length;
     return problems.map((problem) => ({ path, line, problem }));
@@ -136,10 +137,25 @@ function actionsOf(list: string): readonly string[] {
     .map((action) => action.trim());
 }
 
-function repeatable(code: string): boolean {
+/** Constraints and triggers that a file drops if they are there: it may make them again, however often it is run. */
+function droppedIn(statements: readonly Plain[]): ReadonlySet<string> {
+  const drops = statements.flatMap(({ code }) => [...code.matchAll(DROPS)]);
+  return new Set(drops.map(([, name = ""]) => name));
+}
+
+const DROPS = /\bdrop (?:constraint|trigger) if exists (\w+)/g;
+const CREATE_TRIGGER = /^create (?:constraint )?trigger (\w+)/;
+
+function repeatable(code: string, dropped: ReadonlySet<string>): boolean {
+  const trigger = CREATE_TRIGGER.exec(code)?.[1];
+  if (trigger !== undefined && dropped.has(trigger)) return true;
   if (/^create /.test(code)) return / if not exists |^create or replace /.test(code);
   if (/^drop /.test(code)) return / if exists /.test(code);
   if (/^insert /.test(code)) return / on conflict /.test(code);
   if (/^alter .* add (value|column) /.test(code)) return / if not exists /.test(code);
-  return !/^alter .* add /.test(code);
+  const [, , actions = ""] = ALTER_TABLE.exec(code) ?? [];
+  return actionsOf(actions).every((action) => {
+    const added = /^add (?:constraint (\w+))?/.exec(action);
+    return added === null || dropped.has(added[1] ?? "");
+  });
 }

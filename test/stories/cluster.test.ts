@@ -77,9 +77,8 @@ describe.skipIf(isSkipped)("a market over a Redis Cluster, with two workers of d
 
   /** Agents say that they live, whether they are heard or not. */
   async function beatOn(): Promise<void> {
-    while (!isOver) {
+    for (; !isOver; await pause(PACE_MS)) {
       for (const agent of agents) await leave(beat(agent));
-      await pause(PACE_MS);
     }
   }
 

@@ -139,13 +139,14 @@ describe.skipIf(isSkipped)("two replicas over a Redis Cluster of which", () => {
     const { others } = await agentsOf(OTHER);
     let isMoving = true;
     const turns = moved.map(async (id, nth) => {
-      for (let turn = 1; ; turn++) {
+      let turn = 0;
+      for (; isMoving || turn === 0; await pause(PACE_MS)) {
+        turn += 1;
         const slot = { agentId: id, slotId: `turn-${turn}`, timeout };
         await insist(() => replica(nth + turn).operator.acquireSlot(slot));
         await insist(() => beat(nth + turn, id, turn));
-        if (!isMoving) return { id, turn };
-        await pause(PACE_MS);
       }
+      return { id, turn };
     });
 
     await cluster.moveSlot(keyOf(shardOf(agentId)), LAST, async () => {
