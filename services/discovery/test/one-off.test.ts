@@ -128,7 +128,7 @@ describe("a filter that is asked once", () => {
       const refusal = await pick({ strategy: "BEST", filter }).catch((error: unknown) => error);
       const { total, sampled, ...faults } = (refusal as { metadata: Record<string, string> })
         .metadata;
-      expect([total, sampled]).toEqual(["400", "400"]);
+      expect([total, sampled]).toEqual(["400", "256"]);
       expect(faults).toEqual({ over_max_cost: "400" });
       change(Number(micros));
     }

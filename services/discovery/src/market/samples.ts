@@ -14,7 +14,7 @@ export interface Sample {
 }
 
 /** So many agents stand for all that may have some capabilities, until so many agents have changed. */
-const SAMPLE = 1_024;
+const SAMPLE = 256;
 const CHANGES_MAX = 1_000;
 /** Samples that are kept. */
 const KEPT_MAX = 256;
