@@ -13,7 +13,7 @@ import type { Command, DueCommand } from "./command.ts";
 import { canPay, collectDebts } from "./debt.ts";
 import { changesOf, type Decide } from "./group.ts";
 import { dueOf, endWhenDue } from "./resolution.ts";
-import { notFound } from "./transaction.ts";
+import { notFound, type Transaction } from "./transaction.ts";
 
 /**
  * Decides a command as `obey` does, with what is due around it: a transaction for which a rule is
@@ -55,15 +55,18 @@ function transactionOf(command: Command): string {
 
 function isDue(books: Books, id: string, { now }: Stamp): boolean {
   const found = id === "" ? undefined : books.transaction(id);
-  const dueAt = found && dueOf(found);
-  return dueAt !== undefined && dueAt <= now;
+  return found !== undefined && isOver(found, now);
 }
 
 function leavesMore({ accounts = [], transactions = [] }: Changes, { now }: Stamp): boolean {
-  return accounts.some(canPay) || transactions.some((each) => (dueOf(each) ?? LATER) <= now);
+  return accounts.some(canPay) || transactions.some((each) => isOver(each, now));
 }
 
-const LATER = new Date(8_640_000_000_000_000);
+/** Whether a rule ends it by now. Dates that are compared themselves take eight times as long. */
+function isOver(transaction: Transaction, now: Date): boolean {
+  const dueAt = dueOf(transaction);
+  return dueAt !== undefined && dueAt.getTime() <= now.getTime();
+}
 
 function asItIsNow(answer: Answer, books: Books): Answer {
   switch (answer.kind) {

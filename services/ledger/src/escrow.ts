@@ -197,22 +197,23 @@ export function resolveHold(
     hold.account === present(payer).id
       ? [present(payer), present(provider)]
       : [present(provider), present(payer)];
-  const movement = (kind: "POST" | "RELEASE", amount: bigint): readonly Movement[] =>
-    amount === 0n
-      ? []
-      : [
-          {
-            id: stamp.newId(),
-            kind,
-            debit: from.id,
-            credit: to.id,
-            amount,
-            transactionId: transaction.id,
-            transfer: undefined,
-            holdId: hold.id,
-            createdAt: stamp.now,
-          },
-        ];
+  const movements: Movement[] = [];
+  const move = (kind: "POST" | "RELEASE", amount: bigint): void => {
+    if (amount === 0n) return;
+    movements.push({
+      id: stamp.newId(),
+      kind,
+      debit: from.id,
+      credit: to.id,
+      amount,
+      transactionId: transaction.id,
+      transfer: undefined,
+      holdId: hold.id,
+      createdAt: stamp.now,
+    });
+  };
+  move("POST", pay);
+  move("RELEASE", hold.amount - pay);
   return {
     accounts: [
       {
@@ -226,7 +227,7 @@ export function resolveHold(
         creditsHeld: to.creditsHeld - hold.amount,
       },
     ],
-    movements: [...movement("POST", pay), ...movement("RELEASE", hold.amount - pay)],
+    movements,
   };
 }
 
