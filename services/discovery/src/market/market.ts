@@ -3,6 +3,7 @@ import { type Listing, STATE_RANK } from "../listing.ts";
 
 import { Agents, ASPECT } from "./agents.ts";
 import type { Counts } from "./counts.ts";
+import { Expiry } from "./expiry.ts";
 import { Holdings } from "./holdings.ts";
 import type { OnChange } from "./kept-view.ts";
 import { Leases } from "./leases.ts";
@@ -29,8 +30,6 @@ const RECENT_MS = 60_000;
 /** So many changes at one moment that views are made anew instead: this share of the agents, and at least that many. */
 const MANY_SHARE = 0.1;
 const MANY_MIN = 1_000;
-/** How many picks leave the window at one look: after a pause there may be very many, and nobody waits for them. */
-const EXPIRED_MAX = 2_000;
 
 /** All registered agents, in memory, with the views of them that are asked for. */
 export class Market {
@@ -40,6 +39,7 @@ export class Market {
   readonly #leases = new Leases();
   readonly #picks: Picks;
   readonly #now: () => Date;
+  readonly #expiry: Expiry;
   readonly #manyMin: number;
   /** Agents that are written and that nobody sees yet: see `#settle`. */
   #newcomers: Slot[] = [];
@@ -51,6 +51,10 @@ export class Market {
     this.#now = now;
     this.#manyMin = manyMin;
     this.#picks = new Picks(recentMs);
+    this.#expiry = new Expiry(this.#picks, { now, later }, ({ slot, atMs }) => {
+      const isSince = atMs > (this.agents.reportedMs[slot] as number) ? -1 : 0;
+      this.#countPick(slot, -1, isSince);
+    });
     // Who is written and has no place yet is nobody that a view could be made of.
     const settled: Later = (work) =>
       later(() => {
@@ -197,15 +201,10 @@ export class Market {
     this.catchUp();
   }
 
-  /** Lets the time pass: leases end, and picks leave the window. */
+  /** Lets the time pass: leases end, and picks leave the window, a few at once and the others between calls. */
   advance(nowMs: number): void {
     this.#endLeases(this.#leases.asOfMs(nowMs));
-    for (let count = 0; count < EXPIRED_MAX; count += 1) {
-      const pick = this.#picks.expire(nowMs);
-      if (pick === undefined) break;
-      const isSince = pick.atMs > (this.agents.reportedMs[pick.slot] as number) ? -1 : 0;
-      this.#countPick(pick.slot, -1, isSince);
-    }
+    this.#expiry.look(nowMs);
   }
 
   #endLeases(nowMs: number): void {

@@ -1,5 +1,11 @@
 import { widened } from "./lists.ts";
 
+/** Whose pick, and when it counts. */
+export interface Pick {
+  readonly slot: number;
+  readonly atMs: number;
+}
+
 /** Room for the first picks, a power of two; doubled when it is full. */
 const ROOM_FIRST = 1_024;
 const NOBODY = -1;
@@ -51,7 +57,7 @@ export class Picks {
    * Takes out the oldest pick if it has left the window that ends at `nowMs`, or if the newest lies a window or more
    * ahead, by a clock that was set back since. Answers with whose it was and when; undefined when nothing is to leave.
    */
-  expire(nowMs: number): { readonly slot: number; readonly atMs: number } | undefined {
+  expire(nowMs: number): Pick | undefined {
     while (this.size > 0) {
       const place = this.#placeOf(this.#oldest);
       const atMs = this.#times[place] as number;
