@@ -137,6 +137,22 @@ describe("a filter that is asked once", () => {
     expect(market.views.size).toBe(1);
   });
 
+  test("has the view that it had until somebody may pass or fail: picks come and go with each call", async () => {
+    const { market, clock, pick, change } = aLargeMarket();
+    await pick({ filter: below(300) });
+    for (let nth = 0; nth < 20; nth += 1) market.picked(0);
+    const view = market.view(below(3));
+    expect(view.size).toBe(2);
+
+    market.picked(0);
+    expect(market.renew(view)).toBe(view);
+    clock.nowMs += 61_000;
+    expect(market.renew(view)).toBe(view);
+
+    change(0);
+    expect(market.renew(view)).not.toBe(view);
+  });
+
   test("is searched page by page, and its last page ends the search", async () => {
     const { market, pick } = aLargeMarket();
     await pick({ filter: below(300) });

@@ -218,7 +218,7 @@ export class KeptView extends Whole {
     const is = (aspects & this.condition.aspects) === 0 ? was : this.condition.passes(slot);
     if ((aspects & this.condition.aspects) !== 0) this.#forgetFaults();
     if (!is && !was) return;
-    this.#sampleChanges += 1;
+    if (aspects !== ASPECT.PICKS) this.#sampleChanges += 1;
     if (is !== was) this.#byId[is ? "insert" : "remove"](slot);
     for (const { aspects: own, ranking } of this.#orders.values()) {
       const isOut = !was || (own & aspects) !== 0;

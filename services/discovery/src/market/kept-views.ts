@@ -21,6 +21,8 @@ export class KeptViews {
   readonly #followed = new Map<string, OnChange>();
   #uses = 0;
   #changes = 0;
+  /** Changes that views were told of, picks among them. */
+  #told = 0;
 
   constructor(agents: Agents, limits: ViewLimits) {
     this.#agents = agents;
@@ -31,7 +33,7 @@ export class KeptViews {
     return this.#views.size;
   }
 
-  /** How often the market has changed. */
+  /** How often the market has changed in what filters look at. */
   get changes(): number {
     return this.#changes;
   }
@@ -99,7 +101,9 @@ export class KeptViews {
   change(slot: Slot, aspects: number, write: () => void): void {
     const concerned = this.#concerned;
     concerned.length = 0;
-    this.#changes += 1;
+    // There are as many as calls, and nobody passes or fails for them.
+    if (aspects !== ASPECT.PICKS) this.#changes += 1;
+    this.#told += 1;
     this.#gather(slot, aspects);
     for (const view of concerned) view.before(slot, aspects);
     const known = concerned.length;
@@ -116,6 +120,7 @@ export class KeptViews {
   enter(slot: Slot): void {
     this.#concerned.length = 0;
     this.#changes += 1;
+    this.#told += 1;
     this.#gather(slot, ASPECT.ALL);
     for (const view of this.#concerned) view.enter(slot);
   }
@@ -124,6 +129,7 @@ export class KeptViews {
   leave(slot: Slot): void {
     this.#concerned.length = 0;
     this.#changes += 1;
+    this.#told += 1;
     this.#gather(slot, ASPECT.ALL);
     for (const view of this.#concerned) view.leave(slot);
   }
@@ -147,8 +153,8 @@ export class KeptViews {
 
   #gatherFrom(views: ReadonlySet<KeptView>, aspects: number): void {
     for (const view of views) {
-      if ((view.aspects & aspects) === 0 || view.toldIn === this.#changes) continue;
-      view.toldIn = this.#changes;
+      if ((view.aspects & aspects) === 0 || view.toldIn === this.#told) continue;
+      view.toldIn = this.#told;
       this.#concerned.push(view);
     }
   }

@@ -130,11 +130,15 @@ export class Views {
     if (kept !== undefined) return kept;
     const { changes } = this.#kept;
     if (view instanceof SiftedView && view.madeIn === changes) return view;
-    if (view instanceof ResidualView) {
-      const found = this.#basesOf(view.filter);
-      if (found.bases.length > 0) return this.#residual(view.key, view.filter, found);
+    const found = this.#basesOf(view.filter);
+    const [base] = found.bases;
+    if (base !== undefined && !this.#isFew(view.filter, base)) {
+      const residual = this.#residual(view.key, view.filter, found);
+      const narrowed = narrow(residual, this.#agents);
+      if (narrowed !== undefined) return narrowed;
+      if (view instanceof ResidualView) return residual;
     }
-    return this.#sift(view.key, view.filter);
+    return this.#sift(view.key, view.filter, base);
   }
 
   /** Makes a view that is wanted, in slices. It is there until what is answered is disposed of. */
