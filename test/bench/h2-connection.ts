@@ -1,21 +1,25 @@
 import { connect, type Socket } from "node:net";
-import { BenchFailure } from "./failure.ts";
 import {
-  ACK,
-  END_STREAM,
+  eachFrame,
+  FLAG,
   FRAME,
+  type Frame,
   frame,
-  HEADER_BYTES,
+  framed,
+  headerBlocks,
+  headersFrame,
+  NOTHING,
   preface,
-  type RequestHead,
-  requestsTo,
-} from "./h2-requests.ts";
+  WINDOW_DEFAULT,
+} from "@bourse/rpc/bench";
+import { BenchFailure } from "./failure.ts";
 
 /** What a connection is for. */
 export interface Load {
-  readonly head: RequestHead;
   readonly port: number;
   readonly host: string;
+  readonly path: string;
+  readonly token?: string | undefined;
   /** Calls under way. */
   readonly streams: number;
   /** The message of the next call. */
@@ -26,7 +30,6 @@ export interface Load {
 
 /** Begun calls, by their streams: more than are ever under way. */
 const BEGUN_MAX = 4_096;
-const WINDOW_USUAL = 65_535;
 
 /** Calls over one connection, as many at a time as it may, until it is closed. */
 export class LoadedConnection {
@@ -34,19 +37,19 @@ export class LoadedConnection {
   readonly closed: Promise<void>;
   readonly #load: Load;
   readonly #socket: Socket;
-  readonly #requests;
+  readonly #blockOf: (path: string) => Buffer;
   readonly #begunMs = new Float64Array(BEGUN_MAX);
   #stream = 1;
-  #window = WINDOW_USUAL;
+  #window = WINDOW_DEFAULT;
   /** Calls that wait until the server takes more. */
   #waiting = 0;
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = NOTHING;
   #out: Buffer[] = [];
   #isClosing = false;
 
   constructor(load: Load) {
     this.#load = load;
-    this.#requests = requestsTo(load.head);
+    this.#blockOf = headerBlocks(`${load.host}:${load.port}`, load.token);
     this.#socket = connect(load.port, load.host);
     this.#socket.setNoDelay(true);
     this.closed = new Promise((resolve, reject) => {
@@ -75,17 +78,18 @@ export class LoadedConnection {
   }
 
   #begin(): void {
-    const message = this.#load.next();
-    if (this.#window < message.length + HEADER_BYTES) {
+    const message = framed(this.#load.next());
+    if (this.#window < message.length) {
       this.#waiting += 1;
       return;
     }
+    this.#window -= message.length;
     this.#begunMs[(this.#stream >>> 1) % BEGUN_MAX] = performance.now();
-    const bytes = this.#requests.request(this.#stream, message);
-    // What is not of the message counts, too: so never too little.
-    this.#window -= message.length + HEADER_BYTES;
+    this.#out.push(
+      headersFrame(this.#stream, this.#blockOf(this.#load.path)),
+      frame(FRAME.data, FLAG.endStream, this.#stream, message),
+    );
     this.#stream += 2;
-    this.#out.push(bytes);
   }
 
   #send(): void {
@@ -95,36 +99,27 @@ export class LoadedConnection {
   }
 
   #take(chunk: Buffer): void {
-    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    while (bytes.length >= HEADER_BYTES) {
-      const end = HEADER_BYTES + bytes.readUIntBE(0, 3);
-      if (bytes.length < end) break;
-      this.#read(bytes, bytes.subarray(HEADER_BYTES, end));
-      bytes = bytes.subarray(end);
-    }
-    this.#rest = Buffer.from(bytes);
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.#rest = eachFrame(bytes, (each) => this.#read(each));
     this.#send();
   }
 
-  #read(head: Buffer, payload: Buffer): void {
-    const type = head[3];
-    const flags = head[4] as number;
-    const stream = head.readUInt32BE(5);
-    if (type === FRAME.HEADERS && (flags & END_STREAM) !== 0) {
+  #read({ kind, flags, stream, payload }: Frame): void {
+    if (kind === FRAME.headers && (flags & FLAG.endStream) !== 0) {
       const begunMs = this.#begunMs[(stream >>> 1) % BEGUN_MAX] as number;
       this.#load.onAnswer(performance.now() - begunMs);
       this.#begin();
-    } else if (type === FRAME.WINDOW_UPDATE && stream === 0) {
+    } else if (kind === FRAME.windowUpdate && stream === 0) {
       this.#window += payload.readUInt32BE(0);
       const waiting = this.#waiting;
       this.#waiting = 0;
       for (let nth = 0; nth < waiting; nth += 1) this.#begin();
-    } else if (type === FRAME.SETTINGS && (flags & ACK) === 0) {
-      this.#out.push(frame(FRAME.SETTINGS, ACK, 0, Buffer.alloc(0)));
-    } else if (type === FRAME.PING && (flags & ACK) === 0) {
-      this.#out.push(frame(FRAME.PING, ACK, 0, payload));
-    } else if (type === FRAME.RST_STREAM || type === FRAME.GOAWAY) {
-      throw new BenchFailure(`the server refuses with a frame of type ${type}`);
+    } else if (kind === FRAME.settings && (flags & FLAG.ack) === 0) {
+      this.#out.push(frame(FRAME.settings, FLAG.ack, 0, NOTHING));
+    } else if (kind === FRAME.ping && (flags & FLAG.ack) === 0) {
+      this.#out.push(frame(FRAME.ping, FLAG.ack, 0, payload));
+    } else if (kind === FRAME.reset || kind === FRAME.goAway) {
+      throw new BenchFailure(`the server refuses with a frame of type ${kind}`);
     }
   }
 }

@@ -26,7 +26,8 @@ async function call(request: VariedRequest): Promise<LoadMeasure> {
   const load = {
     host,
     port,
-    head: { authority: `${host}:${port}`, path, token },
+    path,
+    token,
     streams,
     next: () => messages[nth++ % messages.length] as Buffer,
     onAnswer(ms: number) {

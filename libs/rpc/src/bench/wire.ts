@@ -86,17 +86,18 @@ export function settingsIn(payload: Buffer): ReadonlyMap<number, number> {
 }
 
 /**
- * The headers of calls, in the order in which they are sent: the first ones let the server remember what
- * all have in common, as clients do.
+ * The headers of calls on one connection, in the order in which they are sent: the first ones let the server remember
+ * what all have in common, as clients do.
  */
-export function headerBlocks(authority: string, token: string): (path: string) => Buffer {
+export function headerBlocks(authority: string, token?: string): (path: string) => Buffer {
   const remembered: readonly Buffer[] = [
     Buffer.concat([Buffer.of(0x41), text(authority)]),
     Buffer.concat([Buffer.of(0x5f), text("application/grpc")]),
     Buffer.concat([Buffer.of(0x40), text("te"), text("trailers")]),
-    Buffer.concat([Buffer.of(0x57), text(`Bearer ${token}`)]),
+    ...(token === undefined ? [] : [Buffer.concat([Buffer.of(0x57), text(`Bearer ${token}`)])]),
   ];
-  const again = Buffer.from([0xc1, 0xc0, 0xbf, 0xbe]);
+  // What is remembered last stands at 62.
+  const again = Buffer.from(remembered.map((_, nth) => 0x80 | (61 + remembered.length - nth)));
   const known = new Map<string, Buffer>();
   // POST, http, and a path that is not remembered.
   const begin = (path: string) => Buffer.concat([Buffer.from([0x83, 0x86, 0x04]), text(path)]);

@@ -44,9 +44,9 @@ export const ERROR = {
 /** What a client says first (section 3.4). */
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-/** Of length, type, flags and stream, before every payload (section 4.1). */
 /** The payload of a frame that has none, and what is empty elsewhere. */
 export const NOTHING = Buffer.alloc(0);
+/** Of length, type, flags and stream, before every payload (section 4.1). */
 export const HEAD_BYTES = 9;
 /** What a payload may have unless its receiver has said otherwise (section 6.5.2). */
 export const FRAME_BYTES_DEFAULT = 16_384;
