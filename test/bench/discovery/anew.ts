@@ -1,16 +1,9 @@
-import {
-  SearchAgentsRequestSchema,
-  SearchAgentsResponseSchema,
-  SelectAgentRequestSchema,
-  SelectAgentResponseSchema,
-  SelectionStrategy,
-} from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
+import { SelectionStrategy } from "@bourse/proto/bourse/discovery/v1/discovery_service_pb.ts";
 import { reasonOf } from "@bourse/rpc";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { type Chance, chanceOf } from "../../support/chance.ts";
 import { PRICE_STEP_MICROS } from "./population.ts";
-import { meanOf, PAGE, pageFault, pickFault, refuse, type Target } from "./targets.ts";
-import { filterOf, PICKED, SEARCHED, type Wanted } from "./wanted.ts";
+import { pickOf, pickTarget, refuse, searchOf, searchTarget, type Target } from "./targets.ts";
+import { PICKED, SEARCHED, type Wanted } from "./wanted.ts";
 
 /** So many requests, each another one: discovery does not remember a filter for that long. */
 const MESSAGES = 40_000;
@@ -30,61 +23,28 @@ export function anew(): readonly Target[] {
 }
 
 function picksAnew(): Target {
-  const subject = "SelectAgent, another max_cost";
   // Of the rare one perhaps nobody asks so little.
-  const popular = PICKED.slice(0, -1);
-  const wanted = ceilings(popular, CEILING);
-  const requests = wanted.map((one, nth) => selection(one, Math.floor(nth / popular.length)));
-  return {
-    subject,
-    method: "SelectAgent",
-    isVaried: true,
-    messages: requests.map((request) => toBinary(SelectAgentRequestSchema, request)),
-    async check(caller, census) {
-      const bytes = requests.slice(0, CHECKED).map(async (request, nth) => {
-        const answer = await caller.selectAgent(request);
-        refuse(subject, pickFault(answer, wanted[nth] as Wanted, census));
-        return toBinary(SelectAgentResponseSchema, answer).length;
-      });
-      return meanOf(await Promise.all(bytes));
-    },
-  };
+  const asked = picksBelow(PICKED.slice(0, -1), CEILING);
+  return { ...pickTarget("SelectAgent, another max_cost", asked, CHECKED), isVaried: true };
 }
 
 function searchesAnew(): Target {
-  const subject = "SearchAgents, another max_cost";
-  const wanted = ceilings(SEARCHED, CEILING);
-  const requests = wanted.map((one) =>
-    create(SearchAgentsRequestSchema, { filter: filterOf(one), pageSize: PAGE }),
-  );
-  return {
-    subject,
-    method: "SearchAgents",
-    isVaried: true,
-    messages: requests.map((request) => toBinary(SearchAgentsRequestSchema, request)),
-    async check(caller, census) {
-      const bytes = requests.slice(0, CHECKED).map(async (request, nth) => {
-        const answer = await caller.searchAgents(request);
-        refuse(subject, pageFault(answer, wanted[nth] as Wanted, census));
-        return toBinary(SearchAgentsResponseSchema, answer).length;
-      });
-      return meanOf(await Promise.all(bytes));
-    },
-  };
+  const asked = ceilings(SEARCHED, CEILING).map((wanted) => ({
+    wanted,
+    request: searchOf(wanted),
+  }));
+  return { ...searchTarget("SearchAgents, another max_cost", asked, CHECKED), isVaried: true };
 }
 
 function refusals(): Target {
   const subject = "SelectAgent, refused";
-  const wanted = ceilings(PICKED, { least: 1, most: Number(PRICE_STEP_MICROS) - 1 });
-  const requests = wanted.map((one, nth) => selection(one, Math.floor(nth / PICKED.length)));
+  const asked = picksBelow(PICKED, { least: 1, most: Number(PRICE_STEP_MICROS) - 1 });
   return {
-    subject,
-    method: "SelectAgent",
+    ...pickTarget(subject, asked),
     isVaried: true,
     code: "not_found",
-    messages: requests.map((request) => toBinary(SelectAgentRequestSchema, request)),
     async check(caller) {
-      const asked = requests.slice(0, CHECKED).map(async (request) => {
+      const refused = asked.slice(0, CHECKED).map(async ({ request }) => {
         const error = await caller.selectAgent(request).then(
           () => undefined,
           (refusal: unknown) => refusal,
@@ -95,22 +55,27 @@ function refusals(): Target {
           isRefused ? undefined : `and not refused: ${error ?? "somebody was picked"}`,
         );
       });
-      await Promise.all(asked);
+      await Promise.all(refused);
       return 0;
     },
   };
 }
 
-function selection(wanted: Wanted, nth: number) {
-  const strategy = STRATEGIES[nth % STRATEGIES.length] ?? SelectionStrategy.RANDOM;
-  return create(SelectAgentRequestSchema, { filter: filterOf(wanted), strategy });
+/** Picks with a ceiling between these each, by all strategies in turns. */
+function picksBelow(filters: readonly Wanted[], between: Ceilings) {
+  return ceilings(filters, between).map((wanted, nth) => {
+    const turn = Math.floor(nth / filters.length) % STRATEGIES.length;
+    return { wanted, request: pickOf(wanted, STRATEGIES[turn] ?? SelectionStrategy.RANDOM) };
+  });
+}
+
+interface Ceilings {
+  readonly least: number;
+  readonly most: number;
 }
 
 /** Filters in turns, with a ceiling between these each. */
-function ceilings(
-  filters: readonly Wanted[],
-  { least, most }: { readonly least: number; readonly most: number },
-): readonly Wanted[] {
+function ceilings(filters: readonly Wanted[], { least, most }: Ceilings): readonly Wanted[] {
   const chance: Chance = chanceOf(least);
   return Array.from({ length: MESSAGES }, (_, nth) => ({
     ...(filters[nth % filters.length] as Wanted),

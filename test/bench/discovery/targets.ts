@@ -1,8 +1,10 @@
 import {
   DiscoveryService,
+  type SearchAgentsRequest,
   SearchAgentsRequestSchema,
   type SearchAgentsResponse,
   SearchAgentsResponseSchema,
+  type SelectAgentRequest,
   SelectAgentRequestSchema,
   type SelectAgentResponse,
   SelectAgentResponseSchema,
@@ -35,47 +37,75 @@ export interface Target {
 }
 
 /** Agents of a search. */
-export const PAGE = 20;
+const PAGE = 20;
 
 /** Picks by each strategy that the contract knows. */
 export function picks(): readonly Target[] {
   return Object.entries(SelectionStrategy)
     .filter(([, strategy]) => strategy !== SelectionStrategy.UNSPECIFIED)
     .map(([name, strategy]) => {
-      const subject = `SelectAgent ${name}`;
-      const requests = PICKED.map((wanted) =>
-        create(SelectAgentRequestSchema, { filter: filterOf(wanted), strategy }),
-      );
-      return {
-        subject,
-        method: "SelectAgent",
-        messages: requests.map((request) => toBinary(SelectAgentRequestSchema, request)),
-        async check(caller, census) {
-          const bytes = requests.map(async (request, nth) => {
-            const answer = await caller.selectAgent(request);
-            refuse(subject, pickFault(answer, PICKED[nth] as Wanted, census));
-            return toBinary(SelectAgentResponseSchema, answer).length;
-          });
-          return meanOf(await Promise.all(bytes));
-        },
-      };
+      const asked = PICKED.map((wanted) => ({ wanted, request: pickOf(wanted, strategy) }));
+      return pickTarget(`SelectAgent ${name}`, asked);
     });
 }
 
 /** The cheapest 20 of any of two capabilities below a price. */
 export function searches(): Target {
-  const subject = "SearchAgents";
-  const requests = SEARCHED.map((wanted) =>
-    create(SearchAgentsRequestSchema, { filter: filterOf(wanted), pageSize: PAGE }),
-  );
+  const asked = SEARCHED.map((wanted) => ({ wanted, request: searchOf(wanted) }));
+  return searchTarget("SearchAgents", asked);
+}
+
+/** A request, and what is wanted by it. */
+export interface Asked<T> {
+  readonly wanted: Wanted;
+  readonly request: T;
+}
+
+/** Asks for one agent. */
+export function pickOf(wanted: Wanted, strategy: SelectionStrategy): SelectAgentRequest {
+  return create(SelectAgentRequestSchema, { filter: filterOf(wanted), strategy });
+}
+
+/** Asks for a page. */
+export function searchOf(wanted: Wanted): SearchAgentsRequest {
+  return create(SearchAgentsRequestSchema, { filter: filterOf(wanted), pageSize: PAGE });
+}
+
+/** Picks, of which the answers to the first `checked` are looked at. */
+export function pickTarget(
+  subject: string,
+  asked: readonly Asked<SelectAgentRequest>[],
+  checked = asked.length,
+): Target {
+  return {
+    subject,
+    method: "SelectAgent",
+    messages: asked.map(({ request }) => toBinary(SelectAgentRequestSchema, request)),
+    async check(caller, census) {
+      const bytes = asked.slice(0, checked).map(async ({ wanted, request }) => {
+        const answer = await caller.selectAgent(request);
+        refuse(subject, pickFault(answer, wanted, census));
+        return toBinary(SelectAgentResponseSchema, answer).length;
+      });
+      return meanOf(await Promise.all(bytes));
+    },
+  };
+}
+
+/** Searches, of which the answers to the first `checked` are looked at. */
+export function searchTarget(
+  subject: string,
+  asked: readonly Asked<SearchAgentsRequest>[],
+  checked = asked.length,
+): Target {
   return {
     subject,
     method: "SearchAgents",
-    messages: requests.map((request) => toBinary(SearchAgentsRequestSchema, request)),
+    messages: asked.map(({ request }) => toBinary(SearchAgentsRequestSchema, request)),
     async check(caller, census) {
-      const bytes = requests.map(async (request, nth) => {
+      const bytes = asked.slice(0, checked).map(async ({ wanted, request }) => {
         const answer = await caller.searchAgents(request);
-        refuse(subject, pageFault(answer, SEARCHED[nth] as Wanted, census));
+        refuse(subject, pageFault(answer, wanted, census));
         return toBinary(SearchAgentsResponseSchema, answer).length;
       });
       return meanOf(await Promise.all(bytes));
@@ -89,7 +119,7 @@ export function pathOf(method: Target["method"]): string {
 }
 
 /** What is wrong with a pick; undefined when nothing is. Prices change meanwhile, all else stays. */
-export function pickFault(
+function pickFault(
   { agent, eligibleAgents }: SelectAgentResponse,
   wanted: Wanted,
   census: Census,
@@ -102,7 +132,7 @@ export function pickFault(
 }
 
 /** What is wrong with a page; undefined when nothing is. */
-export function pageFault(
+function pageFault(
   { agents, totalSize }: SearchAgentsResponse,
   wanted: Wanted,
   census: Census,
@@ -139,6 +169,6 @@ export function refuse(subject: string, fault: string | undefined): void {
 }
 
 /** The mean, rounded. */
-export function meanOf(numbers: readonly number[]): number {
+function meanOf(numbers: readonly number[]): number {
   return Math.round(numbers.reduce((sum, each) => sum + each, 0) / numbers.length);
 }
