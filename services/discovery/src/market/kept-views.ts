@@ -99,12 +99,7 @@ export class KeptViews {
 
   /** Writes a change of a known agent; the views that look at one of these aspects follow. */
   change(slot: Slot, aspects: number, write: () => void): void {
-    const concerned = this.#concerned;
-    concerned.length = 0;
-    // There are as many as calls, and nobody passes or fails for them.
-    if (aspects !== ASPECT.PICKS) this.#changes += 1;
-    this.#told += 1;
-    this.#gather(slot, aspects);
+    const concerned = this.#concernedBy(slot, aspects);
     for (const view of concerned) view.before(slot, aspects);
     const known = concerned.length;
     write();
@@ -118,26 +113,28 @@ export class KeptViews {
 
   /** Lets the views see a newcomer that is written. */
   enter(slot: Slot): void {
-    this.#concerned.length = 0;
-    this.#changes += 1;
-    this.#told += 1;
-    this.#gather(slot, ASPECT.ALL);
-    for (const view of this.#concerned) view.enter(slot);
+    for (const view of this.#concernedBy(slot, ASPECT.ALL)) view.enter(slot);
   }
 
   /** Takes an agent out that is still there. */
   leave(slot: Slot): void {
-    this.#concerned.length = 0;
-    this.#changes += 1;
-    this.#told += 1;
-    this.#gather(slot, ASPECT.ALL);
-    for (const view of this.#concerned) view.leave(slot);
+    for (const view of this.#concernedBy(slot, ASPECT.ALL)) view.leave(slot);
   }
 
   /** Drops all views: made anew they cost less than to be told of very many changes. */
   clear(): void {
     this.#changes += 1;
     for (const view of this.#views.values()) this.#drop(view);
+  }
+
+  /** The views that a change is told of, which begins here. */
+  #concernedBy(slot: Slot, aspects: number): readonly KeptView[] {
+    // Picks are as many as calls, and nobody passes or fails for them.
+    if (aspects !== ASPECT.PICKS) this.#changes += 1;
+    this.#told += 1;
+    this.#concerned.length = 0;
+    this.#gather(slot, aspects);
+    return this.#concerned;
   }
 
   #gather(slot: Slot, aspects: number): void {
