@@ -1,3 +1,5 @@
+import { widened } from "./widened.ts";
+
 /** Texts begin at multiples of so many bytes. */
 const UNIT = 16;
 /** Units of a chunk: a megabyte. */
@@ -99,10 +101,4 @@ function chunkOf(place: number): number {
 
 function byteOf(place: number): number {
   return (place % CHUNK) * UNIT;
-}
-
-function widened(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const wider = new Int32Array(length);
-  wider.set(array);
-  return wider;
 }

@@ -1,7 +1,8 @@
+import { widened } from "@bourse/roster/widened";
 import { type BreakerState, type Listing, type Price, STATE_RANK } from "../listing.ts";
 import { UNPROVEN_PPM } from "../reliability.ts";
 import { IdOrder } from "./id-order.ts";
-import { Lists, widened } from "./lists.ts";
+import { Lists } from "./lists.ts";
 import { Names } from "./names.ts";
 import type { Slot } from "./ordered-set.ts";
 

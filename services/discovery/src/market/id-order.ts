@@ -1,4 +1,4 @@
-import { widened } from "./lists.ts";
+import { widened } from "@bourse/roster/widened";
 import { OrderedSet, type Ordering, type Slot } from "./ordered-set.ts";
 
 /** How far apart neighbours are put when nothing hinders. */

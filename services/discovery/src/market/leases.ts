@@ -1,4 +1,4 @@
-import { widened } from "./lists.ts";
+import { widened } from "@bourse/roster/widened";
 import type { Slot } from "./ordered-set.ts";
 
 /**

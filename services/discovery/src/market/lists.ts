@@ -1,3 +1,4 @@
+import { widened } from "@bourse/roster/widened";
 import type { Slot } from "./ordered-set.ts";
 
 /** Below this many numbers left over nothing is moved. */
@@ -78,15 +79,4 @@ export class Lists {
     this.#end = end;
     this.#waste = 0;
   }
-}
-
-/** An array with the same numbers and room for at least `length`. */
-export function widened<T extends Int32Array | Float64Array | Uint8Array>(
-  array: T,
-  length: number,
-): T {
-  if (array.length >= length) return array;
-  const wider = new (array.constructor as new (length: number) => T)(length);
-  wider.set(array);
-  return wider;
 }

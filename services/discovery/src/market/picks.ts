@@ -1,4 +1,4 @@
-import { widened } from "./lists.ts";
+import { widened } from "@bourse/roster/widened";
 
 /** Whose pick, and when it counts. */
 export interface Pick {
