@@ -14,13 +14,17 @@ function leased(facts: AgentFacts = {}) {
   return anAgent({ heard: at(0), leaseExpires: at(60), leaseSeconds: 60, ...facts });
 }
 
-async function aRoster(registry: RegistryPeer) {
+/** A roster that knows some agents. */
+async function aRoster(...agents: readonly Parameters<RegistryPeer["put"]>[0][]) {
+  const registry = startRegistry();
+  for (const agent of agents) registry.put(agent);
   const clock = { now: at(0) };
   const roster = createRoster({ channel: registry.channel, now: () => clock.now, random: () => 0 });
   await roster.ready;
   const isStale = () => roster.staleSinceMs() !== undefined;
   return {
     clock,
+    registry,
     roster,
     /** Says that the store of leases is away since then, or back, and waits until that was heard. */
     async lose(since: Date | undefined) {
@@ -45,10 +49,7 @@ const all = (facts: object) => Array(4).fill(expect.objectContaining(facts));
 
 describe("while the registry's store of leases is away", () => {
   test("a lease that held when it was lost holds, and every agent is stale", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    registry.put(anAgent({ agentId: "bob" }));
-    const { roster, clock, lose } = await aRoster(registry);
+    const { roster, clock, lose } = await aRoster(leased(), anAgent({ agentId: "bob" }));
     await using _ = roster;
 
     expect(readings(roster)).toEqual(all({ state: ONLINE, stale: false }));
@@ -61,9 +62,7 @@ describe("while the registry's store of leases is away", () => {
   });
 
   test("a lease that has lapsed since it was lost holds again", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     clock.now = at(61);
     expect(readings(roster)).toEqual(all({ state: OFFLINE }));
@@ -74,9 +73,7 @@ describe("while the registry's store of leases is away", () => {
   });
 
   test("a lease that had lapsed when it was lost stays so, then and after its return", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     clock.now = at(70);
 
@@ -89,9 +86,7 @@ describe("while the registry's store of leases is away", () => {
   });
 
   test("what is told of an agent is taken in, and its lease stands still too", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { registry, roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     await lose(at(59));
     clock.now = at(3_600);
@@ -110,9 +105,7 @@ describe("while the registry's store of leases is away", () => {
     { who: "knows no lease", facts: { heard: at(0) } },
     { who: "had heard less", facts: { heard: at(-30), leaseExpires: at(30) } },
   ])("a replica of the registry that $who does not undo what is known", async ({ facts }) => {
-    const registry = startRegistry();
-    registry.put(leased({ inFlight: 1 }));
-    const { roster, lose } = await aRoster(registry);
+    const { registry, roster, lose } = await aRoster(leased({ inFlight: 1 }));
     await using _ = roster;
     await lose(at(10));
 
@@ -141,9 +134,7 @@ describe("while the registry's store of leases is away", () => {
   });
 
   test("a stream that is lost and resumed changes nothing, and the earliest time counts", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { registry, roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     await lose(at(59));
     clock.now = at(3_600);
@@ -162,9 +153,8 @@ describe("while the registry's store of leases is away", () => {
 
 describe("once the registry's store of leases is back", () => {
   test("a lease that held holds for its length, and then lapses unless it is renewed", async () => {
-    const registry = startRegistry();
-    for (const agentId of ["ada", "bob"]) registry.put(leased({ agentId }));
-    const { roster, clock, lose } = await aRoster(registry);
+    const agents = ["ada", "bob"].map((agentId) => leased({ agentId }));
+    const { registry, roster, clock, lose } = await aRoster(...agents);
     await using _ = roster;
     await lose(at(10));
     clock.now = at(3_600);
@@ -184,9 +174,7 @@ describe("once the registry's store of leases is back", () => {
   });
 
   test("what was told before it was lost and comes only now is held as well", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { registry, roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     await lose(at(10));
     clock.now = at(3_600);
@@ -200,9 +188,7 @@ describe("once the registry's store of leases is back", () => {
   });
 
   test("a lease of which a registry that began anew knows nothing ends as it would have, by all outages", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { registry, roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     for (const seconds of [10, 100]) {
       await lose(at(seconds));
@@ -227,9 +213,7 @@ describe("once the registry's store of leases is back", () => {
   });
 
   test("an agent that asks for its first lease is what the registry says, heard of since or not", async () => {
-    const registry = startRegistry();
-    registry.put(anAgent({ heard: at(0) }));
-    const { roster } = await aRoster(registry);
+    const { registry, roster } = await aRoster(anAgent({ heard: at(0) }));
     await using _ = roster;
 
     registry.put(anAgent({ heard: at(-10), leaseSeconds: 60, state: OFFLINE }));
@@ -238,9 +222,7 @@ describe("once the registry's store of leases is back", () => {
   });
 
   test("an agent of which the registry says that it is OFFLINE is so at once", async () => {
-    const registry = startRegistry();
-    registry.put(leased());
-    const { roster, clock, lose } = await aRoster(registry);
+    const { registry, roster, clock, lose } = await aRoster(leased());
     await using _ = roster;
     await lose(at(10));
     clock.now = at(3_600);
@@ -252,8 +234,7 @@ describe("once the registry's store of leases is back", () => {
   });
 
   test("listeners are told when that begins and ends, until they leave", async () => {
-    const registry = startRegistry();
-    const { roster, lose } = await aRoster(registry);
+    const { registry, roster, lose } = await aRoster();
     await using _ = roster;
     const heard: (number | undefined)[] = [];
     const leave = roster.subscribeStale(() => heard.push(roster.staleSinceMs()));
