@@ -6,6 +6,7 @@ export { isOutage, isUnstorable } from "./outage.ts";
 export {
   discardParked,
   enqueue,
+  enqueueNew,
   listParked,
   type OutboxMessage,
   type ParkedMessage,

@@ -15,13 +15,22 @@ export function isOutage(error: unknown): boolean {
   return LOST.some((start) => error.message.startsWith(start));
 }
 
+/** How the driver says that a statement had no answer in time. */
+const SILENCE = "Query read timeout";
+
 /** How the driver words a lost connection, for which it has no code. */
 const LOST = [
   "Connection terminated",
   "timeout exceeded when trying to connect",
   "Client has encountered a connection error",
   "Client was closed",
+  SILENCE,
 ] as const;
+
+/** Whether an error says that a statement got no answer in time: its connection is of no use any more. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === SILENCE;
+}
 
 /** Whether an error says that a text holds U+0000, which Postgres does not store. */
 export function isUnstorable(error: unknown): boolean {

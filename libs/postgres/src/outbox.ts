@@ -32,21 +32,44 @@ export async function enqueue(
   messages: readonly OutboxMessage[],
   now: Date,
 ): Promise<void> {
+  const unlessWaiting = "on conflict on constraint outbox_id_key do nothing";
+  await write(tx, messages, now, { name: "outbox-enqueue", unlessWaiting });
+}
+
+/**
+ * The same for messages whose ids were drawn for them, so that none can wait already; to look for them would be a third
+ * of what writing them costs. Violates `outbox_id_key` when one does.
+ */
+export async function enqueueNew(
+  tx: Tx,
+  messages: readonly OutboxMessage[],
+  now: Date,
+): Promise<void> {
+  await write(tx, messages, now, { name: "outbox-enqueue-new", unlessWaiting: "" });
+}
+
+async function write(
+  tx: Tx,
+  messages: readonly OutboxMessage[],
+  now: Date,
+  how: { readonly name: string; readonly unlessWaiting: string },
+): Promise<void> {
   if (messages.length === 0) return;
-  await tx.query(
-    `with added as (
-       insert into outbox (id, kind, key, payload, created_at)
-       select id, kind, key, payload, $5
-       from rows from (
-         unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), json_array_elements($4::json)
-       ) with ordinality as message (id, kind, key, payload, nth)
-       order by nth
-       on conflict on constraint outbox_id_key do nothing
-       returning key
-     )
-     insert into outbox_arrivals (keys)
-     select array_agg(distinct key) from added having count(*) > 0`,
-    [
+  await tx.query({
+    name: how.name,
+    text: `with added as (
+        insert into outbox (id, kind, key, payload, created_at)
+        select id, kind, key, payload, $5
+        from rows from (
+          unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), json_array_elements($4::json)
+        ) with ordinality as message (id, kind, key, payload, nth)
+        order by nth
+        ${how.unlessWaiting}
+        returning key
+      )
+      insert into outbox_arrivals (keys)
+      select array_agg(distinct key) from added having count(*) > 0`,
+    values: [
       textArray(messages.map((message) => message.id)),
       textArray(messages.map((message) => message.kind)),
       textArray(messages.map((message) => message.key)),
@@ -54,7 +77,7 @@ export async function enqueue(
       JSON.stringify(messages.map((message) => message.payload ?? null)),
       now,
     ],
-  );
+  });
 }
 
 /** The parked messages, oldest first, at most `limit` (100 when absent). */

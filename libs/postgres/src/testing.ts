@@ -7,6 +7,8 @@ import { type EmbeddedPostgres, removeEmbedded, startEmbedded } from "./embedded
 import { digestMigrations, migrate, readMigrations } from "./migrate.ts";
 import { createPool, identifier } from "./pool.ts";
 
+export { type SilentLine, silentLine } from "./silent-line.ts";
+
 /** A migrated database that nobody else uses. */
 export interface TestDatabase extends AsyncDisposable {
   readonly pool: Pool;

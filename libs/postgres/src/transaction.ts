@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Client, type Pool, type PoolClient } from "pg";
+import { Client, type Connection, type Pool, type PoolClient } from "pg";
+import { isOutage, isSilence } from "./outage.ts";
 import { identifier } from "./pool.ts";
 import { sqlState } from "./violation.ts";
 
@@ -74,9 +75,10 @@ async function runOnce<T>(
   } catch (error) {
     gate.open = false;
     await canceller.stop();
-    broken = await rollback(client);
+    broken = isSilence(error) ? (error as Error) : await rollback(client);
     const first = firstOf(error, gate);
-    throw canceller.cancelled() && sqlState(first) === "57014" ? signal?.reason : first;
+    const isEnded = sqlState(first) === "57014" || isOutage(first);
+    throw canceller.cancelled() && isEnded ? signal?.reason : first;
   } finally {
     client.off("error", ignore);
     client.release(broken);
@@ -154,14 +156,19 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
   }
 }
 
+/** How long a statement that was cancelled may take to say so before its connection counts as lost. */
+const CANCELLED_MS_MAX = 5_000;
+
 /**
  * Cancels over a connection of its own, since the pool may be exhausted by what is to be cancelled.
  * `stop` waits for the cancel request: were it late, it would hit the next user of the connection.
  */
 function cancelOnAbort(pool: Pool, client: PoolClient, signal: AbortSignal | undefined) {
   let cancelling: Promise<void> | undefined;
+  let patience: NodeJS.Timeout | undefined;
   const onAbort = () => {
     cancelling = cancelStatement(pool, client);
+    patience = setTimeout(() => sever(client), CANCELLED_MS_MAX);
   };
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
@@ -170,6 +177,7 @@ function cancelOnAbort(pool: Pool, client: PoolClient, signal: AbortSignal | und
     stop: async () => {
       signal?.removeEventListener("abort", onAbort);
       await cancelling;
+      clearTimeout(patience);
     },
   };
 }
@@ -183,8 +191,13 @@ async function cancelStatement(pool: Pool, target: PoolClient): Promise<void> {
     await canceller.query("select pg_cancel_backend($1)", [processID]);
   } catch {
     // The server cannot be told, so the connection goes: that ends the statement on our side.
-    await (target as PoolClient & { end(): Promise<void> }).end().catch(() => {});
+    sever(target);
   } finally {
     await canceller.end().catch(() => {});
   }
+}
+
+/** Ends a connection at once; the driver itself would wait for answers that may never come. */
+function sever(client: PoolClient): void {
+  (client as PoolClient & { readonly connection: Connection }).connection.stream.destroy();
 }

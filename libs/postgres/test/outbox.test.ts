@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import {
   discardParked,
   enqueue,
+  enqueueNew,
   listParked,
   type OutboxMessage,
   unpark,
@@ -30,8 +31,16 @@ describe("enqueue", () => {
     expect(await outbox.waiting()).toEqual(["a", "b", "c"]);
   });
 
-  test("nothing to enqueue is no statement", async () => {
-    await enqueue(outbox.pool, [], outbox.now);
+  test("an id that waits already is refused where ids are drawn", async () => {
+    await enqueueNew(outbox.pool, [aMessage("a"), aMessage("b")], outbox.now);
+    const again = enqueueNew(outbox.pool, [aMessage("b"), aMessage("c")], outbox.now);
+
+    await expect(again).rejects.toMatchObject({ constraint: "outbox_id_key" });
+    expect(await outbox.waiting()).toEqual(["a", "b"]);
+  });
+
+  test.each([enqueue, enqueueNew])("nothing to enqueue is no statement", async (write) => {
+    await write(outbox.pool, [], outbox.now);
 
     expect(await outbox.waiting()).toEqual([]);
   });
