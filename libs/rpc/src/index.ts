@@ -7,6 +7,7 @@ export { encoded, encodedAll } from "./encoded.ts";
 export type { FinishedCall } from "./finished-call.ts";
 export type { CallHeaders } from "./metadata.ts";
 export { ANONYMOUS, formatPrincipal, type Principal, principalKey } from "./principal.ts";
+export { keepBytes, readProper } from "./proper.ts";
 export { faultsOf, metadataOf, reasonOf, retryAfterOf } from "./reason.ts";
 export { type Fault, Rejection, type RejectionOptions } from "./rejection.ts";
 export { type ResumedOptions, resumed } from "./resumed.ts";

@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { readProper } from "./proper.ts";
 import { type Fault, Rejection } from "./rejection.ts";
 import { screenOf } from "./screen.ts";
 
@@ -58,7 +59,8 @@ export function decode(schema: DescMessage, bytes: Uint8Array): Message {
   let message: Message;
   try {
     // A plain view: a `bytes` field must not come out as a Buffer.
-    message = fromBinary(schema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    message = readProper(schema, plain) ?? fromBinary(schema, plain);
   } catch {
     throw new Rejection("INVALID_REQUEST", `the request is not a ${schema.typeName}`);
   }
