@@ -1,6 +1,7 @@
 import { type Agent, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { briefOf } from "./brief.ts";
+import { Ids } from "./ids.ts";
 import { LAPSED_SUFFIX, lapsed } from "./lease.ts";
 import { createLeases, type Leases } from "./leases.ts";
 import { STALE_SUFFIX, stale } from "./stale.ts";
@@ -71,7 +72,7 @@ export function createDirectory(
   listed: Listed = capabilitiesOf,
   leases: Leases = createLeases(),
 ): Directory {
-  const slots = new Map<string, number>();
+  const slots = new Ids();
   const messages = new Texts();
   const free: number[] = [];
   const kept = new Map<number, Decoded>();
@@ -134,14 +135,14 @@ export function createDirectory(
       return slots.size;
     },
     get(agentId) {
-      const slot = slots.get(agentId);
+      const slot = slots.slotOf(agentId);
       return slot === undefined ? undefined : current(slot, now().getTime());
     },
-    ids: () => slots.keys(),
-    agents: () => currentOf(slots.values()),
-    slotOf: (agentId) => slots.get(agentId),
+    ids: () => slots.all(),
+    agents: () => currentOf(slots.slots()),
+    slotOf: (agentId) => slots.slotOf(agentId),
     entered(agentId) {
-      const slot = slots.get(agentId);
+      const slot = slots.slotOf(agentId);
       return slot === undefined ? undefined : messages.get(slot);
     },
     messageAt(slot) {
@@ -152,11 +153,11 @@ export function createDirectory(
     },
     withCapability: (capability) => currentOf(index.get(normal(capability)) ?? []),
     put(told) {
-      const known = slots.get(told.brief.agentId);
+      const known = slots.slotOf(told.brief.agentId);
       const agentId = known === undefined ? apart(told.brief.agentId) : told.brief.agentId;
       const slot = known ?? free.pop() ?? slots.size;
       const before = known === undefined ? undefined : messages.get(known);
-      if (known === undefined) slots.set(agentId, slot);
+      if (known === undefined) slots.add(agentId, slot);
       else forget(known);
       messages.set(slot, told.message);
       leases.set(slot, told.brief);
@@ -164,11 +165,10 @@ export function createDirectory(
       return { slot, agentId, before };
     },
     drop(agentId) {
-      const slot = slots.get(agentId);
+      const slot = slots.remove(agentId);
       if (slot === undefined) return undefined;
       const before = messages.get(slot);
       forget(slot);
-      slots.delete(agentId);
       messages.set(slot, "");
       free.push(slot);
       return { slot, agentId, before };

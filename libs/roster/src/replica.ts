@@ -39,6 +39,10 @@ export interface Replica {
   isCurrent(): boolean;
   /** When the registry last said something, in milliseconds since the epoch; -Infinity before that. */
   lastHeardMs(): number;
+  /** For how long it has said nothing on an open stream, or there has been none, in milliseconds. */
+  silentMs(): number;
+  /** Lets leases stand still as of when the registry was last heard, until it is heard again. */
+  lose(): void;
   subscribe(listener: (change: AgentChange) => void): () => void;
   /** Tells when leases begin to stand still or as of another time, and when they run again. */
   subscribeLeases(listener: () => void): () => void;
@@ -57,7 +61,7 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
   const listeners = new Set<(change: AgentChange) => void>();
   const leaseListeners = new Set<() => void>();
   const complete = Promise.withResolvers<void>();
-  const state = { complete: false, current: false, lastHeardMs: -Infinity };
+  const state = { complete: false, current: false, lastHeardMs: -Infinity, silentAt: 0 };
   // Whom a full stream has not named when it is complete, the registry no longer knows.
   let unheard: Set<string> | undefined;
 
@@ -126,7 +130,7 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
     return kept;
   }
 
-  /** Lets leases stand still as long as the registry says that none can be renewed. */
+  /** Lets leases stand still as long as none can be renewed, or nobody can tell. */
   function settle(staleSinceMs: number | undefined): void {
     const isNew =
       staleSinceMs === undefined ? leases.release(now().getTime()) : leases.hold(staleSinceMs);
@@ -135,6 +139,7 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
 
   function hear(message: Watched): void {
     state.lastHeardMs = now().getTime();
+    state.silentAt = performance.now();
     settle(staleSinceMsOf(message));
     for (const agent of agentsIn(message)) apply(agent);
     if (message.event.case !== "synced") return;
@@ -152,6 +157,8 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
       },
       hear,
       end(error) {
+        // Streams that were tried in vain since make its absence no shorter.
+        if (state.current) state.silentAt = performance.now();
         state.current = false;
         if (error !== undefined) onError(error);
       },
@@ -160,6 +167,8 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
     isComplete: () => state.complete,
     isCurrent: () => state.current,
     lastHeardMs: () => state.lastHeardMs,
+    silentMs: () => performance.now() - state.silentAt,
+    lose: () => settle(state.lastHeardMs),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -6,6 +6,16 @@ import { createLeases } from "./leases.ts";
 import { type AgentChange, createReplica } from "./replica.ts";
 import { watch } from "./watched.ts";
 
+/** For how long the registry may say nothing before it is away, in milliseconds. */
+interface Patience {
+  /** How often that is looked at. */
+  readonly everyMs: number;
+  /** Since the last stream was lost. */
+  readonly lostMs: number;
+  /** While a stream is open. */
+  readonly silentMs: number;
+}
+
 /** What a roster is made of. */
 export interface RosterOptions {
   /** Reaches the registry: a `dial` channel or any other Connect transport. Stays the caller's to close. */
@@ -20,6 +30,8 @@ export interface RosterOptions {
    */
   readonly listed?: Listed;
   readonly onChange?: (change: AgentChange) => void;
+  /** When the registry is taken for away; for tests. */
+  readonly patience?: Patience;
   /** Is told why a stream was lost and what a listener threw; the roster goes on by itself. */
   readonly onError?: (error: unknown) => void;
 }
@@ -28,8 +40,9 @@ export interface RosterOptions {
  * A live local copy of the registry. Agents it hands out are its own: read them, do not change them.
  *
  * Reads are synchronous and go on with the last known state while the registry is away. A lease that has lapsed makes
- * its agent OFFLINE when it is read, without any message from the registry. While the registry's store of leases is
- * away none lapses, and every agent is `stale`; each lease that held then holds for its length once the store is back.
+ * its agent OFFLINE when it is read, without any message from the registry. While the registry or its store of leases
+ * is away none lapses, and every agent is `stale`; each lease that held then holds for its length once both are back,
+ * unless the registry tells otherwise.
  */
 export interface Roster extends AsyncDisposable {
   /** A registered agent; undefined when there is none. */
@@ -51,7 +64,9 @@ export interface Roster extends AsyncDisposable {
   isCurrent(): boolean;
   /** Milliseconds since the registry was last heard; Infinity before that. It speaks at least every 15 seconds. */
   lagMs(): number;
-  /** Since when the registry's store of leases is away, in milliseconds since the epoch; undefined: it is there. */
+  /**
+   * Since when the registry or its store of leases is away, in milliseconds since the epoch; undefined: both are there.
+   */
   staleSinceMs(): number | undefined;
   /** When the lease of the agent in a slot ends, in milliseconds since the epoch; Infinity for none. */
   leaseEndMs(slot: number): number;
@@ -66,6 +81,8 @@ export interface Roster extends AsyncDisposable {
 
 /** Three times the longest silence of a registry that is well. */
 const SILENCE_MS = 45_000;
+/** A lost stream is mostly opened anew within a second; a registry that is well is never silent for 15. */
+const PATIENCE: Patience = { everyMs: 1_000, lostMs: 3_000, silentMs: 20_000 };
 
 /** Opens a roster, which follows WatchAgents until it is disposed. */
 export function createRoster(options: RosterOptions): Roster {
@@ -86,6 +103,12 @@ export function createRoster(options: RosterOptions): Roster {
     signal: closing.signal,
   });
 
+  const { everyMs, lostMs, silentMs } = options.patience ?? PATIENCE;
+  const watching = setInterval(() => {
+    const isAway = replica.silentMs() > (replica.isCurrent() ? silentMs : lostMs);
+    if (isAway && replica.isComplete()) replica.lose();
+  }, everyMs).unref();
+
   const lagMs = () => now().getTime() - replica.lastHeardMs();
   return {
     get: directory.get,
@@ -105,6 +128,7 @@ export function createRoster(options: RosterOptions): Roster {
     subscribe: replica.subscribe,
     subscribeStale: replica.subscribeLeases,
     async [Symbol.asyncDispose]() {
+      clearInterval(watching);
       closing.abort();
       ready.reject(new Error("the roster was closed before its first snapshot was complete"));
       await following;

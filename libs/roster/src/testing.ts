@@ -31,6 +31,8 @@ export interface RegistryPeer {
   cutSnapshotsAfter(count: number | undefined): void;
   /** Ends every open stream. */
   cut(): void;
+  /** Ends every open stream and refuses others until it is back. */
+  setAway(isAway: boolean): void;
   /** Says that nothing happened, with a new resume token. */
   idle(): void;
   /** Says that its store of leases is away since then; undefined: it is back. */
@@ -55,6 +57,7 @@ export function startRegistry(): RegistryPeer {
   let database = 1;
   let revision = 0;
   let cutAfter: number | undefined;
+  let isAway = false;
   const rows = new Map<string, { readonly agent: Agent; readonly revision: number }>();
   const streams = new Set<Stream>();
   const opened: string[] = [];
@@ -92,6 +95,13 @@ export function startRegistry(): RegistryPeer {
     }
   }
 
+  function cut(): void {
+    for (const stream of streams) {
+      stream.cut = true;
+      stream.wake();
+    }
+  }
+
   async function* watch(request: WatchAgentsRequest, signal: AbortSignal) {
     for await (const message of stream(request, signal)) {
       yield lostSince === undefined ? message : { ...message, staleSince: lostSince };
@@ -101,6 +111,7 @@ export function startRegistry(): RegistryPeer {
   async function* stream({ resumeToken, together }: WatchAgentsRequest, signal: AbortSignal) {
     const pages = together ? inPages : oneByOne;
     opened.push(resumeToken);
+    if (isAway) throw new ConnectError("away", Code.Unavailable);
     const stream: Stream = { seen: start(resumeToken), idle: false, cut: false, wake: () => {} };
     streams.add(stream);
     // In memory nobody wakes a generator whose reader has left between two messages.
@@ -158,11 +169,10 @@ export function startRegistry(): RegistryPeer {
     cutSnapshotsAfter(count) {
       cutAfter = count;
     },
-    cut() {
-      for (const stream of streams) {
-        stream.cut = true;
-        stream.wake();
-      }
+    cut,
+    setAway(away) {
+      isAway = away;
+      if (away) cut();
     },
     idle,
     lose(since) {

@@ -1,7 +1,7 @@
 import { AgentSchema, AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, test, vi } from "vitest";
-import { createRoster, type Roster } from "../src/index.ts";
+import { createRoster, type Roster, type RosterOptions } from "../src/index.ts";
 import { type RegistryPeer, startRegistry } from "../src/testing.ts";
 import { type AgentFacts, anAgent } from "./support/agent.ts";
 
@@ -14,18 +14,31 @@ function leased(facts: AgentFacts = {}) {
   return anAgent({ heard: at(0), leaseExpires: at(60), leaseSeconds: 60, ...facts });
 }
 
+type Agents = readonly Parameters<RegistryPeer["put"]>[0][];
+
 /** A roster that knows some agents. */
-async function aRoster(...agents: readonly Parameters<RegistryPeer["put"]>[0][]) {
+function aRoster(...agents: Agents) {
+  return aRosterWith(undefined, ...agents);
+}
+
+/** The same, which takes its registry for away when that is silent for so long. */
+async function aRosterWith(patience: RosterOptions["patience"], ...agents: Agents) {
   const registry = startRegistry();
   for (const agent of agents) registry.put(agent);
   const clock = { now: at(0) };
-  const roster = createRoster({ channel: registry.channel, now: () => clock.now, random: () => 0 });
+  const roster = createRoster({
+    channel: registry.channel,
+    now: () => clock.now,
+    random: () => 0,
+    ...(patience !== undefined && { patience }),
+  });
   await roster.ready;
   const isStale = () => roster.staleSinceMs() !== undefined;
   return {
     clock,
     registry,
     roster,
+    isStale,
     /** Says that the store of leases is away since then, or back, and waits until that was heard. */
     async lose(since: Date | undefined) {
       registry.lose(since);
@@ -246,5 +259,90 @@ describe("once the registry's store of leases is back", () => {
     await lose(at(20));
 
     expect(heard).toEqual([at(10).getTime(), undefined]);
+  });
+});
+
+const LOST = { everyMs: 20, lostMs: 100, silentMs: Infinity };
+
+describe("while the registry itself is away", () => {
+  test("a lease that held when it was last heard holds, and every agent is stale", async () => {
+    const { registry, roster, clock, isStale } = await aRosterWith(LOST, leased());
+    await using _ = roster;
+
+    registry.setAway(true);
+    clock.now = at(3_600);
+
+    await vi.waitFor(() => expect(isStale()).toBe(true));
+    expect(readings(roster)).toEqual(all({ state: ONLINE, stale: true }));
+  });
+
+  test("also one that answers nothing, its stream open", async () => {
+    const patience = { everyMs: 20, lostMs: 100, silentMs: 200 };
+    const { registry, roster, isStale } = await aRosterWith(patience, leased());
+    await using _ = roster;
+
+    await vi.waitFor(() => expect(isStale()).toBe(true));
+    expect(registry.openStreams()).toBe(1);
+    registry.idle();
+
+    await vi.waitFor(() => expect(isStale()).toBe(false));
+  });
+
+  test("a lease that had lapsed before stays so, then and afterwards", async () => {
+    const { registry, roster, clock, isStale } = await aRosterWith(LOST, leased());
+    await using _ = roster;
+    clock.now = at(60);
+    registry.put(anAgent({ agentId: "bob" }));
+    await vi.waitFor(() => expect(roster.size).toBe(2));
+
+    registry.setAway(true);
+    await vi.waitFor(() => expect(isStale()).toBe(true));
+    const away = readings(roster);
+    registry.setAway(false);
+    await vi.waitFor(() => expect(isStale()).toBe(false));
+
+    expect(away).toEqual(all({ state: OFFLINE, stale: true }));
+    expect(readings(roster)).toEqual(all({ state: OFFLINE, stale: false }));
+  });
+
+  test("a stream that is opened anew at once is no such case, nor is the end of following", async () => {
+    const patience = { everyMs: 20, lostMs: 3_000, silentMs: Infinity };
+    const { registry, roster } = await aRosterWith(patience, leased());
+    let told = 0;
+    roster.subscribeStale(() => {
+      told += 1;
+    });
+
+    registry.cut();
+    await vi.waitFor(() => expect(registry.opened).toHaveLength(2));
+    await vi.waitFor(() => expect(roster.isCurrent()).toBe(true));
+    await roster[Symbol.asyncDispose]();
+
+    expect(told).toBe(0);
+  });
+});
+
+describe("once the registry itself is back", () => {
+  test("a lease that held holds for its length, unless the registry says that it has lapsed", async () => {
+    const { registry, roster, clock, isStale } = await aRosterWith(
+      LOST,
+      leased(),
+      leased({ agentId: "bob" }),
+    );
+    await using _ = roster;
+    registry.setAway(true);
+    await vi.waitFor(() => expect(isStale()).toBe(true));
+
+    clock.now = at(3_600);
+    registry.put(leased({ agentId: "bob", state: OFFLINE }));
+    registry.setAway(false);
+    await vi.waitFor(() => expect(roster.get("bob")?.availability?.state).toBe(OFFLINE));
+    await vi.waitFor(() => expect(isStale()).toBe(false));
+
+    expect(readings(roster)).toEqual(all({ state: ONLINE, stale: false }));
+    clock.now = at(3_659);
+    expect(readings(roster)).toEqual(all({ state: ONLINE }));
+    clock.now = at(3_661);
+    expect(readings(roster)).toEqual(all({ state: OFFLINE }));
   });
 });
