@@ -56,18 +56,20 @@ export interface PairEvidence {
 /** A requester of whom the agent did no work yet. */
 export const NO_PAIR: PairEvidence = { all: NO_EVIDENCE, byCapability: new Map() };
 
-/** The reputation of an agent that has not worked yet: score 0, calibration 1, no evidence. */
+const INITIAL: Reputation = {
+  scorePpm: 0n,
+  calibrationPpm: INITIAL_CALIBRATION_PPM,
+  completed: 0n,
+  failed: 0n,
+  timed: 0n,
+  latencyTotalMs: 0n,
+  evidence: NO_EVIDENCE,
+  evidenceByCapability: new Map(),
+};
+
+/** The reputation of an agent that has not worked yet: score 0, calibration 1, no evidence. All have the same. */
 export function initialReputation(): Reputation {
-  return {
-    scorePpm: 0n,
-    calibrationPpm: INITIAL_CALIBRATION_PPM,
-    completed: 0n,
-    failed: 0n,
-    timed: 0n,
-    latencyTotalMs: 0n,
-    evidence: NO_EVIDENCE,
-    evidenceByCapability: new Map(),
-  };
+  return INITIAL;
 }
 
 /**
