@@ -5,7 +5,6 @@ import {
   NewEventSchema,
 } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 
 /** The kind of outbox messages that are lineage events. */
@@ -18,7 +17,7 @@ const BATCH_MAX = 500;
 export interface LineageEvent {
   readonly eventId: string;
   readonly type: string;
-  readonly eventTime: Timestamp;
+  readonly eventTime: Date;
   readonly subjects?: Readonly<Record<string, string>>;
   readonly taskId?: string;
   readonly payload?: JsonObject;
@@ -29,7 +28,7 @@ export interface LineageEvent {
  * order.
  */
 export function lineageMessage(key: string, event: LineageEvent): OutboxMessage {
-  const payload = { ...event, eventTime: timestampDate(event.eventTime).toISOString() };
+  const payload = { ...event, eventTime: event.eventTime.toISOString() };
   return { id: `${LINEAGE}/${event.eventId}`, kind: LINEAGE, key, payload };
 }
 

@@ -36,9 +36,13 @@ export function personalDataFaults(value: unknown, field: string): readonly Faul
  * @throws Rejection INVALID_REQUEST that names every place
  */
 export function refusePersonalData(values: Readonly<Record<string, unknown>>): void {
-  const faults = Object.entries(values).flatMap(([field, value]) =>
-    personalDataFaults(value, field),
+  refusePersonalDataFaults(
+    Object.entries(values).flatMap(([field, value]) => personalDataFaults(value, field)),
   );
+}
+
+/** Refuses a request for such faults, unless there is none. @throws Rejection INVALID_REQUEST that names them all */
+export function refusePersonalDataFaults(faults: readonly Fault[]): void {
   if (faults.length === 0) return;
   const text = faults.map(({ field, description }) => `${field} ${description}`).join("; ");
   throw new Rejection("INVALID_REQUEST", text, { faults });

@@ -13,7 +13,7 @@ function aMessage(eventId: string) {
   return lineageMessage("agent-1", {
     eventId,
     type: "agent_registered",
-    eventTime: timestampFromDate(NOON),
+    eventTime: NOON,
     subjects: { agent: "agent-1" },
     payload: { capabilities: 2 },
   });
