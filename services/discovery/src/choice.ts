@@ -19,8 +19,10 @@ export type Strategy =
 export interface Choosing {
   /** The eligible agents, until something is waited for. */
   readonly view: View;
-  /** The same as they are later. */
+  /** The same as they are later. @throws Wanted */
   readonly look: () => View;
+  /** Does what looks at agents, see `Market.finding`. */
+  readonly finding: <T>(work: () => T | Promise<T>) => T | Promise<T>;
   readonly agents: Agents;
   /** How many to name, the chosen one included; at least 1. */
   readonly count: number;

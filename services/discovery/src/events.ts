@@ -11,7 +11,7 @@ export type Events = {
   readonly rotation_shared: { readonly node: string };
   /** The registry's stream was lost: answers come from what was last known. */
   readonly roster_lost: { readonly agents: number; readonly reason: string };
-  /** The registry's store of leases is away: who is there is as last known. */
+  /** The registry, or its store of leases, is away: who is there is as last known. */
   readonly availability_lost: { readonly agents: number; readonly since: string };
   /** It is back: leases run again. */
   readonly availability_known: { readonly agents: number };

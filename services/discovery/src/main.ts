@@ -40,7 +40,8 @@ await runWorkers(config.BOURSE_WORKERS, {
     tellStaleness(roster, tell);
     await Promise.race([roster.ready, once(signal, "abort")]);
     signal.throwIfAborted();
-    // Else what comes due while nobody asks would all fall on the next one who does.
+    // Else the places of the snapshot, and what comes due while nobody asks, would all fall on the next one who does.
+    market.catchUp();
     defer(setInterval(() => market.advance(now().getTime()), ADVANCE_MS));
     tell("roster_ready", { agents: roster.size, ms: now().getTime() - startedMs });
 

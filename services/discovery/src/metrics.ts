@@ -54,7 +54,7 @@ export function discoveryMetrics(metrics: Metrics, roster: Roster): DiscoveryMet
   );
   metrics.collect(
     "marketplace_discovery_stale",
-    "1 while who is there is as last known, since the registry's store of leases is away, else 0",
+    "1 while who is there is as last known, since the registry or its store of leases is away, else 0",
     [],
     () => Number(roster.staleSinceMs() !== undefined),
   );

@@ -30,7 +30,7 @@ export interface Pool {
   readonly counts: () => Record<string, number>;
 }
 
-/** The pool that a pick is made from, as `look` finds agents. @throws ViewWanted */
+/** The pool that a pick is made from, as `look` finds agents. @throws Wanted */
 export function poolOf(
   market: Market,
   pooling: Pooling,

@@ -54,14 +54,18 @@ async function recommendNow<T>(
   const named = new Map<string, T>();
   let equals = equalsAfter(market, view, undefined);
   while (equals !== undefined && named.size < count) {
-    const ids = await inTurn({ market, rotation }, view, equals, count - named.size);
-    view = market.renew(view);
-    // Others may have gone or changed while the turn was taken.
-    for (const id of ids) {
-      const slot = market.slotOf(id);
-      if (slot !== undefined && view.has(slot)) named.set(id, read(slot));
-    }
-    equals = equalsAfter(market, view, equals);
+    const [those, wanted] = [equals, count - named.size];
+    const ids = await market.finding(() => inTurn({ market, rotation }, view, those, wanted));
+    // What has to be made from here on is waited for: whoever began anew would take other turns.
+    equals = await market.finding(() => {
+      view = market.renew(view);
+      // Others may have gone or changed while the turn was taken.
+      for (const id of ids) {
+        const slot = market.slotOf(id);
+        if (slot !== undefined && view.has(slot)) named.set(id, read(slot));
+      }
+      return equalsAfter(market, view, those);
+    });
   }
   return [...named.values()];
 }
@@ -104,9 +108,9 @@ async function inTurn(
 ): Promise<readonly string[]> {
   const { agents } = market;
   const key = JSON.stringify(["recommend", view.filter.capabilities, equals.state, equals.ppm]);
-  let current = view;
+  let current = market.renew(view);
   let named: readonly string[] = [];
-  const step = (cursor: string): string | undefined => {
+  const next = (cursor: string): string | undefined => {
     current = market.renew(current);
     const ranking = current.in("STANDING");
     const { from, end, standing } = rangeOf(market, current, ranking, equals);
@@ -120,8 +124,20 @@ async function inTurn(
     // When all are named the next call begins one further on, else after the last one named.
     return named.length < size ? named.at(-1) : named[0];
   };
-  const { from, end } = rangeOf(market, view, view.in("STANDING"), equals);
-  if (end - from === 1) step("");
+  let fault: unknown;
+  const step = (cursor: string): string | undefined => {
+    fault = undefined;
+    try {
+      return next(cursor);
+    } catch (error) {
+      // A step must not throw. The turn is not taken then.
+      fault = error;
+      return undefined;
+    }
+  };
+  const { from, end } = rangeOf(market, current, current.in("STANDING"), equals);
+  if (end - from === 1) next("");
   else await rotation.turn(key, (cursor) => step(cursor ?? ""));
+  if (fault !== undefined) throw fault;
   return named;
 }

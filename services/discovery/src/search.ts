@@ -36,7 +36,7 @@ export interface Page {
 /**
  * Searches the market. A page goes on after the place where the one before ended, not after a count, so that agents
  * which come, go or change elsewhere neither shift it nor are listed twice.
- * @throws Rejection INVALID_PAGE_TOKEN; ViewWanted
+ * @throws Rejection INVALID_PAGE_TOKEN; Wanted
  */
 export function search(market: Market, asked: Search): Page {
   const { filter, order, pageSize, pageToken, isWhole = false, fitting = (all) => all } = asked;

@@ -51,16 +51,21 @@ export function select<T>(
   parts: SelectionParts<T>,
   selection: Selection,
 ): Selected<T> | Promise<Selected<T>> {
-  return parts.market.finding(() => selectNow(parts, selection));
+  const { explorationShare } = selection;
+  // Once: whoever has to ask again would explore less often.
+  const isExploring = explorationShare > 0 && parts.random() < explorationShare;
+  return parts.market.finding(() => selectNow(parts, selection, isExploring));
 }
 
 function selectNow<T>(
   parts: SelectionParts<T>,
   selection: Selection,
+  isExploring: boolean,
 ): Selected<T> | Promise<Selected<T>> {
   const pool = poolOf(parts.market, selection);
   if (pool.view.size === 0) throw noEligibleAgents(pool.counts());
-  const choice = explored(parts, selection, pool) ?? chosen(parts, selection, pool);
+  const choice =
+    (isExploring ? explored(parts, selection, pool) : undefined) ?? chosen(parts, selection, pool);
   return onward(choice, (made) => picked(parts, selection, pool, made));
 }
 
@@ -105,10 +110,9 @@ export function noEligibleAgents(counts: Readonly<Record<string, number>>): Reje
 
 function explored(
   { random }: Pick<SelectionParts<unknown>, "random">,
-  { strategy, alternates, explorationShare }: Selection,
+  { strategy, alternates }: Selection,
   { whole, view }: Pool,
 ): Choice | undefined {
-  if (explorationShare === 0 || random() >= explorationShare) return undefined;
   const choice = explore({ whole: whole(), view, count: alternates + 1, random });
   return choice && { ...choice, reason: `${strategy}: ${choice.reason}` };
 }
@@ -121,6 +125,7 @@ function chosen(
   return choose(strategy, {
     view,
     look,
+    finding: (work) => market.finding(work),
     agents: market.agents,
     count: alternates + 1,
     rotation,

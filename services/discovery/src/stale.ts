@@ -17,6 +17,6 @@ export function stalenessOf(roster: Pick<Roster, "staleSinceMs">): Staleness {
 /** A refusal that says it; others than NO_ELIGIBLE_AGENTS are as they were. */
 export function staleRefusal(error: unknown): unknown {
   if (!(error instanceof Rejection) || error.reason !== "NO_ELIGIBLE_AGENTS") return error;
-  const text = `${error.message}; who is there is as last known: the registry's store of leases is away`;
+  const text = `${error.message}; who is there is as last known: the registry or its store of leases is away`;
   return new Rejection(error.reason, text, { metadata: { ...error.metadata, stale: "true" } });
 }

@@ -7,7 +7,7 @@ import type { View } from "./market/view.ts";
  * more.
  */
 export async function nextInTurn(choosing: Choosing): Promise<Choice | undefined> {
-  const { view, look, agents, count, rotation, random } = choosing;
+  const { view, look, finding, agents, count, rotation, random } = choosing;
   const key = rotationKey(view);
   let chosen: Slot | undefined;
   let fault: unknown;
@@ -25,15 +25,20 @@ export async function nextInTurn(choosing: Choosing): Promise<Choice | undefined
     });
     if (fault !== undefined) throw fault;
     if (turn.cursor === undefined || chosen === undefined) return undefined;
-    const view = look();
-    // Who was chosen may have gone or changed while the turn was taken; then the next one is.
-    if (agents.idOf(chosen) !== turn.cursor || !view.has(chosen)) continue;
-    return {
-      chosen,
-      alternates: count === 1 ? [] : othersAfter(view, chosen, turn.cursor, count - 1),
-      reason: `ROUND_ROBIN: next in turn ${among(view)}${turn.alone ? ALONE : ""}`,
-      ...countOf(view),
-    };
+    const [taken, { cursor, alone }] = [chosen, turn];
+    // What has to be made for it is waited for here: whoever began anew would take another turn.
+    const choice = await finding(() => {
+      const view = look();
+      // Who was chosen may have gone or changed while the turn was taken; then the next one is.
+      if (agents.idOf(taken) !== cursor || !view.has(taken)) return undefined;
+      return {
+        chosen: taken,
+        alternates: count === 1 ? [] : othersAfter(view, taken, cursor, count - 1),
+        reason: `ROUND_ROBIN: next in turn ${among(view)}${alone ? ALONE : ""}`,
+        ...countOf(view),
+      };
+    });
+    if (choice !== undefined) return choice;
   }
 }
 

@@ -28,7 +28,7 @@ function agentOf(nth: number, facts: Partial<Listing> = {}): Listing {
   return aListing({ agentId: `agent-${nth}`, price: eur(nth + 1), state, ...facts });
 }
 
-/** A market that is large for its limits, and what was looked at of it in slices. */
+/** A market that is large for its limits, and how many slices of it were looked at: all of it is one. */
 function aLargeMarket(
   random = seeded(1),
   facts: (nth: number) => Partial<Listing> = () => ({}),
@@ -38,7 +38,7 @@ function aLargeMarket(
   let slices = 0;
   const market = new Market({
     now: () => new Date(clock.nowMs),
-    limits: { ...LIMITS, atOnceMax: 10, firstMin: 16, sliceMax: 100, looksMax },
+    limits: { ...LIMITS, atOnceMax: 10, firstMin: 16, sliceMax: AGENTS, looksMax },
     later(work) {
       slices += 1;
       queueMicrotask(work);
@@ -151,6 +151,17 @@ describe("a filter that is asked once", () => {
 
     change(0);
     expect(market.renew(view)).not.toBe(view);
+  });
+
+  test("is estimated by its price alone as it is where each agent is looked at", async () => {
+    const { market, pick } = aLargeMarket(seeded(1), () => ({ p95LatencyMs: 5 }));
+    await pick({ filter: below(300) });
+
+    for (let cents = 20; cents < 420; cents += 1) {
+      const { size, isEstimate } = market.view(below(cents));
+      expect(isEstimate).toBe(true);
+      expect(size).toBe(market.view({ ...below(cents), maxLatencyMs: 1_000 }).size);
+    }
   });
 
   test("is searched page by page, and its last page ends the search", async () => {

@@ -160,6 +160,23 @@ describe("while the registry's store of leases is away", () => {
   });
 });
 
+test("while the registry itself is away no lease lapses either, and every answer says so", async () => {
+  const { registry, roster, clock, online, said } = await aDiscovery();
+  expect(await online()).toEqual(["a", "b"]);
+
+  registry.setAway(true);
+  clock.now = at(3_600);
+  await vi.waitFor(() => expect(roster.staleSinceMs()).toBeDefined());
+  const away = [await online(), await said()];
+  registry.setAway(false);
+  await vi.waitFor(() => expect(roster.staleSinceMs()).toBeUndefined());
+
+  expect(away).toEqual([["a", "b"], Array(7).fill(true)]);
+  expect([await online(), await said()]).toEqual([["a", "b"], Array(7).fill(false)]);
+  clock.now = at(3_661);
+  expect(await online()).toEqual(["b"]);
+});
+
 describe("once the registry's store of leases is back", () => {
   test("who is silent for the length of its lease is OFFLINE, who is heard of never was", async () => {
     const { registry, clock, lose, online } = await aDiscovery();

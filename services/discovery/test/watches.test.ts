@@ -10,6 +10,7 @@ import {
   aListing,
   eur,
   idsOf,
+  type Looking,
   openMarket,
   someFilter,
   someListings,
@@ -19,9 +20,9 @@ import {
 const FIRST = "!";
 
 /** Streams over a market whose lists are written as ids; looks are made by hand. */
-function openWatches() {
+function openWatches(looking: Looking = "sifted") {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout"] });
-  const desk = openMarket("sifted", { manyMin: 3 });
+  const desk = openMarket(looking, { manyMin: 3 });
   const { market } = desk;
   const write = vi.fn((slots: readonly Slot[], _view: unknown, start: string) => {
     return `[${idsOf(market, slots).join(" ")}]${start === FIRST ? "" : start}`;
@@ -94,6 +95,22 @@ describe("a stream", () => {
     await Promise.resolve();
 
     expect(heard).toEqual({});
+  });
+
+  test("whose view was dropped since very many agents changed is told its list once that is made again", async () => {
+    const { open, put, look, market } = openWatches("many");
+    for (const agentId of ["a", "b", "c", "d", "e"]) put(aListing({ agentId }));
+    const seat = await market.finding(() => open({ order: "BY_PRICE" }));
+    expect(await seat.next()).toBe("[a b]");
+    const heard = listen(seat);
+
+    for (const agentId of ["D", "C", "B", "A"]) put(aListing({ agentId, price: eur(1) }));
+    look();
+    expect(heard.message).toBeUndefined();
+    // The view is made, then its order.
+    for (let nth = 0; nth < 3; nth += 1) await vi.advanceTimersByTimeAsync(1);
+
+    expect(heard.message).toBe("[A B]");
   });
 
   test("that is closed is told so, and leaves nothing behind", async () => {

@@ -51,6 +51,18 @@ export class Condition {
       (states === undefined ? 0 : ASPECT.STATE | ASPECT.BREAKERS);
   }
 
+  /** The highest price that passes, where nothing but the price is asked. */
+  get onlyPrice(): number | undefined {
+    const isElse =
+      this.#maxLatencyMs !== Infinity ||
+      this.#minPpm > 0 ||
+      this.#labels.length > 0 ||
+      this.#words.length > 0 ||
+      this.#scheme !== 0 ||
+      this.#states !== ANY_STATE;
+    return isElse || this.currency === 0 ? undefined : this.#maxPrice;
+  }
+
   release(): void {
     this.ability.release();
     if (this.currency !== 0) this.#agents.currencies.release(this.currency);

@@ -4,7 +4,7 @@ import type { Agents } from "./agents.ts";
 import { candidates, type Holders } from "./candidates.ts";
 import { Condition } from "./condition.ts";
 import type { Slot } from "./ordered-set.ts";
-import type { Sample } from "./samples.ts";
+import type { HolderSample } from "./samples.ts";
 import { type Faults, sift } from "./sift.ts";
 
 /** Who was kept out by what: `total`, and each reason that applies; `sampled` as many were looked at if not all. */
@@ -48,7 +48,7 @@ export function countAll(
  */
 export function countSome(
   agents: Agents,
-  sampleOf: (filter: Filter, ability: Ability) => Sample,
+  sampleOf: (filter: Filter, ability: Ability) => HolderSample,
   { filter, excluded }: Pick<Counting, "filter" | "excluded">,
 ): Counts {
   const condition = new Condition(agents, filter);

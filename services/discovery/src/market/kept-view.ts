@@ -4,12 +4,13 @@ import type { Ability } from "./ability.ts";
 import { type Agents, ASPECT } from "./agents.ts";
 import type { Condition } from "./condition.ts";
 import type { Counts } from "./counts.ts";
-import { Currencies } from "./currencies.ts";
 import { KeptOrder } from "./kept-order.ts";
-import { OrderedSet, type Slot } from "./ordered-set.ts";
+import type { Making } from "./maker.ts";
+import type { Members } from "./members.ts";
+import type { Slot } from "./ordered-set.ts";
 import { ASPECTS_OF, isOfOneCurrency, partsOf, standing } from "./orders.ts";
 import { Whole } from "./ranked.ts";
-import { spread } from "./samples.ts";
+import { Sample, spread } from "./samples.ts";
 import type { Faults } from "./sift.ts";
 import type { Lots, Ranking, ViewOrder } from "./view.ts";
 import type { ViewLimits } from "./view-limits.ts";
@@ -34,7 +35,9 @@ const SAMPLE_CHANGES = 1_000;
 export interface KeptNames {
   readonly key: string;
   readonly filter: Filter;
-  readonly limits: Pick<ViewLimits, "firstMin" | "sampleMax">;
+  readonly limits: Pick<ViewLimits, "firstMin" | "sampleMax" | "atOnceMax" | "sliceMax">;
+  /** Makes something in slices. */
+  readonly make: (making: Making) => void;
 }
 
 /**
@@ -63,32 +66,29 @@ export class KeptView extends Whole {
    */
   onChange: OnChange | undefined;
   readonly #agents: Agents;
-  readonly #byId: OrderedSet;
+  readonly #members: Members;
   readonly #orders = new Map<string, Kept>();
-  readonly #limits: KeptNames["limits"];
-  #currencies: Currencies | undefined;
-  /** 0 until somebody asks. It only grows: made anew by each change of the surest it would cost what it saves. */
-  #mostPpm = 0;
+  readonly #names: KeptNames;
   #was = false;
   /** Orders in which somebody looked at many in vain, since the sample was taken. */
   readonly vain = new Set<ViewOrder>();
-  #sample: readonly Slot[] | undefined;
+  #sample: Sample | undefined;
   #sampleChanges = 0;
 
-  constructor(
-    { key, filter, limits }: KeptNames,
-    agents: Agents,
-    condition: Condition,
-    eligible: Int32Array,
-  ) {
+  constructor(names: KeptNames, agents: Agents, condition: Condition, members: Members) {
     super();
-    this.key = key;
-    this.filter = filter;
-    this.#limits = limits;
+    this.key = names.key;
+    this.filter = names.filter;
+    this.#names = names;
     this.condition = condition;
-    this.aspects = condition.aspects;
     this.#agents = agents;
-    this.#byId = OrderedSet.of(eligible, agents.order.ordering());
+    this.#members = members;
+    this.aspects = this.#ownAspects;
+  }
+
+  /** What is looked at without any order. */
+  get #ownAspects(): number {
+    return this.condition.aspects | (this.#members.currencies === undefined ? 0 : ASPECT.PRICE);
   }
 
   get ability(): Ability {
@@ -96,7 +96,7 @@ export class KeptView extends Whole {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#members.byId.size;
   }
 
   /** How many entries it keeps, over all its orders. */
@@ -107,12 +107,7 @@ export class KeptView extends Whole {
   }
 
   get mostPpm(): number {
-    if (this.#mostPpm === 0) {
-      this.#mostPpm = 1;
-      for (const slot of this.#byId.walk()) this.#raiseMost(slot);
-      this.aspects |= ASPECT.ABILITY;
-    }
-    return this.#mostPpm;
+    return this.#members.mostPpm;
   }
 
   get currency(): string | undefined {
@@ -121,17 +116,27 @@ export class KeptView extends Whole {
     return number === 0 ? undefined : this.#agents.currencies.textOf(number);
   }
 
+  /** Keeps it where it is found until what is answered is disposed of. */
+  pin(): Disposable {
+    this.pins += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.pins -= 1;
+      },
+    };
+  }
+
   at(rank: number): Slot {
-    return this.#byId.at(rank);
+    return this.#members.byId.at(rank);
   }
 
   rankAfter(agentId: string): number {
     const { ids } = this.#agents.order;
-    return this.#byId.lowerBound((slot) => (ids[slot] as string) <= agentId);
+    return this.#members.byId.lowerBound((slot) => (ids[slot] as string) <= agentId);
   }
 
   rankOf(slot: Slot): number | undefined {
-    return this.has(slot) ? this.#byId.rankOf(slot) : undefined;
+    return this.has(slot) ? this.#members.byId.rankOf(slot) : undefined;
   }
 
   has(slot: Slot): boolean {
@@ -140,18 +145,18 @@ export class KeptView extends Whole {
 
   /** The agents by id, from a rank on. */
   from(rank: number): Iterable<Slot> {
-    return this.#byId.walk(rank);
+    return this.#members.byId.walk(rank);
   }
 
   /** All agents by id. */
   toArray(): Int32Array {
-    return this.#byId.toArray();
+    return this.#members.byId.toArray();
   }
 
-  /** Some agents that stood for all a while ago: evenly spread by id; some may have changed or gone since. */
-  sample(): readonly Slot[] {
+  /** Some agents that stood for all a while ago: evenly spread by id. */
+  sample(): Sample {
     if (this.#sample === undefined || this.#sampleChanges > SAMPLE_CHANGES) {
-      this.#sample = spread(this, this.#limits.sampleMax);
+      this.#sample = new Sample(this.#agents, spread(this, this.#names.limits.sampleMax));
       this.#sampleChanges = 0;
       this.vain.clear();
     }
@@ -160,7 +165,7 @@ export class KeptView extends Whole {
 
   /** The agents in an order; `of` is the number of another currency to compare prices in. */
   in(order: ViewOrder, of?: number): Ranking {
-    return order === "ID" ? this.#byId : this.#in(order, of);
+    return order === "ID" ? this.#members.byId : this.#in(order, of);
   }
 
   /** How many come first in an order, if these are so few that they are in order anyway. */
@@ -181,7 +186,12 @@ export class KeptView extends Whole {
     }
     if (this.#orders.size >= ORDERS_MAX) this.#forgetOrders(currency);
     const parts = partsOf(order, this.#agents, this.ability, currency);
-    const ranking = new KeptOrder(this.#byId, parts, this.#limits.firstMin);
+    const { limits, make } = this.#names;
+    const ranking = new KeptOrder(this.#members.byId, parts, {
+      firstMin: limits.firstMin,
+      atOnceMax: Math.max(limits.atOnceMax, limits.sliceMax),
+      make,
+    });
     this.#orders.set(name, { order, currency, aspects: ASPECTS_OF[order], ranking });
     this.aspects |= ASPECTS_OF[order];
     return ranking;
@@ -209,7 +219,7 @@ export class KeptView extends Whole {
       if (kept.ranking.isIdle) this.#forget(name);
       else kept.ranking.leave(slot);
     }
-    if ((aspects & ASPECT.PRICE) !== 0) this.#currencies?.add(slot, -1);
+    if ((aspects & ASPECT.PRICE) !== 0) this.#members.currencies?.add(slot, -1);
   }
 
   /** Says that it has changed. */
@@ -219,16 +229,16 @@ export class KeptView extends Whole {
     if ((aspects & this.condition.aspects) !== 0) this.#forgetFaults();
     if (!is && !was) return;
     if (aspects !== ASPECT.PICKS) this.#sampleChanges += 1;
-    if (is !== was) this.#byId[is ? "insert" : "remove"](slot);
+    if (is !== was) this.#members.byId[is ? "insert" : "remove"](slot);
     for (const { aspects: own, ranking } of this.#orders.values()) {
       const isOut = !was || (own & aspects) !== 0;
       if (isOut && is) ranking.enter(slot);
       else if (!isOut && !is) ranking.leave(slot);
     }
     const isOut = !was || (aspects & ASPECT.PRICE) !== 0;
-    if (isOut !== !is) this.#currencies?.add(slot, is ? 1 : -1);
+    if (isOut !== !is) this.#members.currencies?.add(slot, is ? 1 : -1);
     const isOther = !was || (aspects & ASPECT.ABILITY) !== 0;
-    if (is && isOther && this.#mostPpm > 0) this.#raiseMost(slot);
+    if (is && isOther) this.#members.raise(slot);
     this.onChange?.(is === was ? aspects : ASPECT.ALL);
   }
 
@@ -243,9 +253,9 @@ export class KeptView extends Whole {
     this.#forgetFaults();
     if (!this.condition.passes(slot)) return;
     this.#sampleChanges += 1;
-    this.#byId.remove(slot);
+    this.#members.byId.remove(slot);
     for (const { ranking } of this.#orders.values()) ranking.leave(slot);
-    this.#currencies?.add(slot, -1);
+    this.#members.currencies?.add(slot, -1);
     this.onChange?.(ASPECT.ALL);
   }
 
@@ -254,16 +264,9 @@ export class KeptView extends Whole {
     this.estimate = undefined;
   }
 
-  #raiseMost(slot: Slot): void {
-    this.#mostPpm = Math.max(this.#mostPpm, this.ability.ppm(slot));
-  }
-
   /** The number of the currency in which prices are compared; 0 when there is none. */
   currencyNumber(): number {
-    if (this.condition.currency !== 0) return this.condition.currency;
-    this.#currencies ??= new Currencies(this.#agents, this.#byId.walk());
-    this.aspects |= ASPECT.PRICE;
-    return this.#currencies.prevailing();
+    return this.#members.currencies?.prevailing() ?? this.condition.currency;
   }
 
   #forgetOrders(currency: number): void {
@@ -274,9 +277,7 @@ export class KeptView extends Whole {
 
   #forget(name: string): void {
     this.#orders.delete(name);
-    this.aspects = this.condition.aspects;
-    if (this.#currencies !== undefined) this.aspects |= ASPECT.PRICE;
-    if (this.#mostPpm > 0) this.aspects |= ASPECT.ABILITY;
+    this.aspects = this.#ownAspects;
     for (const { aspects } of this.#orders.values()) this.aspects |= aspects;
     this.onChange?.(ASPECT.ALL);
   }

@@ -1,35 +1,38 @@
-import type { Agents } from "./agents.ts";
-import { type Making, SlicedSift } from "./making.ts";
 import type { Slot } from "./ordered-set.ts";
 
 /** Does work once other work has had its turn. */
 export type Later = (work: () => void) => void;
 
-/** A making in the queue. */
-interface Job {
-  readonly making: Making;
-  readonly done: PromiseWithResolvers<void>;
-  sift: SlicedSift | undefined;
+/** What is made in slices, between which the market changes. */
+export interface Making {
+  /** Names it: the same for the same. */
+  readonly key: unknown;
+  /** Looks at so many agents more, or does as much otherwise; answers whether it is made, and in use then. */
+  step(count: number): boolean;
+  /** Is told that an agent is about to change in some aspects, or goes, or has come, unless others tell. */
+  touch?(slot: Slot, aspects: number): void;
+  /** Is told that all views are dropped, since very many agents change at once. */
+  restart(): void;
 }
 
-/** Makes views one after the other, in slices, in the order in which they are asked for. */
+/** A making in the queue, and who waits for it. */
+interface Job {
+  readonly making: Making;
+  readonly waiting: PromiseWithResolvers<void>[];
+}
+
+/** So many who have waited go on together. */
+const TOGETHER_MAX = 64;
+
+/** Makes views and their orders, one after the other, in slices, in the order in which they are asked for. */
 export class Maker {
-  readonly #agents: Agents;
   readonly #sliceMax: number;
   readonly #later: Later;
-  readonly #made: (making: Making, sift: SlicedSift) => void;
   readonly #queue: Job[] = [];
 
-  /** `made` is told of each sift that is done, and owns its condition from then on. */
-  constructor(
-    agents: Agents,
-    { later, sliceMax }: { readonly later: Later; readonly sliceMax: number },
-    made: (making: Making, sift: SlicedSift) => void,
-  ) {
-    this.#agents = agents;
+  constructor({ later, sliceMax }: { readonly later: Later; readonly sliceMax: number }) {
     this.#sliceMax = sliceMax;
     this.#later = later;
-    this.#made = made;
   }
 
   /** Whether nothing is being made. */
@@ -39,41 +42,45 @@ export class Maker {
 
   /** Makes something, or goes on with the same that was asked for already; settles when it is made. */
   make(making: Making): Promise<void> {
-    const known = this.#queue.find(
-      (job) => job.making.key === making.key && job.making.isCounted >= making.isCounted,
-    );
-    if (known !== undefined) return known.done.promise;
-    const job: Job = { making, done: Promise.withResolvers(), sift: undefined };
-    this.#queue.push(job);
-    if (this.#queue.length === 1) this.#later(() => this.#step());
-    return job.done.promise;
+    const waiting = Promise.withResolvers<void>();
+    const known = this.#queue.find((job) => job.making.key === making.key);
+    if (known !== undefined) known.waiting.push(waiting);
+    else {
+      this.#queue.push({ making, waiting: [waiting] });
+      if (this.#queue.length === 1) this.#later(() => this.#step());
+    }
+    return waiting.promise;
   }
 
   /** Says that an agent is about to change in some aspects, or that it comes or goes. */
   touch(slot: Slot, aspects: number): void {
-    const sift = this.#queue[0]?.sift;
-    if (sift !== undefined && (sift.condition.aspects & aspects) !== 0) sift.touch(slot);
+    // The others have not begun.
+    this.#queue[0]?.making.touch?.(slot, aspects);
   }
 
-  /** Says that very many agents change at once. */
+  /** Says that very many agents change at once, for which all views were dropped. */
   restart(): void {
-    this.#queue[0]?.sift?.restart();
+    for (const { making } of this.#queue) making.restart();
   }
 
   #step(): void {
     const [job] = this.#queue;
     if (job === undefined) return;
     try {
-      job.sift ??= new SlicedSift(this.#agents, job.making);
-      if (job.sift.step(this.#sliceMax)) {
+      if (job.making.step(this.#sliceMax)) {
         this.#queue.shift();
-        this.#made(job.making, job.sift);
-        job.done.resolve();
+        this.#release(job);
       }
     } catch (error) {
       this.#queue.shift();
-      job.done.reject(error);
+      for (const { reject } of job.waiting) reject(error);
     }
     if (this.#queue.length > 0) this.#later(() => this.#step());
+  }
+
+  /** Lets those go on who have waited: not all at once, if they are many. */
+  #release({ making, waiting }: Job): void {
+    for (const { resolve } of waiting.splice(0, TOGETHER_MAX)) resolve();
+    if (waiting.length > 0) this.#later(() => this.#release({ making, waiting }));
   }
 }

@@ -1,16 +1,17 @@
 import type { Filter } from "../filter.ts";
 import { type Listing, STATE_RANK } from "../listing.ts";
-
 import { Agents, ASPECT } from "./agents.ts";
+import { Condition } from "./condition.ts";
 import type { Counts } from "./counts.ts";
 import { Expiry } from "./expiry.ts";
+import { finding } from "./finding.ts";
 import { Holdings } from "./holdings.ts";
 import type { OnChange } from "./kept-view.ts";
 import { Leases } from "./leases.ts";
 import type { Later } from "./maker.ts";
 import type { Slot } from "./ordered-set.ts";
 import { Picks } from "./picks.ts";
-import { type View, ViewWanted, type WholeView } from "./view.ts";
+import type { View, Wanted, WholeView } from "./view.ts";
 import { LIMITS, type ViewLimits } from "./view-limits.ts";
 import { Views } from "./views.ts";
 
@@ -101,12 +102,12 @@ export class Market {
     this.#picks.forget(slot);
   }
 
-  /** Who passes a filter now. @throws ViewWanted */
+  /** Who passes a filter now. @throws Wanted */
   view(filter: Filter): View {
     return this.views.of(filter, this.catchUp());
   }
 
-  /** The same with ranks; `isCounted`: `counts` shall be exact. @throws ViewWanted */
+  /** The same with ranks; `isCounted`: `counts` shall be exact. @throws Wanted */
   whole(filter: Filter, isCounted = false): WholeView {
     return this.views.whole(filter, isCounted, this.catchUp());
   }
@@ -119,18 +120,27 @@ export class Market {
     return nowMs;
   }
 
+  /** Whether an agent passes a filter now. */
+  passes(filter: Filter, slot: Slot): boolean {
+    this.catchUp();
+    const condition = new Condition(this.agents, filter);
+    const passes = this.agents.has(slot) && condition.passes(slot);
+    condition.release();
+    return passes;
+  }
+
   /** See `Views.follow`. */
   follow(filter: Filter, onChange: OnChange): (() => void) | undefined {
     return this.views.follow(filter, onChange);
   }
 
-  /** Who passes a filter that is followed. */
+  /** Who passes a filter that is followed. @throws Wanted */
   followed(filter: Filter): WholeView {
     this.catchUp();
     return this.views.followed(filter);
   }
 
-  /** A view as it is now, which was asked for before an `await`. */
+  /** A view as it is now, which was asked for before an `await`. @throws Wanted */
   renew(view: WholeView): WholeView;
   renew(view: View): View;
   renew(view: View): View {
@@ -138,31 +148,14 @@ export class Market {
     return this.views.renew(view);
   }
 
-  /**
-   * Does what looks at views: at once if all are there, else again when what is wanted has been made. It must not do
-   * anything before it has looked.
-   */
+  /** See `finding`. */
   finding<T>(work: () => T | Promise<T>): T | Promise<T> {
-    try {
-      const done = work();
-      if (!(done instanceof Promise)) return done;
-      return done.catch((error: unknown) => this.#findAgain(error, work));
-    } catch (error) {
-      if (error instanceof ViewWanted) return this.#findAgain(error, work);
-      throw error;
-    }
+    return finding(this.views, work);
   }
 
-  async #findAgain<T>(wanted: unknown, work: () => T | Promise<T>): Promise<T> {
-    for (let error = wanted; ; ) {
-      if (!(error instanceof ViewWanted)) throw error;
-      using _made = await this.views.make(error);
-      try {
-        return await this.views.retry(work);
-      } catch (other) {
-        error = other;
-      }
-    }
+  /** Makes what is wanted. */
+  async make(wanted: Wanted): Promise<void> {
+    using _made = await this.views.make(wanted);
   }
 
   /**

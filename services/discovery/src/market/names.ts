@@ -6,7 +6,7 @@ export class Names {
   readonly #texts: (string | undefined)[] = [undefined];
   readonly #holds: number[] = [0];
   readonly #free: number[] = [];
-  #ranks: Map<string, number> | undefined;
+  readonly #ranks: number[] = [0];
 
   /** How many texts are held. */
   get size(): number {
@@ -28,10 +28,9 @@ export class Names {
     return this.#texts[number] ?? "";
   }
 
-  /** Where a text that somebody holds stands in the order of all that are held; to be asked where they are few. */
+  /** A number that stands in the order of texts as far as their first six characters tell, whoever else is held. */
   rankOf(number: number): number {
-    this.#ranks ??= new Map([...this.#numbers.keys()].sort().map((text, rank) => [text, rank]));
-    return this.#ranks.get(this.textOf(number)) ?? 0;
+    return this.#ranks[number] as number;
   }
 
   /** Holds a text: its number stays until as many release it as hold it. */
@@ -39,10 +38,10 @@ export class Names {
     const known = this.#numbers.get(text);
     const number = known ?? this.#free.pop() ?? this.#texts.length;
     if (known === undefined) {
-      this.#ranks = undefined;
       const own = apart(text);
       this.#numbers.set(own, number);
       this.#texts[number] = own;
+      this.#ranks[number] = rankOf(own);
       this.#holds[number] = 0;
     }
     this.#holds[number] = (this.#holds[number] ?? 0) + 1;
@@ -53,9 +52,18 @@ export class Names {
     const left = (this.#holds[number] ?? 0) - 1;
     this.#holds[number] = left;
     if (left > 0) return;
-    this.#ranks = undefined;
     this.#numbers.delete(this.textOf(number));
     this.#texts[number] = undefined;
     this.#free.push(number);
   }
+}
+
+const RANKED = 6;
+
+function rankOf(text: string): number {
+  let rank = 0;
+  for (let at = 0; at < RANKED; at += 1) {
+    rank = rank * 256 + (at < text.length ? Math.min(text.charCodeAt(at), 255) : 0);
+  }
+  return rank;
 }

@@ -15,7 +15,7 @@ const BOUND_ORDERS = ["COST", "RELIABILITY", "FASTEST"] as const satisfies reado
  * base. Undefined when it is not so.
  */
 export function narrow(view: ResidualView, agents: Agents): SiftedView | undefined {
-  if (view.sampled.passing.length >= RARE) return undefined;
+  if (view.sampled.passing >= RARE) return undefined;
   const { base, residue } = view;
   let [narrowest, least] = [undefined as ViewOrder | undefined, WITHIN_MAX + 1];
   for (const order of BOUND_ORDERS) {

@@ -55,10 +55,23 @@ export class OrderedSet {
     return this.#size;
   }
 
+  /** Puts a slot in that comes after all others. */
+  append(slot: Slot): void {
+    if (this.#chunks.length === 0) {
+      this.#chunks.push(new Int32Array(CHUNK_FIRST));
+      this.#counts.push(0);
+      this.#sums.reset(this.#counts);
+    }
+    const index = this.#chunks.length - 1;
+    this.#put(index, this.#counts[index] as number, slot);
+  }
+
   /** Puts a slot in; false when it is in already. */
   insert(slot: Slot): boolean {
     const index = this.#chunkFor(slot);
-    return index === this.#chunks.length ? this.#append(slot) : this.#insertAt(index, slot);
+    if (index < this.#chunks.length) return this.#insertAt(index, slot);
+    this.append(slot);
+    return true;
   }
 
   /** Puts a slot in unless all others come before it, or it is in already; false when so. */
@@ -194,17 +207,6 @@ export class OrderedSet {
   #find(rank: number): number {
     if (rank < 0 || rank >= this.#size) throw new RangeError(`no rank ${rank} of ${this.#size}`);
     return this.#sums.find(rank);
-  }
-
-  #append(slot: Slot): boolean {
-    if (this.#chunks.length === 0) {
-      this.#chunks.push(new Int32Array(CHUNK_FIRST));
-      this.#counts.push(0);
-      this.#sums.reset(this.#counts);
-    }
-    const index = this.#chunks.length - 1;
-    this.#put(index, this.#counts[index] as number, slot);
-    return true;
   }
 
   #put(index: number, at: number, slot: Slot): void {

@@ -56,7 +56,7 @@ export function partsOf(
 ): readonly Part[] {
   /** Prices in other currencies cannot be compared: they come after all that are in this one, and are equal. */
   const price: Part = (slot) => (agents.currency[slot] === currency ? whole.price(slot) : Infinity);
-  /** Prices are compared within a currency only: currencies come by name, the unpriced last. */
+  /** Prices are compared within a currency only: currencies (five letters at most) come by name, the unpriced last. */
   const currencyRank: Part = (slot) => {
     const number = agents.currency[slot] as number;
     return number === 0 ? Infinity : agents.currencies.rankOf(number);

@@ -28,7 +28,7 @@ export interface ResidualNames {
 /** What was found in a sample of the base. */
 interface Sampled {
   readonly looked: number;
-  readonly passing: readonly Slot[];
+  readonly passing: number;
 }
 
 /**
@@ -90,7 +90,7 @@ export class ResidualView implements View {
   get size(): number {
     const { looked, passing } = this.sampled;
     // As sure as half an agent more would make it: who was not found in a sample may be there.
-    const share = (passing.length + 0.5) / (looked + 1);
+    const share = (passing + 0.5) / (looked + 1);
     return Math.max(1, Math.round(share * this.base.size) - this.#excluded.size);
   }
 
@@ -99,15 +99,18 @@ export class ResidualView implements View {
     return number === 0 ? undefined : this.#agents.currencies.textOf(number);
   }
 
-  /** Who of some agents of the base passes. */
+  /** How many of some agents of the base pass. */
   get sampled(): Sampled {
-    if (this.#sampled === undefined) {
-      const slots = this.base.sample();
-      const passing: Slot[] = [];
-      for (const slot of slots) if (this.lets(slot)) passing.push(slot);
-      this.#sampled = { looked: slots.length, passing };
-    }
+    this.#sampled ??= { looked: this.base.sample().slots.length, passing: this.#passing() };
     return this.#sampled;
+  }
+
+  #passing(): number {
+    const sample = this.base.sample();
+    const { currency, onlyPrice } = this.residue;
+    // By far the most common: a ceiling of the price that is another each time.
+    if (onlyPrice !== undefined) return sample.countUpTo(currency, onlyPrice);
+    return sample.slots.filter((slot) => this.lets(slot)).length;
   }
 
   /** Whether an agent of the base passes. */
@@ -215,7 +218,8 @@ export class ResidualView implements View {
   #currencyNumber(): number {
     if (this.#currency === undefined) {
       const { base } = this;
-      const asked = this.filter.maxCost === undefined ? this.sampled.passing : [];
+      const isAsked = this.filter.maxCost === undefined;
+      const asked = isAsked ? base.sample().slots.filter((slot) => this.lets(slot)) : [];
       this.#currency = new Currencies(this.#agents, asked).prevailing() || base.currencyNumber();
     }
     return this.#currency;

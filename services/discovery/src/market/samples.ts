@@ -5,12 +5,45 @@ import { type Holders, holdersOf, mostAble } from "./candidates.ts";
 import type { Slot } from "./ordered-set.ts";
 import type { Lots } from "./view.ts";
 
-/** Agents that stand for many. */
-export interface Sample {
+/** Agents that stand for those who may have some capabilities. */
+export interface HolderSample {
   /** Some may have changed or gone since they were drawn. */
   readonly slots: Int32Array;
   /** For how many they stand. */
   readonly of: number;
+}
+
+/** Agents that stand for all of a view; some may have changed or gone since they were drawn. */
+export class Sample {
+  readonly slots: readonly Slot[];
+  readonly #agents: Agents;
+  /** By currency what they asked then, the lowest price first. */
+  readonly #prices = new Map<number, Float64Array>();
+
+  constructor(agents: Agents, slots: readonly Slot[]) {
+    this.#agents = agents;
+    this.slots = slots;
+  }
+
+  /** How many asked at most so much in a currency; to look at each costs more than all else of a pick. */
+  countUpTo(currency: number, price: number): number {
+    const prices = this.#prices.get(currency) ?? this.#pricesIn(currency);
+    let [low, high] = [0, prices.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((prices[middle] as number) <= price) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #pricesIn(currency: number): Float64Array {
+    const { price, currency: currencies } = this.#agents;
+    const priced = this.slots.filter((slot) => currencies[slot] === currency);
+    const prices = Float64Array.from(priced, (slot) => price[slot] as number).sort();
+    this.#prices.set(currency, prices);
+    return prices;
+  }
 }
 
 /** So many agents stand for all that may have some capabilities, until so many agents have changed. */
@@ -31,7 +64,7 @@ export class Samples {
   }
 
   /** A sample that is good enough after so many changes of the market; `ability` is what is wanted, held ready. */
-  of({ match, capabilities }: Wanted, ability: Ability, changes: number): Sample {
+  of({ match, capabilities }: Wanted, ability: Ability, changes: number): HolderSample {
     const of = mostAble(this.#agents, this.#holders, ability);
     const key = `${match} ${JSON.stringify(capabilities)}`;
     const known = this.#kept.get(key);

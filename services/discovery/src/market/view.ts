@@ -1,5 +1,6 @@
 import type { Filter } from "../filter.ts";
 import type { Ability } from "./ability.ts";
+import type { Making } from "./maker.ts";
 import type { Slot } from "./ordered-set.ts";
 
 /**
@@ -41,8 +42,11 @@ export interface Ranking extends Lots {
   walk(fromRank?: number): Iterable<Slot>;
 }
 
-/** Says that an answer needs a view that is not there: have the market make it, and ask again. */
-export class ViewWanted extends Error {
+/** Says that an answer needs what is not there yet: have the market make it, and ask again. */
+export abstract class Wanted extends Error {}
+
+/** It is the view of a filter. */
+export class ViewWanted extends Wanted {
   override readonly name = "ViewWanted";
   readonly filter: Filter;
   /** Whether it must also be known who is kept out by what. */
@@ -55,9 +59,21 @@ export class ViewWanted extends Error {
   }
 }
 
+/** It is an order of a view. */
+export class OrderWanted extends Wanted {
+  override readonly name = "OrderWanted";
+  readonly making: Making;
+
+  constructor(making: Making) {
+    super("an order has to be made");
+    this.making = making;
+  }
+}
+
 /**
  * The agents that pass a filter now. It changes with the market, so it is used at once: after an `await`, have the
- * market renew it. Looking for agents may throw `ViewWanted`, if they are too rare.
+ * market renew it. Looking for agents may throw `Wanted`: if they are too rare, or an order is
+ * not there.
  */
 export interface View {
   /** Names the filter: the same for filters that mean the same. */

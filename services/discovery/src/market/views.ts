@@ -8,15 +8,16 @@ import { Condition } from "./condition.ts";
 import { type Counts, countAll, countSome } from "./counts.ts";
 import { KeptView, type OnChange } from "./kept-view.ts";
 import { KeptViews } from "./kept-views.ts";
-import { type Later, Maker } from "./maker.ts";
-import type { Making, SlicedSift } from "./making.ts";
+import { type Later, Maker, type Making } from "./maker.ts";
+import { type Found, SlicedSift } from "./making.ts";
+import { Members } from "./members.ts";
 import { narrow } from "./narrow.ts";
 import type { Slot } from "./ordered-set.ts";
 import { ResidualView } from "./residual-view.ts";
 import { Samples } from "./samples.ts";
 import { sift } from "./sift.ts";
 import { SiftedView } from "./sifted-view.ts";
-import { type View, ViewWanted, type WholeView } from "./view.ts";
+import { OrderWanted, type View, ViewWanted, type Wanted, type WholeView } from "./view.ts";
 import type { ViewLimits } from "./view-limits.ts";
 
 /** For each answer so many agents may be looked at to make views for later: a twentieth of what it costs. */
@@ -41,6 +42,7 @@ export class Views {
   readonly #asked: Asked;
   readonly #maker: Maker;
   readonly #samples: Samples;
+  readonly #make = (making: Making): void => void this.#maker.make(making);
   #credit = 0;
   /** Whether it is the same call that asks again, and no other. */
   #isRetried = false;
@@ -51,8 +53,7 @@ export class Views {
     this.#limits = limits;
     this.#kept = new KeptViews(agents, limits);
     this.#asked = new Asked(limits);
-    const { sliceMax } = limits;
-    this.#maker = new Maker(agents, { later, sliceMax }, (...made) => this.#made(...made));
+    this.#maker = new Maker({ later, sliceMax: limits.sliceMax });
     this.#samples = new Samples(agents, holders);
   }
 
@@ -65,7 +66,7 @@ export class Views {
     return this.#kept.entries;
   }
 
-  /** Who passes a filter. @throws ViewWanted */
+  /** Who passes a filter. @throws Wanted */
   of(filter: Filter, nowMs: number): View {
     const key = filterKey(filter);
     const kept = this.#kept.get(key);
@@ -115,14 +116,15 @@ export class Views {
     return this.#kept.follow(filterKey(filter), onChange);
   }
 
-  /** Who passes a filter that is followed: if it has no view, all who may pass are looked at now. */
+  /** Who passes a filter that is followed. @throws ViewWanted */
   followed(filter: Filter): WholeView {
-    const key = filterKey(filter);
-    const kept = this.#kept.get(key);
-    return kept === undefined ? this.#keep(key, filter) : this.#kept.use(kept);
+    const kept = this.#kept.get(filterKey(filter));
+    if (kept !== undefined) return this.#kept.use(kept);
+    if (!this.#isFew(filter)) throw new ViewWanted(filter);
+    return this.#keep(filter);
   }
 
-  /** A view as it is now, which was asked for a while ago. */
+  /** A view as it is now, which was asked for a while ago. @throws Wanted */
   renew(view: WholeView): WholeView;
   renew(view: View): View;
   renew(view: View): View {
@@ -132,26 +134,21 @@ export class Views {
     if (view instanceof SiftedView && view.madeIn === changes) return view;
     const found = this.#basesOf(view.filter);
     const [base] = found.bases;
-    if (base !== undefined && !this.#isFew(view.filter, base)) {
-      const residual = this.#residual(view.key, view.filter, found);
-      const narrowed = narrow(residual, this.#agents);
-      if (narrowed !== undefined) return narrowed;
-      if (view instanceof ResidualView) return residual;
-    }
-    return this.#sift(view.key, view.filter, base);
+    if (this.#isFew(view.filter, base)) return this.#sift(view.key, view.filter, base);
+    if (base === undefined) throw new ViewWanted(view.filter);
+    const residual = this.#residual(view.key, view.filter, found);
+    const narrowed = narrow(residual, this.#agents);
+    if (narrowed !== undefined) return narrowed;
+    if (view instanceof ResidualView) return residual;
+    throw new ViewWanted(view.filter);
   }
 
-  /** Makes a view that is wanted, in slices. It is there until what is answered is disposed of. */
-  async make({ filter, counted }: ViewWanted): Promise<Disposable> {
-    const key = filterKey(filter);
-    await this.#maker.make(this.#makingOf(key, filter, counted, true));
-    const view = this.#kept.get(key);
-    if (view !== undefined) view.pins += 1;
-    return {
-      [Symbol.dispose]() {
-        if (view !== undefined) view.pins -= 1;
-      },
-    };
+  /** Makes what is wanted, in slices. A view is there until what is answered is disposed of. */
+  async make(wanted: Wanted): Promise<Disposable | undefined> {
+    if (wanted instanceof OrderWanted) await this.#maker.make(wanted.making);
+    if (!(wanted instanceof ViewWanted)) return undefined;
+    await this.#maker.make(this.#sifting(wanted.filter, wanted.counted, true));
+    return this.#kept.get(filterKey(wanted.filter))?.pin();
   }
 
   /** Counts who is kept out of a view by what; where nobody passes and many have the capabilities, by a sample. */
@@ -224,17 +221,16 @@ export class Views {
 
   #atOnce(key: string, filter: Filter, base: KeptView | undefined, nowMs: number): WholeView {
     return this.#isAskedAgain(key, nowMs)
-      ? this.#keep(key, filter, base)
+      ? this.#keep(filter, base)
       : this.#sift(key, filter, base);
   }
 
-  #keep(key: string, filter: Filter, base?: KeptView): KeptView {
+  #keep(filter: Filter, base?: KeptView): KeptView {
     const condition = new Condition(this.#agents, filter);
     const { eligible } = sift(this.#candidates(condition, base), condition);
-    const named = { key, filter, limits: this.#limits };
-    const view = new KeptView(named, this.#agents, condition, eligible);
-    this.#kept.keep(view);
-    return this.#kept.use(view);
+    const members = new Members(this.#agents, condition);
+    for (const slot of eligible) members.append(slot);
+    return this.#kept.use(this.#enter(filter, { condition, members }));
   }
 
   #sift(key: string, filter: Filter, base?: KeptView): SiftedView {
@@ -261,34 +257,41 @@ export class Views {
     const key = filterKey(filter);
     if (!this.#isAskedAgain(key, nowMs) || this.#credit < base.size || !this.#maker.isIdle) return;
     this.#credit -= base.size;
-    void this.#maker.make(this.#makingOf(key, filter, false, false));
+    void this.#maker.make(this.#sifting(filter, false, false));
   }
 
-  #makingOf(key: string, filter: Filter, isCounted: boolean, isBrief: boolean): Making {
-    const source: Making["source"] = ({ ability }) => {
-      const [base] = isCounted ? [] : this.#basesOf(filter).bases;
-      return {
-        slots: base?.toArray() ?? mayBeAble(this.#agents, this.#holders, ability),
-        isWhole: base === undefined,
-      };
-    };
-    return { key, filter, isCounted, isBrief, source };
+  /** Finds a view; `isBrief`: for one answer, as far as is known. */
+  #sifting(filter: Filter, isCounted: boolean, isBrief: boolean): SlicedSift {
+    const key = filterKey(filter);
+    return new SlicedSift(this.#agents, {
+      key: `${isCounted ? "counted" : "view"} ${key}`,
+      filter,
+      source: ({ ability }) => {
+        if (!isCounted && this.#kept.get(key) !== undefined) return undefined;
+        const [base] = isCounted ? [] : this.#basesOf(filter).bases;
+        return {
+          slots: base?.toArray() ?? mayBeAble(this.#agents, this.#holders, ability),
+          isWhole: base === undefined,
+        };
+      },
+      found: ({ condition, members, faults }) => {
+        let view = this.#kept.get(key);
+        if (view === undefined) view = this.#enter(filter, { condition, members }, isBrief);
+        else condition.release();
+        view.faults = faults ?? view.faults;
+      },
+    });
   }
 
-  #made({ key, filter, isBrief }: Making, sifted: SlicedSift): void {
-    const { condition } = sifted;
-    const { eligible, late, faults } = sifted.found();
-    const known = this.#kept.get(key);
-    if (known !== undefined) {
-      known.faults = faults ?? known.faults;
-      condition.release();
-      return;
-    }
-    const named = { key, filter, limits: this.#limits };
-    const view = new KeptView(named, this.#agents, condition, eligible);
-    for (const slot of late) view.enter(slot);
-    view.faults = faults;
+  #enter(
+    filter: Filter,
+    { condition, members }: Pick<Found, "condition" | "members">,
+    isBrief = false,
+  ): KeptView {
+    const names = { key: filterKey(filter), filter, limits: this.#limits, make: this.#make };
+    const view = new KeptView(names, this.#agents, condition, members);
     this.#kept.keep(view, isBrief);
+    return view;
   }
 
   #isAskedAgain(key: string, nowMs: number): boolean {

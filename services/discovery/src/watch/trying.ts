@@ -85,7 +85,7 @@ export class Trying {
 
   #isToBeTried({ filter }: Group, slot: Slot, capability: string): boolean {
     const { market } = this.#parts;
-    return trialOf(market.agents, slot, filter) === capability && market.followed(filter).has(slot);
+    return trialOf(market.agents, slot, filter) === capability && market.passes(filter, slot);
   }
 }
 

@@ -4,7 +4,7 @@ import { ASPECT } from "../market/agents.ts";
 import type { Market } from "../market/market.ts";
 import type { Slot } from "../market/ordered-set.ts";
 import { ASPECTS_OF } from "../market/orders.ts";
-import type { WholeView } from "../market/view.ts";
+import { Wanted, type WholeView } from "../market/view.ts";
 import { tooManyWatches } from "../rejections.ts";
 import type { Trials } from "../trial.ts";
 import type { Wire } from "../wire.ts";
@@ -70,10 +70,12 @@ export class Watches {
 
   /**
    * Opens a stream, whose first message is there at once.
-   * @throws Rejection TOO_MANY_WATCHES
+   * @throws Rejection TOO_MANY_WATCHES; Wanted
    */
   open({ filter, ...lineup }: Watch): Seat {
     const { market } = this.#parts;
+    // Looked at first: who has to wait for it has opened nothing.
+    lineUp(market, market.whole(filter), lineup);
     const group = this.#groups.get(filterKey(filter)) ?? this.#follow(filter);
     const view = market.followed(filter);
     const seat = new Seat(() => this.#leave(seat));
@@ -156,9 +158,23 @@ export class Watches {
     }
   }
 
+  /** Makes a list anew; later, if what it is made from has to be made first. */
   #renew(list: List): void {
     const { market } = this.#parts;
-    const view = market.followed(list.group.filter);
+    try {
+      const view = market.followed(list.group.filter);
+      this.#renewFrom(list, view, lineUp(market, view, list));
+    } catch (error) {
+      if (!(error instanceof Wanted)) throw error;
+      void market.make(error).then(() => {
+        if (list.group.lists.get(list.key) !== list) return;
+        this.#due.add(list);
+        this.#pause ??= setTimeout(() => this.#work()).unref();
+      });
+    }
+  }
+
+  #renewFrom(list: List, view: WholeView, best: readonly Slot[]): void {
     // Else all streams that were opened while there were few would stay with these few.
     if (view.size > 2 * list.size || (view.size > 0 && 2 * view.size < list.size)) {
       // First: the new place may be the old one, and a list knows how many there were at its beginning.
@@ -168,15 +184,14 @@ export class Watches {
         this.#join(seat, group, { ...list, start: this.#draw(group, view) }, view);
       return;
     }
-    const slots = this.#slotsOf(list, view);
+    const slots = this.#slotsOf(list, view, best);
     if (!list.isTouched && isSameLineup(slots, list.slots)) return;
     this.#name(list, slots, view);
     for (const seat of list.seats) seat.offer(list.message);
   }
 
   /** By load an agent keeps its place until all are ordered anew: connections are not made and left with each call. */
-  #slotsOf(list: List, view: WholeView): readonly Slot[] {
-    const best = lineUp(this.#parts.market, view, list);
+  #slotsOf(list: List, view: WholeView, best: readonly Slot[]): readonly Slot[] {
     if (list.order !== "BY_LOAD" || list.isToBeRanked) {
       list.isToBeRanked = false;
       list.isUneven = false;
@@ -226,7 +241,10 @@ export class Watches {
       list = newList({ key, group, order, count, start, size: view.size });
       group.lists.set(key, list);
     }
-    if (list.slots.length === 0) this.#name(list, this.#slotsOf(list, view), view);
+    if (list.slots.length === 0) {
+      const best = lineUp(this.#parts.market, view, list);
+      this.#name(list, this.#slotsOf(list, view, best), view);
+    }
     list.seats.add(seat);
     this.#lists.set(seat, list);
     seat.offer(list.message);

@@ -49,11 +49,7 @@ export function watching(
   roster.subscribeStale(() => watches.touchAll());
 
   async function open(watch: Watch): Promise<Seat> {
-    // Where many have the capabilities their view is made first, in slices.
-    const seat = await market.finding(() => {
-      market.whole(watch.filter);
-      return watches.open(watch);
-    });
+    const seat = await market.finding(() => watches.open(watch));
     metrics.watching(1);
     return seat;
   }

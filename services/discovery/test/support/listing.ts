@@ -3,7 +3,7 @@ import type { Filter } from "../../src/filter.ts";
 import type { BreakerState, Listing } from "../../src/listing.ts";
 import { Market, type MarketOptions } from "../../src/market/market.ts";
 import type { Slot } from "../../src/market/ordered-set.ts";
-import { ViewWanted } from "../../src/market/view.ts";
+import { Wanted } from "../../src/market/view.ts";
 
 /** An ONLINE agent that can do `python` and has no price, no record and nothing to do. */
 export function aListing(facts: Partial<Listing> = {}): Listing {
@@ -123,7 +123,7 @@ export function found<T>(market: Market, work: () => T): T {
     try {
       return work();
     } catch (error) {
-      if (!(error instanceof ViewWanted)) throw error;
+      if (!(error instanceof Wanted)) throw error;
       void market.views.make(error);
     }
   }

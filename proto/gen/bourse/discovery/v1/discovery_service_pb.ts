@@ -194,7 +194,7 @@ export type SearchAgentsResponse = Message<"bourse.discovery.v1.SearchAgentsResp
   counts: { [key: string]: bigint };
 
   /**
-   * Whether agents are there is what was last known, since the registry's store of leases is away: see
+   * Whether agents are there is what was last known, since the registry or its store of leases is away: see
    * `bourse.registry.v1.Availability`. Who died meanwhile may be named, so have alternates.
    *
    * @generated from field: bool stale = 6;
@@ -1067,9 +1067,9 @@ export const SelectionStrategySchema: GenEnum<SelectionStrategy> = /*@__PURE__*/
  * Who should do this? Answers come from a live copy of the registry, a moment behind it at most.
  *
  * Every method may also refuse with STARTING (UNAVAILABLE) until the first copy is made, and with
- * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED. While the registry is away, answers come
- * from what was last known. While its store of leases is, they say so by `stale`, and nobody is OFFLINE for
- * a lease that could not be renewed.
+ * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED. While the registry, or its store of leases, is
+ * away, answers come from what was last known and say so by `stale`, and nobody is OFFLINE for a lease
+ * that could not be renewed. A registry is away once it was not reached for 3 s, or was silent for 20 s.
  *
  * @generated from service bourse.discovery.v1.DiscoveryService
  */
