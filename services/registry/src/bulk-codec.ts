@@ -9,10 +9,10 @@ import type { Fault } from "@bourse/rpc/rejection";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { Agent, Profile } from "./agent.ts";
+import type { Agent } from "./agent.ts";
 import { type AgentRecord, duplicate, type Refused, type Ruling, type Tally } from "./bulk.ts";
 import { decodeMs, decodeState, encodeState } from "./codec.ts";
-import { isFarTooLong, toldFaults, toProfiles } from "./profile.ts";
+import { isFarTooLong, toldFaults, toProfile } from "./profile.ts";
 
 /** An agent of an import, or why it can be none. */
 export type ReadRecord = AgentRecord | Refused;
@@ -28,17 +28,16 @@ export function readRecords(messages: readonly RecordMessage[]): readonly ReadRe
     seen.add(agentId);
     return undefined;
   });
-  const valid = messages.filter((_, nth) => refused[nth] === undefined);
-  const profiles = toProfiles(valid.flatMap(({ profile }) => profile ?? [])).values();
-  return messages.map((message, nth) => refused[nth] ?? recordOf(message, profiles.next().value));
+  return messages.map((message, nth) => refused[nth] ?? recordOf(message));
 }
 
-function recordOf(message: RecordMessage, profile: Profile | undefined): AgentRecord {
+function recordOf(message: RecordMessage): AgentRecord {
+  const { profile } = message;
   if (profile === undefined) throw new Error("a record that is not refused has a profile");
   const leaseMs = decodeMs(message.lease);
   return {
     agentId: message.agentId,
-    profile,
+    profile: toProfile(profile),
     declaredState: decodeState(message.declaredState),
     leaseMs: leaseMs === undefined ? undefined : Number(leaseMs),
   };

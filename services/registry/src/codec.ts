@@ -1,6 +1,5 @@
 import {
   type Agent as AgentMessage,
-  type AgentProfile,
   AgentSchema,
   type Availability,
   AvailabilitySchema,
@@ -30,14 +29,14 @@ import {
   timestampFromDate,
   timestampFromMs,
 } from "@bufbuild/protobuf/wkt";
-import { type Agent, etagOf, type Profile, type Registration } from "./agent.ts";
+import { type Agent, etagOf, type Registration } from "./agent.ts";
 import { type Declaration, loadAt, type Presence, type State, stateOf } from "./availability.ts";
 import type { Beat } from "./availability-store.ts";
 import { encodeBreakers } from "./breaker-codec.ts";
 import type { NamedBreaker } from "./breaker-store.ts";
 import { normalizeCapability } from "./capability.ts";
 import { DEFAULT_WEIGHT_PPM, type Outcome } from "./outcome.ts";
-import { fromProfile, toProfile, toProfiles } from "./profile.ts";
+import { fromProfile, toProfile } from "./profile.ts";
 
 const PPM = 1_000_000;
 
@@ -81,28 +80,12 @@ export function decodeLoad(request: HeartbeatRequest | KeepAliveRequest) {
 
 /** What a valid request asks to register. */
 export function decodeRegistration(request: RegisterAgentRequest): Registration {
-  return registrationOf(request, toProfile(profileIn(request)));
-}
-
-/** What valid requests ask to register. */
-export function decodeRegistrations(
-  requests: readonly RegisterAgentRequest[],
-): readonly Registration[] {
-  const profiles = toProfiles(requests.map(profileIn));
-  return requests.map((request, nth) => registrationOf(request, profiles[nth] as Profile));
-}
-
-function profileIn({ profile }: RegisterAgentRequest): AgentProfile {
+  const { agentId, profile, declaredState, lease, replaceExisting } = request;
   if (profile === undefined) throw new Error("a valid request has a profile");
-  return profile;
-}
-
-function registrationOf(request: RegisterAgentRequest, profile: Profile): Registration {
-  const { agentId, declaredState, lease, replaceExisting } = request;
   const leaseMs = decodeMs(lease);
   return {
     agentId,
-    profile,
+    profile: toProfile(profile),
     declaredState: decodeState(declaredState) ?? "ONLINE",
     leaseMs: leaseMs === undefined ? undefined : Number(leaseMs),
     replaceExisting,

@@ -1,6 +1,5 @@
 import type { OutboxMessage } from "@bourse/postgres";
 import { lineageMessage } from "@bourse/service/lineage";
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Agent } from "./agent.ts";
 
 /** What the registry puts on the record. */
@@ -24,7 +23,7 @@ export function lineageOf(
   return lineageMessage(agent.id, {
     eventId: `${type}/${newId}`,
     type,
-    eventTime: timestampFromDate(at),
+    eventTime: at,
     subjects: { agent: agent.id },
     payload,
   });
@@ -39,7 +38,7 @@ export function erasureEvent(
   return lineageMessage(`erasure/${erasureId}`, {
     eventId: `${type}/${erasureId}`,
     type,
-    eventTime: timestampFromDate(at),
+    eventTime: at,
     payload: { erasure_id: erasureId },
   });
 }

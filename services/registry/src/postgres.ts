@@ -1,4 +1,4 @@
-import { enqueue, type Pool, type Tx, withTransaction } from "@bourse/postgres";
+import { enqueue, enqueueNew, type Pool, type Tx, withTransaction } from "@bourse/postgres";
 import { gather } from "./gather.ts";
 import {
   insertAgents,
@@ -29,7 +29,8 @@ import {
   selectPair,
   selectProviders,
 } from "./postgres/outcome.ts";
-import { rankAgents, selectStale, selectStandings } from "./postgres/standing.ts";
+import { unlessOutrun } from "./postgres/outrun.ts";
+import { rankAgents, selectStale, selectStandings, tellAgain } from "./postgres/standing.ts";
 import type { RegistryStore, RegistryUnit } from "./store.ts";
 
 const DECLARATIONS_AT_ONCE = 500;
@@ -40,7 +41,8 @@ const DECLARATIONS_AT_ONCE = 500;
  */
 export function createPostgresStore(pool: Pool, feedPool = pool): RegistryStore {
   return {
-    write: (work, { signal }) => withTransaction(pool, (tx) => work(unitOf(tx)), { signal }),
+    write: (work, { signal }) =>
+      unlessOutrun(() => withTransaction(pool, (tx) => work(unitOf(tx)), { signal })),
     commit: (mutations, options) => commitMutations(pool, mutations, options),
     readAgents: (agentIds) => selectAgents(pool, agentIds),
     readDeclaration: gather((agentIds) => selectDeclarations(pool, agentIds), DECLARATIONS_AT_ONCE),
@@ -67,16 +69,18 @@ function unitOf(tx: Tx): RegistryUnit {
   return {
     tx,
     lockAgents: (agentIds) => selectAgents(tx, agentIds, "lock"),
-    insertAgents: (agents) => insertAgents(tx, agents),
+    insertAgents: (agents, now) => insertAgents(tx, agents, now),
     replaceAgents: (agents) => replaceAgents(tx, agents),
     updateAgent: (agent) => updateAgent(tx, agent),
     readPair: (outcome) => selectPair(tx, outcome),
     rankAgents: (agents, now) => rankAgents(tx, agents, now),
+    tellAgain: (agentIds) => tellAgain(tx, agentIds),
     insertOutcome: (outcome, kept) => insertOutcome(tx, outcome, kept),
     insertAdjustment: (adjustment) => insertAdjustment(tx, adjustment),
     readErased: (agentIds) => selectErased(tx, agentIds),
     pendingErasure: (agentId) => selectPendingErasure(tx, agentId),
     insertErasure: (erasure, order) => insertErasure(tx, erasure, order),
     enqueue: (messages, now) => enqueue(tx, messages, now),
+    enqueueNew: (messages, now) => enqueueNew(tx, messages, now),
   };
 }

@@ -3,70 +3,40 @@ import {
   AgentProfileSchema,
   type Sla,
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import {
-  BatchRegisterAgentsRequestSchema,
-  RegisterAgentRequestSchema,
-} from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
-import { faultsIn } from "@bourse/rpc";
+import { faultsIn, keepBytes } from "@bourse/rpc";
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
 import { personalDataFaults } from "@bourse/service/personal-data";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Profile, StoredProfile } from "./agent.ts";
 import { normalizeCapabilities } from "./capability.ts";
+import { withCapabilities } from "./profile-bytes.ts";
 import type { Reason } from "./reasons.ts";
 
 /** Tasks at once when a profile names no number. */
 const DEFAULT_MAX_CONCURRENT = 3;
 
+const bytesOf = keepBytes(AgentProfileSchema);
+
 /**
  * A profile as the store keeps it, its capabilities normalised, its labels sorted. What the contract does not know is
  * left out: no rule bounds it, and one agent that fills a message would break the stream of every watcher. Latencies
- * are written in their one proper form: JSON has no other. The message is left as it is.
+ * are written in their one proper form: JSON has no other. The message is left as it is, and its bytes are taken as
+ * they came where they can be.
  */
 export function toProfile(message: AgentProfile): Profile {
-  const proper = toProper(message);
-  return profileOf(proper, toBinary(AgentProfileSchema, proper, KNOWN_ONLY));
-}
-
-/**
- * The same for many, written behind one another and then cut: of one alone, most of the cost is the memory that it is
- * written in.
- */
-export function toProfiles(messages: readonly AgentProfile[]): readonly Profile[] {
-  const proper = messages.map(toProper);
-  const requests = proper.map((profile) => ({ ...NOTHING_ELSE, profile }));
-  const together = toBinary(
-    BatchRegisterAgentsRequestSchema,
-    create(BatchRegisterAgentsRequestSchema, { requests }),
-    KNOWN_ONLY,
-  );
-  const written = new BinaryReader(together);
-  return proper.map((message) => {
-    // A request, and in it nothing else.
-    written.tag();
-    written.uint32();
-    written.tag();
-    return profileOf(message, written.bytes());
-  });
-}
-
-const KNOWN_ONLY = { writeUnknownFields: false };
-const NOTHING_ELSE = create(RegisterAgentRequestSchema);
-
-/** The message as it is to be written. */
-function toProper(message: AgentProfile): AgentProfile {
+  const { maxConcurrent = DEFAULT_MAX_CONCURRENT } = message;
   const capabilities = normalizeCapabilities(message.capabilities);
   const metadata = sorted(message.metadata);
-  const isNormal = capabilities === message.capabilities && metadata === message.metadata;
   const sla = message.sla && properSla(message.sla);
-  if (isNormal && sla === message.sla) return message;
-  return { ...message, capabilities: [...capabilities], metadata, ...(sla && { sla }) };
-}
-
-function profileOf(proper: AgentProfile, encoded: Uint8Array): Profile {
-  const { capabilities, metadata, maxConcurrent = DEFAULT_MAX_CONCURRENT } = proper;
+  const came = bytesOf(message);
+  if (came !== undefined && metadata === message.metadata && sla === message.sla) {
+    const isNormal = capabilities === message.capabilities;
+    const encoded = isNormal ? came : withCapabilities(came, capabilities);
+    return { capabilities, metadata, maxConcurrent, encoded };
+  }
+  const proper = { ...message, capabilities: [...capabilities], metadata, ...(sla && { sla }) };
+  const encoded = toBinary(AgentProfileSchema, proper, { writeUnknownFields: false });
   return { capabilities, metadata, maxConcurrent, encoded };
 }
 

@@ -8,8 +8,8 @@ const EVERY_MS = 3_600_000;
 const AT_ONCE = 100;
 
 /**
- * Reckons places anew that are a day old, and those that are missing, now and every hour until it is disposed. Each
- * replica may do so: who comes second finds them new.
+ * Reckons places anew that are a day old, and those that are missing, now and every hour until it is disposed, and has
+ * watchers told of their agents. Each replica may do so: who comes second finds them new.
  */
 export function keepRanked(options: {
   readonly store: Pick<RegistryStore, "listStale" | "write">;
@@ -31,6 +31,8 @@ export function keepRanked(options: {
           async (unit) => {
             const agents = await unit.lockAgents(agentIds);
             await unit.rankAgents([...agents.values()], now());
+            // What watchers know of an agent that does nothing would not fade otherwise.
+            await unit.tellAgain(agentIds);
           },
           { signal },
         );

@@ -10,7 +10,7 @@ import type { View } from "./standing.ts";
 
 /** What the registry keeps for good. */
 export interface RegistryStore {
-  /** Runs `work` in one transaction: all that it writes, or nothing. */
+  /** Runs `work` in one transaction: all that it writes, or nothing. It begins anew when another one outran it. */
   write<T>(
     work: (unit: RegistryUnit) => Promise<T>,
     options: { readonly signal: AbortSignal },
@@ -80,8 +80,8 @@ export interface RegistryUnit {
   readonly tx: Tx;
   /** Agents by id, tombstones included, which nobody else changes until the transaction ends. */
   lockAgents(agentIds: readonly string[]): Promise<ReadonlyMap<string, Agent>>;
-  /** Inserts agents in the order of their ids; answers with those that were not there. */
-  insertAgents(agents: readonly Agent<Profile>[]): Promise<ReadonlySet<string>>;
+  /** Inserts agents, all registered at `now`, which were not there when they were locked. */
+  insertAgents(agents: readonly Agent<Profile>[], now: Date): Promise<void>;
   /** Writes agents but for their reputation. */
   replaceAgents(agents: readonly Agent<Profile>[]): Promise<void>;
   /** Writes all of an agent but its profile. */
@@ -90,6 +90,8 @@ export interface RegistryUnit {
   readPair(outcome: Outcome): Promise<PairEvidence>;
   /** Writes the places of agents as they are at `now`. */
   rankAgents(agents: readonly Agent[], now: Date): Promise<void>;
+  /** Has watchers told of agents, locked, that are as they were. */
+  tellAgain(agentIds: readonly string[]): Promise<void>;
   /** Keeps an outcome and what is answered; with the same id kept before, answers with that and writes nothing. */
   insertOutcome(
     outcome: Outcome,
@@ -107,6 +109,8 @@ export interface RegistryUnit {
   /** Writes an erasure down, blanks what the agent said of itself and forgets what it was answered. */
   insertErasure(erasure: Erasure, order: ErasureOrder): Promise<void>;
   enqueue(messages: readonly OutboxMessage[], now: Date): Promise<void>;
+  /** The same for messages whose ids were drawn for them, of which none can wait already. */
+  enqueueNew(messages: readonly OutboxMessage[], now: Date): Promise<void>;
 }
 
 /** An outcome as it was recorded. */

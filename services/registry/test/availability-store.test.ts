@@ -41,7 +41,7 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     const keys = await redis.client.keys(`${prefix}:*`);
     const lives = await Promise.all(keys.map((key) => redis.client.pttl(key)));
 
-    expect(keys).toHaveLength(9);
+    expect(keys).toHaveLength(17);
     expect(lives.every((ms) => ms > 0)).toBe(true);
   });
 
@@ -209,6 +209,43 @@ describe.skipIf(REDIS_URL === "")("availability in Redis", () => {
     expect(back).toEqual(["dead", "lives"]);
     await vi.waitFor(() => expect(heard.ids()).toContain("dead"));
     expect(await holding()).toEqual(["lives"]);
+  });
+
+  test("that no replica looked at lets nothing lapse meanwhile, and then for the length of each lease", async () => {
+    const prefix = aPrefix();
+    const clock = aClock();
+    const place = { url: REDIS_URL, now: clock.now, prefix };
+    const lease = (ms: number) => ({ now: clock.now(), leaseExpireAt: later(clock.now(), ms) });
+    {
+      await using store = await redisAvailability(place);
+      for (const agentId of ["dead", "lives"]) await store.beat({ agentId, ...lease(60_000) });
+      await store.beat({ agentId: "lapsed", ...lease(1) });
+      const lapsed = later(clock.now(), 1);
+      await vi.waitFor(() => expect(store.toldUntil().getTime()).toBeGreaterThan(lapsed.getTime()));
+    }
+    using redis = aRedis();
+    for (const key of await redis.client.keys(`${prefix}:*:looked`)) {
+      await redis.client.hincrby(key, "at", -600_000);
+    }
+    clock.forward(600_000);
+
+    const one = keep(await redisAvailability(place));
+    const other = keep(await redisAvailability(place));
+    const holding = (store: typeof one) => async () => {
+      const presences = await store.read(["dead", "lives", "lapsed"]);
+      return [...presences].filter(([, one]) => hasLease(one, clock.now())).map(([id]) => id);
+    };
+    const back = [await holding(one)(), await holding(other)()];
+    await other.beat({ agentId: "lives", ...lease(120_000) });
+    const heard = heardBy(one);
+    clock.forward(61_000);
+
+    expect(back).toEqual([
+      ["dead", "lives"],
+      ["dead", "lives"],
+    ]);
+    await vi.waitFor(() => expect(heard.ids()).toContain("dead"));
+    expect([await holding(one)(), await holding(other)()]).toEqual([["lives"], ["lives"]]);
   });
 
   test("that is away refuses signs of life and answers with nothing known", async () => {

@@ -9,15 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { keysOf, SHARDS, shardOf } from "../src/redis/shards.ts";
 import { refused } from "./refused.ts";
-import {
-  aDatabase,
-  anId,
-  aProfile,
-  aWatcher,
-  openRegistry,
-  redisAvailability,
-  redisBreakers,
-} from "./registry.ts";
+import { aDatabase, anId, aProfile, aReplica, aWatcher } from "./registry.ts";
 
 const { ONLINE, OFFLINE } = AvailabilityState;
 const LEASE = { seconds: 3_600n };
@@ -31,7 +23,7 @@ const [REPLICATED, OTHER, LAST] = [0, 1, 2];
 const isSkipped = !hasRedisServer() && process.env["CI"] !== "true";
 if (isSkipped) test.skip(NO_REDIS_SERVER, () => {});
 
-type Replica = Awaited<ReturnType<typeof openRegistry>>;
+type Replica = Awaited<ReturnType<typeof aReplica>>;
 
 describe.skipIf(isSkipped)("two replicas over a Redis Cluster of which", () => {
   const stack = new AsyncDisposableStack();
@@ -44,7 +36,7 @@ describe.skipIf(isSkipped)("two replicas over a Redis Cluster of which", () => {
   beforeAll(async () => {
     cluster = stack.use(await startRedisCluster({ hasReplica: true }));
     databaseUrl = stack.use(await aDatabase()).url;
-    replicas.push(await aReplica(), await aReplica());
+    replicas.push(await another(), await another());
     agentIds = Array.from({ length: AGENTS }, () => anId());
     const profile = aProfile({ maxConcurrent: 1_000 });
     await replica(0).operator.batchRegisterAgents({
@@ -54,12 +46,8 @@ describe.skipIf(isSkipped)("two replicas over a Redis Cluster of which", () => {
   });
   afterAll(() => stack.disposeAsync());
 
-  async function aReplica(): Promise<Replica> {
-    const now = () => new Date();
-    const availability = await redisAvailability({ url: cluster.url, now });
-    const breakers = await redisBreakers({ url: cluster.url, now });
-    return stack.use(await openRegistry({ url: databaseUrl, availability, breakers }));
-  }
+  const another = async (): Promise<Replica> =>
+    stack.use(await aReplica({ url: databaseUrl, redisUrl: cluster.url }));
 
   const replica = (nth: number) => replicas[nth % replicas.length] as Replica;
 
@@ -195,7 +183,7 @@ describe.skipIf(isSkipped)("two replicas over a Redis Cluster of which", () => {
       for (const [nth, agentId] of others.entries()) await beat(nth, agentId, 2);
       await replica(1).operator.acquireSlot({ agentId: here, slotId: "new", timeout });
       const meanwhile = await replica(1).operator.listAgents({});
-      const replacement = await aReplica();
+      const replacement = await another();
       const silent = others.at(-1) ?? "";
       await replica(0).operator.heartbeat({ agentId: silent, lease: { seconds: 1n } });
       const { agents } = await replacement.operator.listAgents({});

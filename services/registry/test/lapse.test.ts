@@ -1,17 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test, vi } from "vitest";
-import {
-  aDatabase,
-  anId,
-  aProfile,
-  aWatcher,
-  openRegistry,
-  redisAvailability,
-} from "./registry.ts";
+import { aDatabase, anId, aProfile, aReplica, aWatcher } from "./registry.ts";
+import { aPrefix, REDIS_URL } from "./stores.ts";
 
-const REDIS_URL = process.env["REDIS_URL"] ?? "";
 const { ONLINE, OFFLINE } = AvailabilityState;
 const SECOND = { seconds: 1n };
 
@@ -24,14 +16,9 @@ describe.skipIf(REDIS_URL === "")("with two replicas, a lease that lapses", () =
     retry,
   }, async () => {
     await using database = await aDatabase();
-    const prefix = `test-${randomUUID()}`;
-    const open = async () =>
-      openRegistry({
-        url: database.url,
-        availability: await redisAvailability({ url: REDIS_URL, now: () => new Date(), prefix }),
-      });
-    await using here = await open();
-    await using there = await open();
+    const place = { url: database.url, redisUrl: REDIS_URL, prefix: aPrefix() };
+    await using here = await aReplica(place);
+    await using there = await aReplica(place);
     const agentId = anId();
     await here.operator.registerAgent({ agentId, profile: aProfile(), lease: SECOND });
     await using nearby = aWatcher(here.operator);

@@ -6,7 +6,7 @@ import { createPostgresStore } from "../src/postgres.ts";
 import { keepRanked } from "../src/ranker.ts";
 import { registryForFile } from "./opened.ts";
 import { refused } from "./refused.ts";
-import { aClock, anId, aProfile } from "./registry.ts";
+import { aClock, anId, aProfile, aWatcher } from "./registry.ts";
 
 const DAY_MS = 86_400_000;
 const clock = aClock();
@@ -157,4 +157,22 @@ test("places are reckoned anew once they are a day old, and those that are missi
   const [after] = await read();
   expect(after?.agentId).toBe(agentId);
   expect(after?.value).toBeCloseTo(after?.reputation?.reliabilities[0]?.lowerBound ?? 0, 4);
+});
+
+test("watchers hear once a day how the evidence of agents that do nothing has faded", async () => {
+  const [worked, idle] = [await anAgent(anId("cap"), 4), await anAgent(anId("cap"), 0)];
+  await using watcher = aWatcher(registry.operator);
+  await expect.poll(() => watcher.isSynced()).toBe(true);
+  const told = (agentId: string) =>
+    watcher.agents().filter((agent) => agent.agentId === agentId && agent.reputation);
+  const bound = () => told(worked).at(-1)?.reputation?.reliabilities[0]?.lowerBound ?? 0;
+  const [before, etag] = [bound(), watcher.latest(worked)?.etag];
+  clock.forward(30 * DAY_MS);
+  const store = createPostgresStore(registry.pool);
+
+  await using _ranked = keepRanked({ store, now: clock.now });
+
+  await expect.poll(bound).toBeLessThan(before);
+  expect(watcher.latest(worked)?.etag).toBe(etag);
+  expect(told(idle)).toHaveLength(1);
 });

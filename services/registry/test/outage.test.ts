@@ -8,15 +8,7 @@ import {
 } from "@bourse/service/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { refused } from "./refused.ts";
-import {
-  aDatabase,
-  anId,
-  aProfile,
-  aWatcher,
-  openRegistry,
-  redisAvailability,
-  redisBreakers,
-} from "./registry.ts";
+import { aDatabase, anId, aProfile, aReplica, aWatcher } from "./registry.ts";
 
 const { ONLINE, OFFLINE } = AvailabilityState;
 const LEASE = { seconds: 3_600n };
@@ -28,15 +20,13 @@ if (isSkipped) test.skip(NO_REDIS_SERVER, () => {});
 describe.skipIf(isSkipped)("two replicas over a Redis that is killed and comes back empty", () => {
   let redis: TestRedisServer;
   let database: Awaited<ReturnType<typeof aDatabase>>;
-  const replicas: Awaited<ReturnType<typeof openRegistry>>[] = [];
+  const replicas: Awaited<ReturnType<typeof aReplica>>[] = [];
 
   beforeAll(async () => {
     redis = await startRedis();
     database = await aDatabase();
     for (let nth = 0; nth < 2; nth++) {
-      const availability = await redisAvailability({ url: redis.url, now: () => new Date() });
-      const breakers = await redisBreakers({ url: redis.url, now: () => new Date() });
-      replicas.push(await openRegistry({ url: database.url, availability, breakers }));
+      replicas.push(await aReplica({ url: database.url, redisUrl: redis.url }));
     }
   });
   afterAll(async () => {

@@ -152,6 +152,20 @@ export async function openRegistry(options: {
   };
 }
 
+/** A replica of the registry on the database of others, whose leases and breakers are in a Redis or a cluster. */
+export async function aReplica(options: {
+  readonly url: string;
+  readonly redisUrl: string;
+  readonly now?: () => Date;
+  readonly prefix?: string;
+}) {
+  const { url, redisUrl, now = () => new Date(), prefix } = options;
+  const shared = { url: redisUrl, now, ...(prefix !== undefined && { prefix }) };
+  const availability = await redisAvailability(shared);
+  const breakers = await redisBreakers(shared);
+  return openRegistry({ url, now, availability, breakers });
+}
+
 /** A profile that keeps every rule. */
 export function aProfile(
   overrides: MessageInitShape<typeof AgentProfileSchema> = {},

@@ -2,15 +2,7 @@ import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts"
 import { reasonOf } from "@bourse/rpc";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import {
-  aClock,
-  aDatabase,
-  anId,
-  aProfile,
-  aWatcher,
-  openRegistry,
-  redisAvailability,
-} from "./registry.ts";
+import { aClock, aDatabase, anId, aProfile, aReplica, aWatcher } from "./registry.ts";
 import { aPrefix, REDIS_URL } from "./stores.ts";
 import { aWire } from "./wire.ts";
 
@@ -19,11 +11,7 @@ const lease = { seconds: 60n };
 const database = REDIS_URL === "" ? undefined : await aDatabase();
 afterAll(() => database?.[Symbol.asyncDispose]());
 
-/** A replica of the registry whose leases are in the Redis at `url`. */
-async function aReplica(url: string, clock: ReturnType<typeof aClock>, prefix: string) {
-  const availability = await redisAvailability({ url, now: clock.now, prefix });
-  return openRegistry({ url: database?.url ?? "", now: clock.now, availability });
-}
+const url = database?.url ?? "";
 
 describe.skipIf(REDIS_URL === "")(
   "WatchAgents, of a replica that has lost its store of leases,",
@@ -31,8 +19,8 @@ describe.skipIf(REDIS_URL === "")(
     test("says since when, at once and with every event, until the store is back", async () => {
       using wire = await aWire();
       const [clock, prefix] = [aClock(), aPrefix()];
-      await using here = await aReplica(wire.url, clock, prefix);
-      await using there = await aReplica(REDIS_URL, clock, prefix);
+      await using here = await aReplica({ url, redisUrl: wire.url, now: clock.now, prefix });
+      await using there = await aReplica({ url, redisUrl: REDIS_URL, now: clock.now, prefix });
       const agentId = anId();
       const profile = aProfile({ maxConcurrent: 2 });
       await here.operator.registerAgent({ agentId, profile, lease });
@@ -74,8 +62,8 @@ describe.skipIf(REDIS_URL === "")(
     test("tells who moves to another one of all that the first could not know", async () => {
       using wire = await aWire();
       const [clock, prefix] = [aClock(), aPrefix()];
-      await using here = await aReplica(wire.url, clock, prefix);
-      await using there = await aReplica(REDIS_URL, clock, prefix);
+      await using here = await aReplica({ url, redisUrl: wire.url, now: clock.now, prefix });
+      await using there = await aReplica({ url, redisUrl: REDIS_URL, now: clock.now, prefix });
       const [died, lives] = [anId(), anId()];
       for (const agentId of [died, lives]) {
         await here.operator.registerAgent({ agentId, profile: aProfile(), lease });
@@ -96,8 +84,13 @@ describe.skipIf(REDIS_URL === "")(
 
     test("gives tokens that nobody can go on with as long as it never saw the store", async () => {
       const [clock, prefix] = [aClock(), aPrefix()];
-      await using blind = await aReplica("redis://127.0.0.1:1", clock, prefix);
-      await using there = await aReplica(REDIS_URL, clock, prefix);
+      await using blind = await aReplica({
+        url,
+        redisUrl: "redis://127.0.0.1:1",
+        now: clock.now,
+        prefix,
+      });
+      await using there = await aReplica({ url, redisUrl: REDIS_URL, now: clock.now, prefix });
       await using watcher = aWatcher(blind.operator);
       await vi.waitFor(() => expect(watcher.isSynced()).toBe(true));
 

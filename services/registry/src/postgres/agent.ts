@@ -29,26 +29,15 @@ const TOLD = `profile, max_concurrent, declared_state, declared_at, lease_ms, ca
   version, updated_at, unregistered_at`;
 
 /**
- * Profiles travel as one value that is cut here: as elements of an array they would be written in hexadecimal and read
- * again. Names of capabilities hold no blank, so a list of them travels as one text. What belongs to a profile that
- * stays is null.
+ * What `valuesOf` gives, as lists and by name. Profiles travel as one value, $2, that is cut here: as elements of an
+ * array they would be written in hexadecimal and read again. Names of capabilities hold no blank, so a list of them
+ * travels as one text.
  */
-const NEW = `(
-    select id, substr($2::bytea, first, last - first + 1) as profile, max_concurrent,
-      declared_state, declared_at, lease_ms,
-      case when first is not null then string_to_array(names, ' ') end as capabilities,
-      case when first is not null then metadata end as metadata,
-      version, updated_at, unregistered_at
-    from unnest($1::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[],
-      $7::timestamptz[], $8::bigint[], $9::text[], $10::jsonb[], $11::bigint[],
-      $12::timestamptz[], $13::timestamptz[])
-      as told (id, first, last, max_concurrent, declared_state, declared_at, lease_ms, names,
-        metadata, version, updated_at, unregistered_at)
-  ) as new`;
-const REPLACED = TOLD.replaceAll(/\w+/g, "new.$&").replaceAll(
-  /new\.(profile|capabilities|metadata)/g,
-  "coalesce(new.$1, agents.$1)",
-);
+const LISTS = `$1::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::bigint[],
+  $8::text[], $9::jsonb[], $10::bigint[]`;
+const LISTED = `id, first, last, max_concurrent, declared_state, lease_ms, names, metadata, version`;
+const PROFILE = "substr($2::bytea, first, last - first + 1)";
+const CAPABILITIES = "string_to_array(names, ' ')";
 
 function toAgent(row: AgentRow): Agent {
   return {
@@ -114,12 +103,10 @@ export async function selectDeclarations(
     values: [agentIds],
   });
   const declarations = rows.map((row) => {
-    const declaration: Declaration = {
-      declaredState: row.declared_state,
-      leaseMs: row.lease_ms === null ? undefined : Number(row.lease_ms),
-      maxConcurrent: row.max_concurrent,
-      unregisteredAt: row.unregistered_at ?? undefined,
-    };
+    const { declared_state: declaredState, max_concurrent: maxConcurrent } = row;
+    const leaseMs = row.lease_ms === null ? undefined : Number(row.lease_ms);
+    const unregisteredAt = row.unregistered_at ?? undefined;
+    const declaration: Declaration = { declaredState, leaseMs, maxConcurrent, unregisteredAt };
     return [row.id, declaration] as const;
   });
   return new Map(declarations);
@@ -191,22 +178,31 @@ export async function selectChanges(
   }));
 }
 
-/** Writes new agents, which come at one time; answers with the ids of those that were not there. */
+/**
+ * Writes agents that were registered at `now`, in the order of their ids, so that two batches wait for each other and
+ * never for ever. Violates `agents_pkey` when another transaction has registered one of them meanwhile.
+ */
 export async function insertAgents(
   tx: Tx,
   agents: readonly Agent<Profile>[],
-): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ id: string }>({
+  now: Date,
+): Promise<void> {
+  if (agents.length === 0) return;
+  const sorted = agents.toSorted(({ id: a }, { id: b }) => (a < b ? -1 : 1));
+  await tx.query({
     name: "agents-insert",
     text: `insert into agents (id, ${TOLD}, created_at)
-      select id, ${TOLD}, updated_at
-      from ${NEW}
-      order by id
-      on conflict on constraint agents_pkey do nothing
-      returning id`,
-    values: valuesOf(agents),
+      select id, ${PROFILE}, max_concurrent, declared_state, at, lease_ms, ${CAPABILITIES}, metadata,
+        version, at, case when is_gone then at end, at
+      from unnest(${LISTS}, $12::boolean[]) with ordinality as told (${LISTED}, is_gone, nth),
+        (select $11::timestamptz) as now (at)
+      order by nth`,
+    values: [
+      ...valuesOf(sorted),
+      now,
+      plainArray(sorted.map(({ unregisteredAt }) => String(unregisteredAt !== undefined))),
+    ],
   });
-  return new Set(rows.map((row) => row.id));
 }
 
 /**
@@ -216,13 +212,25 @@ export async function replaceAgents(
   tx: Tx,
   agents: readonly Agent<StoredProfile | Profile>[],
 ): Promise<void> {
+  if (agents.length === 0) return;
   await tx.query({
     name: "agents-replace",
     text: `update agents
-      set (${TOLD}) = row(${REPLACED}), changed_in = pg_current_xact_id()
-      from ${NEW}
-      where agents.id = new.id`,
-    values: valuesOf(agents),
+      set (${TOLD}) = row(coalesce(${PROFILE}, agents.profile), told.max_concurrent,
+          told.declared_state, told.declared_at, told.lease_ms,
+          case when first is null then agents.capabilities else ${CAPABILITIES} end,
+          case when first is null then agents.metadata else told.metadata end,
+          told.version, told.updated_at, told.unregistered_at),
+        changed_in = pg_current_xact_id()
+      from unnest(${LISTS}, $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+        as told (${LISTED}, declared_at, updated_at, unregistered_at)
+      where agents.id = told.id`,
+    values: [
+      ...valuesOf(agents),
+      timesArray(agents.map((agent) => agent.declaredAt)),
+      timesArray(agents.map((agent) => agent.updatedAt)),
+      timesArray(agents.map((agent) => agent.unregisteredAt)),
+    ],
   });
 }
 
@@ -247,30 +255,28 @@ export async function updateAgent(tx: Tx, agent: Agent): Promise<void> {
   });
 }
 
+/** As LISTS takes it. Of a profile that is not whole, `first` and `last` are null. */
 function valuesOf(agents: readonly Agent<StoredProfile | Profile>[]): unknown[] {
   const whole = agents.map(({ profile }) => (isWhole(profile) ? profile : undefined));
-  let last = 0;
-  const ends = whole.map((profile) => {
-    last += profile?.encoded.length ?? 0;
-    return profile && last;
-  });
-  const begins = whole.map((profile, nth) => {
-    return profile && (ends[nth] ?? 0) - profile.encoded.length + 1;
-  });
+  const first: (number | undefined)[] = [];
+  const last: (number | undefined)[] = [];
+  let bytes = 0;
+  for (const profile of whole) {
+    first.push(profile && bytes + 1);
+    bytes += profile?.encoded.length ?? 0;
+    last.push(profile && bytes);
+  }
   return [
     textArray(agents.map((agent) => agent.id)),
-    Buffer.concat(whole.flatMap((profile) => (profile === undefined ? [] : [profile.encoded]))),
-    plainArray(begins),
-    plainArray(ends),
+    Buffer.concat(whole.flatMap((profile) => profile?.encoded ?? [])),
+    plainArray(first),
+    plainArray(last),
     plainArray(agents.map(({ profile }) => profile.maxConcurrent)),
     plainArray(agents.map((agent) => agent.declaredState)),
-    timesArray(agents.map((agent) => agent.declaredAt)),
     plainArray(agents.map((agent) => agent.leaseMs)),
     textArray(whole.map((profile) => profile?.capabilities.join(" ") ?? "")),
     textArray(whole.map((profile) => JSON.stringify(profile?.metadata ?? null))),
     plainArray(agents.map((agent) => agent.version)),
-    timesArray(agents.map((agent) => agent.updatedAt)),
-    timesArray(agents.map((agent) => agent.unregisteredAt)),
   ];
 }
 

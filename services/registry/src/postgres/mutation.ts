@@ -1,36 +1,22 @@
-import { enqueue, type Pool, recall, remember, violated, withTransaction } from "@bourse/postgres";
+import { enqueueNew, type Pool, recall, remember, withTransaction } from "@bourse/postgres";
 import type { Agent } from "../agent.ts";
 import { type Ended, type Mutation, settle } from "../mutation.ts";
 import type { CommitOptions } from "../store.ts";
 import { insertAgents, replaceAgents, selectAgents, selectKnown } from "./agent.ts";
 import { selectErased } from "./erasure.ts";
+import { unlessOutrun } from "./outrun.ts";
 import { rankAgents } from "./standing.ts";
-
-/** How often mutations that others outrun are decided on, at most. */
-const ATTEMPTS = 4;
 
 /**
  * Settles mutations in one transaction. It locks agents by id and then requests, so that two of them wait for each
  * other and never for ever. A `pool` with `pipeline` saves a third of the trips to the server.
  */
-export async function commitMutations(
+export function commitMutations(
   pool: Pool,
   mutations: readonly Mutation[],
   options: CommitOptions,
 ): Promise<readonly Ended[]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await commitOnce(pool, mutations, options);
-    } catch (error) {
-      // Another transaction registered such an agent, or answered such a request, after it was looked for.
-      const isOutrun = error instanceof Outrun || violated(error) === "requests_pkey";
-      if (!isOutrun || attempt === ATTEMPTS) throw error;
-    }
-  }
-}
-
-class Outrun extends Error {
-  override readonly name = "Outrun";
+  return unlessOutrun(() => commitOnce(pool, mutations, options));
 }
 
 function commitOnce(
@@ -55,14 +41,13 @@ function commitOnce(
     const at = now();
     const settlement = settle(mutations, { agents, held, erased, presences, remembered, at });
     const { inserted, changed, rankedAnew, messages, answered } = settlement;
-    const [there] = await Promise.all([
-      inserted.length === 0 ? NONE : insertAgents(tx, inserted),
-      changed.length === 0 ? undefined : replaceAgents(tx, changed),
+    await Promise.all([
+      insertAgents(tx, inserted, at),
+      replaceAgents(tx, changed),
       rankAgents(tx, rankedAnew, at),
-      enqueue(tx, messages, at),
+      enqueueNew(tx, messages, at),
       remember(tx, answered),
     ]);
-    if (there.size < inserted.length) throw new Outrun("an agent was registered meanwhile");
     return settlement.ends;
   });
 }

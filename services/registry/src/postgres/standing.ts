@@ -24,6 +24,15 @@ export async function rankAgents(tx: Tx, agents: readonly Agent[], now: Date): P
   );
 }
 
+/** Has the feed tell of agents that are as they were. */
+export async function tellAgain(tx: Tx, agentIds: readonly string[]): Promise<void> {
+  await tx.query({
+    name: "agents-tell-again",
+    text: "update agents set changed_in = pg_current_xact_id() where id = any($1::text[])",
+    values: [agentIds],
+  });
+}
+
 /** Agents have these places and no others. */
 async function writeStandings(
   tx: Tx,

@@ -7,6 +7,7 @@ import {
   type SlotClaim,
   type SlotKey,
 } from "../availability-store.ts";
+import type { Outage } from "../outage.ts";
 import type { ShardReport } from "../shard.ts";
 import { SLOTS_MAX } from "../share.ts";
 import { keysOf, shardOf } from "./shards.ts";
@@ -22,10 +23,18 @@ export interface ShardQuery {
   readonly nowMs: number;
 }
 
+/** A time in which no replica looked at a shard. */
+export interface Unseen extends Outage {
+  /** Its own. */
+  readonly name: string;
+}
+
 /** What a shard answers. */
 export interface ShardAnswer extends ShardReport {
   /** Agents with slots that have to end. */
   readonly due: readonly string[];
+  /** The latest time in which no replica looked, and so none could hear of agents. */
+  readonly unseen: Unseen | undefined;
 }
 
 type Asked = "acquire" | "renew" | "release" | "end";
@@ -44,6 +53,9 @@ interface Scripts {
 
 /** How many agents have their slots ended at once; the others wait for the next look. */
 const DUE_MAX = 1_000;
+
+/** Replicas look ten times a second; when none has for so long, none was there. */
+const UNSEEN_MS = 3_000;
 
 /** How many agents are read at once: a script holds up everybody else. */
 const READ_MAX = 250;
@@ -131,11 +143,14 @@ export function commandsOf(client: RedisClient, prefix: string) {
 
     async readShard(shard: number, query: ShardQuery): Promise<ShardAnswer> {
       const changing = [key.leases(shard), key.changes(shard), key.clock(shard)];
-      const keys = [...changing, key.slotEnds(shard), key.reports(shard)];
+      const keys = [...changing, key.slotEnds(shard), key.reports(shard), key.looked(shard)];
       const { cursor, afterMs, untilMs, nowMs } = query;
-      const report = await redis.registryChanges(...keys, cursor, afterMs, untilMs, nowMs, DUE_MAX);
-      const [server, epoch, last, changed = [], leases = [], due = [], reports = []] = report;
-      return { server, epoch, last: Number(last), changed, lapsed: [...leases, ...reports], due };
+      const span = [cursor, afterMs, untilMs, nowMs];
+      const report = await redis.registryChanges(...keys, ...span, DUE_MAX, UNSEEN_MS, KEPT_MS);
+      const [server, epoch, last, changed = [], leases = [], due = [], reports = [], ago] = report;
+      const lapsed = [...leases, ...reports];
+      const unseen = unseenOf(ago, nowMs);
+      return { server, epoch, last: Number(last), changed, lapsed, due, unseen };
     },
 
     async acquireSlot(claim: SlotClaim): Promise<SlotAnswer> {
@@ -192,6 +207,13 @@ const FIELDS = [
   "heard_ms",
   "expire_ms",
 ] as const;
+
+/** A time that is told by how long ago it began and ended, by our clock. */
+function unseenOf(ago: readonly string[] = [], nowMs: number): Unseen | undefined {
+  const [name = "", sinceAgo, untilAgo] = ago;
+  if (name === "") return undefined;
+  return { name, sinceMs: nowMs - Number(sinceAgo), untilMs: nowMs - Number(untilAgo) };
+}
 
 type Text = string | null | undefined;
 

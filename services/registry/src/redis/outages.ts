@@ -1,4 +1,5 @@
 import { type Outage, withOutage } from "../outage.ts";
+import type { Unseen } from "./commands.ts";
 
 /** When Redis was away, and since when it is. */
 export interface Outages {
@@ -6,6 +7,8 @@ export interface Outages {
   begin(): void;
   /** A look that began at `asOfMs` went well; `isLost`: Redis had forgotten something. */
   end(look: { readonly asOfMs: number; readonly isLost: boolean }): void;
+  /** The latest time in which no replica looked; undefined: there was none. */
+  note(unseen: Unseen | undefined): void;
   /** Since when it is away; undefined while it is there. */
   sinceMs(): number | undefined;
   /** The same, for whoever finds it away before a look does. */
@@ -23,6 +26,7 @@ export function createOutages(now: () => Date): Outages {
   /** When the last look began that went well. */
   let goodMs = now().getTime();
   let isFirst = true;
+  let noted = "";
   const nowMs = () => now().getTime();
   return {
     begin() {
@@ -36,6 +40,12 @@ export function createOutages(now: () => Date): Outages {
       sinceMs = undefined;
       goodMs = asOfMs;
       isFirst = false;
+    },
+    note(unseen) {
+      // It is told again with each look.
+      if (unseen === undefined || unseen.name === noted) return;
+      noted = unseen.name;
+      past = withOutage(past, unseen);
     },
     sinceMs: () => sinceMs,
     lostMs: () => sinceMs ?? goodMs,

@@ -14,7 +14,7 @@ export const SCRIPTS = {
   registryBeat: { numberOfKeys: 5, lua: script("news.lua", "beat.lua") },
   registrySlot: { numberOfKeys: 6, lua: script("news.lua", "slot.lua") },
   registryForget: { numberOfKeys: 7, lua: script("forget.lua") },
-  registryChanges: { numberOfKeys: 5, lua: script("server.lua", "changes.lua") },
+  registryChanges: { numberOfKeys: 6, lua: script("server.lua", "changes.lua") },
   registryBreakerWrite: { numberOfKeys: 3, lua: script("breaker-write.lua") },
   registryBreakerChanges: { numberOfKeys: 2, lua: script("server.lua", "breaker-changes.lua") },
 };

@@ -39,6 +39,7 @@ export function createShardStore(shard: number, commands: Commands, now: () => D
     const report = await commands.readShard(shard, query);
     const { next, agentIds, lost } = reckon(view, report, nowMs);
     if (lost && view !== undefined) lostAtMs = nowMs;
+    outages.note(report.unseen);
     view = next;
     // Those that fail are due the next time, too.
     await Promise.allSettled(report.due.map((id) => commands.endSlots(id, new Date(nowMs))));

@@ -18,6 +18,7 @@ export function keysOf(prefix: string) {
     changes: (shard: number) => `${tag(shard)}:changes`,
     slotEnds: (shard: number) => `${tag(shard)}:slot-ends`,
     clock: (shard: number) => `${tag(shard)}:clock`,
+    looked: (shard: number) => `${tag(shard)}:looked`,
     breakers: (agentId: string) => `${tag(shardOf(agentId))}:breakers:${agentId}`,
     breakerChanges: (shard: number) => `${tag(shard)}:breaker-changes`,
     breakerClock: (shard: number) => `${tag(shard)}:breaker-clock`,

@@ -22,8 +22,7 @@ import { encodeAgent } from "../codec.ts";
 import { refuseErased } from "../erasure.ts";
 import { checkProfile, fromProfile, toProfile } from "../profile.ts";
 import type { Reason } from "../reasons.ts";
-import type { RegistryUnit } from "../store.ts";
-import { announce, eventsOf, presenceAfter, type Registered } from "./entry.ts";
+import { announce, presenceAfter, type Registered, write } from "./entry.ts";
 import type { Parts } from "./parts.ts";
 
 type Cards = Pick<ServiceImpl<typeof RegistryService>, "importAgentCard" | "exportAgentCard">;
@@ -65,9 +64,10 @@ export function carding(parts: Parts): Cards {
       (unit) =>
         answerOnce(unit.tx, ctx, schemas, request, async () => {
           const at = now();
-          const { before, ruling } = await enter(unit, request, card, at);
+          const before = (await unit.lockAgents([agentId])).get(agentId);
+          const ruling = decide(request, card, before, await unit.readErased([agentId]), at);
           done = ruling.kind === "entered" ? [ruling] : [];
-          await unit.enqueue(eventsOf(done, at, parts.newId), at);
+          await write(parts, unit, done, at);
           return answer(before, ruling, at);
         }),
       ctx,
@@ -88,27 +88,6 @@ export function carding(parts: Parts): Cards {
       return { cardJson: canonicalJson(writeCard(subject)) };
     },
   };
-}
-
-/** Writes the agent; one that another transaction inserts meanwhile is looked at again, as one that was there. */
-async function enter(
-  unit: RegistryUnit,
-  request: ImportAgentCardRequest,
-  card: AgentCard,
-  at: Date,
-): Promise<{ readonly before: Agent | undefined; readonly ruling: Ruling }> {
-  for (;;) {
-    const { agentId } = request;
-    const before = (await unit.lockAgents([agentId])).get(agentId);
-    const ruling = decide(request, card, before, await unit.readErased([agentId]), at);
-    if (ruling.kind !== "entered") return { before, ruling };
-    if (ruling.arrival !== "new") {
-      await unit.replaceAgents([ruling.agent]);
-      return { before, ruling };
-    }
-    const inserted = await unit.insertAgents([ruling.agent]);
-    if (inserted.size > 0) return { before, ruling };
-  }
 }
 
 /** @throws Rejection AGENT_ERASED, AGENT_ALREADY_REGISTERED, INVALID_PROFILE */

@@ -5,6 +5,7 @@ import {
   arrivalOf,
   type Profile,
   type Registration,
+  refuseDuplicates,
   refuseTaken,
   register,
 } from "../agent.ts";
@@ -48,39 +49,48 @@ export function enteredBy(
   return { agent: register(before, registration, at), arrival: arrivalOf(before) };
 }
 
-/** Writes the agents; one that another transaction inserts meanwhile is looked at again, as one that was there. */
-export async function write(
+/** Registers all, or none. @throws Rejection DUPLICATE_AGENT_ID, AGENT_ERASED, AGENT_ALREADY_REGISTERED */
+export async function enter(
+  parts: Pick<Parts, "newId">,
   unit: RegistryUnit,
   registrations: readonly Registration[],
   at: Date,
 ): Promise<readonly Registered[]> {
   const ids = registrations.map(({ agentId }) => agentId);
-  const known = new Map(await unit.lockAgents(ids));
+  refuseDuplicates(ids);
+  const known = await unit.lockAgents(ids);
   // One that is registered was not erased.
   const absent = ids.filter((id) => known.get(id)?.unregisteredAt !== undefined || !known.has(id));
   if (absent.length > 0) {
     refuseErased(ids, await unit.readErased(absent), fieldOf(registrations));
   }
   refuseTaken(registrations, known);
-  const fresh = planned(registrations, known, at).filter(({ arrival }) => arrival === "new");
-  const inserted =
-    fresh.length === 0
-      ? new Set<string>()
-      : await unit.insertAgents(fresh.map(({ agent }) => agent));
-  const outrun = fresh.map(({ agent }) => agent.id).filter((id) => !inserted.has(id));
-  if (outrun.length > 0) {
-    for (const [id, agent] of await unit.lockAgents(outrun)) known.set(id, agent);
-    refuseTaken(registrations, known);
-  }
   const registered = planned(registrations, known, at);
-  const replaced = registered.filter(({ arrival }) => arrival !== "new");
-  if (replaced.length > 0) await unit.replaceAgents(replaced.map(({ agent }) => agent));
-  const returned = replaced.filter(({ arrival }) => arrival === "returned");
-  await unit.rankAgents(
-    returned.map(({ agent }) => agent),
-    at,
-  );
+  await write(parts, unit, registered, at);
   return registered;
+}
+
+/** Writes agents that are locked, or were not there, and what the lineage is told of them. */
+export async function write(
+  { newId }: Pick<Parts, "newId">,
+  unit: RegistryUnit,
+  registered: readonly Registered[],
+  at: Date,
+): Promise<void> {
+  const which = (is: (arrival: Arrival) => boolean) =>
+    registered.flatMap(({ agent, arrival }) => (is(arrival) ? agent : []));
+  await Promise.all([
+    unit.insertAgents(
+      which((arrival) => arrival === "new"),
+      at,
+    ),
+    unit.replaceAgents(which((arrival) => arrival !== "new")),
+    unit.rankAgents(
+      which((arrival) => arrival === "returned"),
+      at,
+    ),
+    unit.enqueueNew(eventsOf(registered, at, newId), at),
+  ]);
 }
 
 /** What the lineage is told of agents that were registered at `at`. */

@@ -4,8 +4,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
 import { type AgentRecord, NO_TALLY, type Ruling, rule, tallied } from "../bulk.ts";
 import { encodeProgress, type ReadRecord, readRecords } from "../bulk-codec.ts";
-import type { RegistryUnit } from "../store.ts";
-import { announce, eventsOf, type Registered } from "./entry.ts";
+import { announce, type Registered, write } from "./entry.ts";
 import type { Parts } from "./parts.ts";
 
 /** How the agents of a message are to be registered. */
@@ -41,10 +40,9 @@ export function importing(parts: Parts): Pick<ServiceImpl<typeof RegistryService
       const erased = absent.length === 0 ? NONE : await unit.readErased(absent);
       const ruled = ruleAll(read, known, erased, options);
       if (stopAtFault && ruled.some(isRefused)) return ruled;
-      const settled = await write(unit, read, ruled, options);
-      entered = settled.filter(isEntered);
-      await unit.enqueue(eventsOf(entered, at, parts.newId), at);
-      return settled;
+      entered = ruled.filter(isEntered);
+      await write(parts, unit, entered, at);
+      return ruled;
     }, ctx);
     await announce(parts, entered);
     return rulings;
@@ -77,39 +75,6 @@ function ruleAll(
     if (!isRecord(one)) return one;
     const { agentId } = one;
     return rule(one, { before: known.get(agentId), isErased: erased.has(agentId), ...options });
-  });
-}
-
-/** Writes those that may enter; one that others insert meanwhile is ruled on again, as one that was there. */
-async function write(
-  unit: RegistryUnit,
-  read: readonly ReadRecord[],
-  rulings: readonly Ruling[],
-  options: Options,
-): Promise<readonly Ruling[]> {
-  const fresh = rulings.filter(isEntered).filter(({ arrival }) => arrival === "new");
-  const inserted =
-    fresh.length === 0 ? NONE : await unit.insertAgents(fresh.map(({ agent }) => agent));
-  const outrun = fresh.map(({ agent }) => agent.id).filter((id) => !inserted.has(id));
-  const settled =
-    outrun.length === 0 ? rulings : await ruleAgain(unit, read, rulings, { ...options, outrun });
-  const replaced = settled.filter(isEntered).filter(({ arrival }) => arrival !== "new");
-  if (replaced.length > 0) await unit.replaceAgents(replaced.map(({ agent }) => agent));
-  return settled;
-}
-
-async function ruleAgain(
-  unit: RegistryUnit,
-  read: readonly ReadRecord[],
-  rulings: readonly Ruling[],
-  options: Options & { readonly outrun: readonly string[] },
-): Promise<readonly Ruling[]> {
-  const known = await unit.lockAgents(options.outrun);
-  return rulings.map((ruling, nth) => {
-    const record = read[nth];
-    if (record === undefined || !isRecord(record)) return ruling;
-    const before = known.get(record.agentId);
-    return before === undefined ? ruling : rule(record, { before, isErased: false, ...options });
   });
 }
 

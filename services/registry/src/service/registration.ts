@@ -1,4 +1,5 @@
 import {
+  type BatchRegisterAgentsResponse,
   BatchRegisterAgentsResponseSchema,
   type RegisterAgentRequest,
   RegisterAgentRequestSchema,
@@ -6,28 +7,32 @@ import {
   type RegistryService,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { cancellationOf, encoded } from "@bourse/rpc";
+import type { Fault } from "@bourse/rpc/rejection";
 import {
   answerOnceEncoded,
   contentOf as contentOfRequest,
   mutationRequest,
 } from "@bourse/service/mutation";
-import { refusePersonalData } from "@bourse/service/personal-data";
-import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  personalDataFaults,
+  refusePersonalData,
+  refusePersonalDataFaults,
+} from "@bourse/service/personal-data";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { arrivalOf, type Registration, refuseDuplicates, refuseTaken } from "../agent.ts";
 import { agentAnswerBytes, batchAnswerBytes } from "../agent-bytes.ts";
 import type { Presence } from "../availability.ts";
-import { decodeRegistration, decodeRegistrations, encodeAgent } from "../codec.ts";
+import { decodeRegistration, encodeAgent } from "../codec.ts";
 import { refuseErased } from "../erasure.ts";
-import type { RegistryUnit } from "../store.ts";
 import {
   announce,
+  enter,
   enteredBy,
   eventsOf,
   fieldOf,
   planned,
   presenceAfter,
   type Registered,
-  write,
 } from "./entry.ts";
 import type { Parts } from "./parts.ts";
 
@@ -54,6 +59,38 @@ export function registering(parts: Parts): Registering {
     const replaced = registrations.filter(({ replaceExisting }) => replaceExisting);
     if (replaced.length === 0) return new Map();
     return availability.read(replaced.map(({ agentId }) => agentId));
+  }
+
+  async function registerAll(
+    registrations: readonly Registration[],
+    { id, validateOnly }: { readonly id: string; readonly validateOnly: boolean },
+    ctx: HandlerContext,
+  ): Promise<BatchRegisterAgentsResponse> {
+    const presences = await readPresences(registrations);
+    const encode = (registered: readonly Registered[], at: Date) =>
+      batchAnswerBytes(
+        registered.map((one) => {
+          return { agent: one.agent, presence: presenceAfter(one, presences, at), now: at };
+        }),
+      );
+    if (validateOnly) {
+      const at = now();
+      const bytes = encode(await dryRun(registrations, at), at);
+      return encoded(BatchRegisterAgentsResponseSchema, bytes);
+    }
+    let done: readonly Registered[] = [];
+    const content = () => contentOf(registrations);
+    const bytes = await store.write(
+      (unit) =>
+        answerOnceEncoded(unit.tx, ctx, { id, content }, async () => {
+          const at = now();
+          done = await enter(parts, unit, registrations, at);
+          return encode(done, at);
+        }),
+      ctx,
+    );
+    await announce(parts, done);
+    return encoded(BatchRegisterAgentsResponseSchema, bytes);
   }
 
   return {
@@ -97,48 +134,19 @@ export function registering(parts: Parts): Registering {
       return encoded(RegisterAgentResponseSchema, answer);
     },
 
-    async batchRegisterAgents(request, ctx) {
-      const { requests, requestId: id } = request;
-      refusePersonalData(capabilitiesOf(requests));
-      const registrations = decodeRegistrations(requests);
-      const presences = await readPresences(registrations);
-      const encode = (registered: readonly Registered[], at: Date) =>
-        batchAnswerBytes(
-          registered.map((one) => {
-            return { agent: one.agent, presence: presenceAfter(one, presences, at), now: at };
-          }),
-        );
-      if (request.validateOnly) {
-        const at = now();
-        const bytes = encode(await dryRun(registrations, at), at);
-        return encoded(BatchRegisterAgentsResponseSchema, bytes);
-      }
-      let done: readonly Registered[] = [];
-      const content = () => contentOf(registrations);
-      const bytes = await store.write(
-        (unit) =>
-          answerOnceEncoded(unit.tx, ctx, { id, content }, async () => {
-            const at = now();
-            done = await enter(parts, unit, registrations, at);
-            return encode(done, at);
-          }),
-        ctx,
-      );
-      await announce(parts, done);
-      return encoded(BatchRegisterAgentsResponseSchema, bytes);
+    batchRegisterAgents(request, ctx) {
+      const { requestId: id, validateOnly } = request;
+      refusePersonalDataFaults(request.requests.flatMap(personalFaults));
+      // What is read of the request need not live until they are registered.
+      return registerAll(request.requests.map(decodeRegistration), { id, validateOnly }, ctx);
     },
   };
 }
 
 type Presences = ReadonlyMap<string, Presence>;
 
-function capabilitiesOf(requests: readonly RegisterAgentRequest[]): Record<string, unknown> {
-  return Object.fromEntries(
-    requests.map(({ profile }, nth) => [
-      `requests[${nth}].profile.capabilities`,
-      profile?.capabilities,
-    ]),
-  );
+function personalFaults({ profile }: RegisterAgentRequest, nth: number): readonly Fault[] {
+  return personalDataFaults(profile?.capabilities, `requests[${nth}].profile.capabilities`);
 }
 
 /** What a repetition must repeat: all that is registered, as it is stored. */
@@ -150,17 +158,4 @@ function contentOf(registrations: readonly Registration[]): Uint8Array {
   );
   const profiles = registrations.map(({ profile }) => profile.encoded);
   return Buffer.concat([Buffer.from(JSON.stringify(told)), ...profiles]);
-}
-
-/** Registers all and writes what the lineage is told. */
-async function enter(
-  { newId }: Parts,
-  unit: RegistryUnit,
-  registrations: readonly Registration[],
-  at: Date,
-): Promise<readonly Registered[]> {
-  refuseDuplicates(registrations.map(({ agentId }) => agentId));
-  const registered = await write(unit, registrations, at);
-  await unit.enqueue(eventsOf(registered, at, newId), at);
-  return registered;
 }

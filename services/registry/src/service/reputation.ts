@@ -124,7 +124,7 @@ export function judging(parts: Parts): Judging {
               score_before: fromPpm(before.reputation.scorePpm),
               score_after: fromPpm(reputation.scorePpm),
             });
-            await unit.enqueue([event], at);
+            await unit.enqueueNew([event], at);
             return { reputation: encodeReputation(reputation, at) };
           }),
         ctx,

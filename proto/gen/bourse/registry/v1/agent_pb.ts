@@ -338,10 +338,10 @@ export const PricingSchema: GenMessage<Pricing> = /*@__PURE__*/
  * Whether an agent can take work now, and how that is known. What an agent reported of its load is
  * forgotten when its lease lapses; without a lease, ten minutes after the agent was last heard of.
  *
- * While the store of leases is away nobody can be heard of, so leases and reports stand still: what
- * held when the store was lost holds until it is back, and a lease then for its whole length again.
- * So an agent that died meanwhile is OFFLINE within its lease after the return, and one that lives
- * stays as it was if it is heard of within its lease.
+ * While the store of leases is away nobody can be heard of, nor while no replica of the registry is
+ * there, so leases and reports stand still: what held when it was lost holds until it is back, and a
+ * lease then for its whole length again. So an agent that died meanwhile is OFFLINE within its lease
+ * after the return, and one that lives stays as it was if it is heard of within its lease.
  *
  * @generated from message bourse.registry.v1.Availability
  */
@@ -413,8 +413,8 @@ export type Availability = Message<"bourse.registry.v1.Availability"> & {
   inFlightTime?: Timestamp | undefined;
 
   /**
-   * The store of leases is away. Lease, load and slots are what was last known, and may be old; of
-   * what holds then, see above.
+   * The store of leases is away, or the registry is, for who tells from a copy. Lease, load and slots
+   * are what was last known, and may be old; of what holds then, see above.
    *
    * @generated from field: bool stale = 9;
    */
