@@ -1,6 +1,13 @@
 import type { Rejection } from "@bourse/rpc/rejection";
 import { type Account, isEmpty } from "./account.ts";
-import { answeredAccount, type Books, type Decision, present, refused } from "./books.ts";
+import {
+  answeredAccount,
+  type Books,
+  type Decision,
+  present,
+  refused,
+  type Stamp,
+} from "./books.ts";
 import type { StatusCommand } from "./command.ts";
 import { refuse } from "./refusal.ts";
 
@@ -8,7 +15,11 @@ import { refuse } from "./refusal.ts";
  * Opens, freezes or closes an account. Refuses with ACCOUNT_NOT_EMPTY what is to be closed while
  * money, holds or debts are there.
  */
-export function setStatus(books: Books, { owner, currency, status }: StatusCommand): Decision {
+export function setStatus(
+  books: Books,
+  { owner, currency, status }: StatusCommand,
+  stamp: Stamp,
+): Decision {
   const found = present(books.account({ owner, currency }));
   if (found.status === status) return answeredAccount(found);
   if (status === "CLOSED" && !isEmpty(found)) {
@@ -18,7 +29,7 @@ export function setStatus(books: Books, { owner, currency, status }: StatusComma
   const account = { ...found, status };
   return answeredAccount(account, {
     accounts: [account],
-    happenings: [{ kind: "account_status_set", account }],
+    happenings: [{ kind: "account_status_set", id: stamp.newId(), account }],
   });
 }
 

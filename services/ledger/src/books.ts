@@ -62,8 +62,12 @@ export type Happening =
     }
   | { readonly kind: "dispute_resolved"; readonly transaction: Transaction }
   | { readonly kind: "transfer_posted"; readonly transfer: Transfer }
-  | { readonly kind: "credit_limit_set"; readonly account: Account }
-  | { readonly kind: "account_status_set"; readonly account: Account };
+  | {
+      readonly kind: "credit_limit_set" | "account_status_set";
+      /** A UUID: what is set may be set back. */
+      readonly id: string;
+      readonly account: Account;
+    };
 
 /** What a decision writes. Rows of the same key replace what was there; movements are added. */
 export interface Changes {

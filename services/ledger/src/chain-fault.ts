@@ -73,7 +73,7 @@ function inserted(batch: Batch, entries: readonly Standing[]): Broken | undefine
       ? search.find((one) => leadTo(batch, without(one)))
       : undefined;
   const entry = (found ?? alienIn(batch, entries) ?? doubleIn(entries))?.entry ?? "";
-  const detail = `${entries.length} entries, ${batch.entries} were written; too many: ${entry || "?"}`;
+  const detail = `${entries.length} entries, not ${batch.entries}; too many: ${entry || "?"}`;
   return broken("ENTRY_INSERTED", entry, detail);
 }
 

@@ -181,9 +181,9 @@ function obey(books: Books, command: Command, stamp: Stamp): Decision {
     case "transfer":
       return transfer(books, command, stamp);
     case "limit":
-      return setCreditLimit(books, command);
+      return setCreditLimit(books, command, stamp);
     case "status":
-      return setStatus(books, command);
+      return setStatus(books, command, stamp);
     case "group":
       return resolveGroup(books, command, stamp, decide);
     case "linked":

@@ -1,5 +1,6 @@
 import { canonicalJson, type Json, type JsonObject } from "@bourse/proof";
 import { type Fault, Rejection } from "@bourse/rpc/rejection";
+import { personalDataFaults } from "@bourse/service/personal-data";
 
 /** What a response may weigh, less some room for its envelope; clients refuse more than 4 MiB. */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;
@@ -62,12 +63,16 @@ export function textFault(field: string, text: string): Fault | undefined {
 const NAME_LENGTH_MIN = 4;
 
 /**
- * Finds fault with an id of money that names its owner: it is an entry of the journal, where it
- * would stay when the owner is erased.
+ * Finds fault with an id of money that names its owner, or holds other personal data: it is an entry of the journal,
+ * where it would stay when the owner is erased.
  */
-export function namingFault(field: string, id: string, owner: string): Fault | undefined {
-  if (owner.length < NAME_LENGTH_MIN || !id.includes(owner)) return undefined;
-  return { field, reason: "NAMES_OWNER", description: "must not hold the id of the owner" };
+export function namingFaults(field: string, id: string, owner: string): readonly Fault[] {
+  const isNamed = owner.length >= NAME_LENGTH_MIN && id.includes(owner);
+  const description = "must not hold the id of the owner";
+  return [
+    ...(isNamed ? [{ field, reason: "NAMES_OWNER", description }] : []),
+    ...personalDataFaults(id, field),
+  ];
 }
 
 /** Throws INVALID_REQUEST with all the faults there are. */

@@ -1,4 +1,5 @@
 import { canonicalJson, type JsonObject } from "@bourse/proof";
+import type { Account } from "./account.ts";
 import type { Happening } from "./books.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -55,9 +56,11 @@ export function isSameEvent(
 
 /**
  * The event that the ledger itself puts on the record for something that happened, or undefined.
- * All that a ruling rests on is there: what was delivered, opened, said, voted and ruled.
+ * All that a ruling rests on is there: what was delivered, opened, said, voted and ruled; and what no movement shows:
+ * how far an account may go below zero, and whether it may be used.
  */
 export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
+  if ("account" in happening) return accountEvent(happening, now);
   if (!("transaction" in happening)) return undefined;
   const { transaction } = happening;
   const facts = factsOf(happening);
@@ -70,6 +73,23 @@ export function eventOf(happening: Happening, now: Date): NewEvent | undefined {
     subjects: { payer, provider, ...facts.subjects },
     taskId: taskOf(transaction),
     payload: { transaction_id: id, ...facts.payload },
+  };
+}
+
+function accountEvent(
+  { kind, id, account }: Extract<Happening, { readonly account: Account }>,
+  now: Date,
+): NewEvent {
+  const { owner, currency, creditLimit, status } = account;
+  const set =
+    kind === "credit_limit_set" ? { credit_limit_micros: String(creditLimit) } : { status };
+  return {
+    eventId: `${kind}/${id}`,
+    type: kind,
+    eventTime: now,
+    subjects: { owner },
+    taskId: "",
+    payload: { account: String(account.id), currency_code: currency, ...set },
   };
 }
 

@@ -56,4 +56,4 @@ await run({
     };
   },
 });
-await Promise.all([pool.end(), writers.end()]);
+await Promise.all([pool.end(), writers[Symbol.asyncDispose]()]);

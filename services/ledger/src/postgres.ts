@@ -25,8 +25,8 @@ import type { LedgerStore, LineageStore, QueryOptions, Road } from "./store.ts";
 /** What the stores need from outside. */
 export interface StoreOptions {
   readonly pool: Pool;
-  /** What `createWriters` opened; when absent, payments are written over `pool`. */
-  readonly writers?: Pool;
+  /** What `createWriters` opened; when absent, all is written over `pool`. */
+  readonly writers?: Writers;
   readonly now: () => Date;
   /** A UUIDv7, new each time. */
   readonly newId: () => string;
@@ -61,21 +61,49 @@ const BY_KEY = {
   enable_memoize: "off",
 };
 
-/** Opens the connections over which payments are written. */
-export function createWriters(url: string, schema: string): Pool {
-  return createPool(url, { schema, max: 2, settings: BY_KEY, pipeline: true });
+/** The connections over which the books are written. */
+export interface Writers extends AsyncDisposable {
+  /** For payments that are decided from memory: batches are sent one behind the other. */
+  readonly payments: Pool;
+  /** For all that is decided under lock, and what was done before. */
+  readonly others: Pool;
+}
+
+/**
+ * How long a statement of the books may take. All that is to be written waits behind it, so one whose connection has
+ * fallen silent must end; the slowest batch takes a tenth of that.
+ */
+const ANSWER_MS = 30_000;
+
+/**
+ * Opens them. Who waits for a statement without an answer is told of an outage after `answerMs`, and finds out what
+ * became of it by asking again with the same id.
+ */
+export function createWriters(url: string, schema: string, answerMs = ANSWER_MS): Writers {
+  const payments = createPool(url, { schema, max: 2, settings: BY_KEY, pipeline: true, answerMs });
+  const others = createPool(url, { schema, answerMs });
+  return {
+    payments,
+    others,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([payments.end(), others.end()]);
+    },
+  };
 }
 
 /** Opens the books on Postgres. */
 export function createLedgerStore(options: StoreOptions): LedgerStore {
-  const { pool } = options;
+  const { pool, writers } = options;
   const snapshot = snapshots(pool);
+  const lockingPool = writers?.others ?? pool;
+  // For what nobody else puts an end to.
+  const boundedSnapshot = snapshots(lockingPool);
   const stamp = () => ({ ...stampOf(options), newStamp });
   const repeaters = createRepeaters(() => performance.now());
   const sweeper = createSweeper(pool, { now: () => performance.now() });
   const { onRoad = () => {} } = options;
   const fromMemory = createMemoryCommit({
-    ...{ pool: options.writers ?? pool, stamp, repeaters, onRoad },
+    ...{ pool: writers?.payments ?? pool, stamp, repeaters, onRoad },
   });
   const write = <T>(
     work: (tx: Tx, commit: (commands: readonly Command[]) => Promise<LockedCommit>) => Promise<T>,
@@ -83,7 +111,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
   ) =>
     withRaces((reach) =>
       withTransaction(
-        pool,
+        lockingPool,
         (tx) => work(tx, (commands) => commitIn(tx, commands, stamp(), reach)),
         { ...query, settings: BY_KEY },
       ),
@@ -100,7 +128,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
     looksRepeated: fromMemory.looksRepeated,
     async answerUnchanging(parcels) {
       onRoad("read");
-      const answers = await snapshot({}, (tx) => answerUnchanging(tx, parcels, stamp()));
+      const answers = await boundedSnapshot({}, (tx) => answerUnchanging(tx, parcels, stamp()));
       const repeats = parcels.filter((_, nth) => answers[nth] !== undefined).flat();
       repeaters.note(repeats.flatMap(partsOf).map(tellerOf));
       return answers;
@@ -120,7 +148,7 @@ export function createLedgerStore(options: StoreOptions): LedgerStore {
     listDisputes: (filter, after, limit, query) =>
       snapshot(query, (tx) => listDisputes(tx, filter, after, limit)),
     dueTransactions: (now, limit, query) =>
-      snapshot(query, (tx) => dueTransactions(tx, now, limit)),
+      boundedSnapshot(query, (tx) => dueTransactions(tx, now, limit)),
     balances: (owner, query) =>
       snapshot(query, async (tx) => ({
         accounts: await accountsOfOwner(tx, owner),

@@ -25,7 +25,7 @@ import {
 } from "./codec.ts";
 import type { Command, TransferCommand } from "./command.ts";
 import { disputes } from "./dispute-service.ts";
-import { fitting, namingFault, rejectFaults, textFault } from "./limit.ts";
+import { fitting, namingFaults, rejectFaults, textFault } from "./limit.ts";
 import { accountCursor, transactionCursor } from "./page.ts";
 import type { Queue } from "./queue.ts";
 import type { StatementStore } from "./statement.ts";
@@ -121,12 +121,12 @@ function transfers({ submit }: LedgerOptions) {
 
   return {
     deposit: ({ depositId, owner, amount }, ctx) => {
-      rejectFaults([namingFault("deposit_id", depositId, owner)]);
+      rejectFaults(namingFaults("deposit_id", depositId, owner));
       return move(transferCommand("DEPOSIT", depositId, owner, amount), ctx);
     },
 
     withdraw: ({ withdrawalId, owner, amount }, ctx) => {
-      rejectFaults([namingFault("withdrawal_id", withdrawalId, owner)]);
+      rejectFaults(namingFaults("withdrawal_id", withdrawalId, owner));
       return move(transferCommand("WITHDRAWAL", withdrawalId, owner, amount), ctx);
     },
 

@@ -139,13 +139,17 @@ function move(
  * Sets the limit of an account; one below what is in use stops further spending and changes nothing
  * else.
  */
-export function setCreditLimit(books: Books, { owner, limit }: LimitCommand): Decision {
+export function setCreditLimit(
+  books: Books,
+  { owner, limit }: LimitCommand,
+  stamp: Stamp,
+): Decision {
   const found = present(books.account({ owner, currency: limit.currency }));
   if (found.creditLimit === limit.micros) return answeredAccount(found);
   const account = { ...found, creditLimit: limit.micros };
   return answeredAccount(account, {
     accounts: [account],
-    happenings: [{ kind: "credit_limit_set", account }],
+    happenings: [{ kind: "credit_limit_set", id: stamp.newId(), account }],
   });
 }
 

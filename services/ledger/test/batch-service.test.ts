@@ -334,6 +334,30 @@ describe("an account over gRPC", () => {
   });
 });
 
+describe("money that comes in or goes out", () => {
+  test.each([
+    ["the owner's id", (owner: string) => `for-${owner}`, "NAMES_OWNER"],
+    ["an IBAN", () => "DE89370400440532013000", "PERSONAL_DATA"],
+    ["a phone number", () => "030-1234-5678", "PERSONAL_DATA"],
+  ])(
+    "has no id that holds %s, since that stands in the journal for good",
+    async (_case, idFor, reason) => {
+      const { payer: owner } = await aPair();
+      const id = idFor(owner);
+
+      const deposit = await refusalOf(operator.deposit({ depositId: id, owner, amount: euros(1) }));
+      const withdrawal = await refusalOf(
+        operator.withdraw({ withdrawalId: id, owner, amount: euros(1) }),
+      );
+
+      expect(deposit.faults).toEqual([`deposit_id ${reason}`]);
+      expect(withdrawal.faults).toEqual([`withdrawal_id ${reason}`]);
+      const { accounts } = await operator.getBalances({ owner });
+      expect(accounts).toMatchObject([{ postedMicros: 10_000n }]);
+    },
+  );
+});
+
 describe("a ledger with too much to do", () => {
   test("refuses with LEDGER_BUSY and when to come back, and what it refused moved no money", async () => {
     await using small = await startLedger({ queueMax: 3 });

@@ -1,15 +1,18 @@
 import { randomUUIDv7 } from "node:crypto";
+import { isOutage } from "@bourse/postgres";
+import { silentLine } from "@bourse/postgres/testing";
 import { Client } from "pg";
-import { expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createLedgerStore, createWriters } from "../src/postgres.ts";
-import { depositOf, eur, outcomeOf, recordOf, settleOf } from "./books.ts";
+import { createQueue } from "../src/queue.ts";
+import { depositOf, disputeOf, eur, outcomeOf, recordOf, settleOf } from "./books.ts";
 import { booksForFile } from "./opened.ts";
 
 const { database } = await booksForFile();
 
 /** A process that writes payments as the service does, and a payer with 1,000 micros it knows. */
-async function aProcess() {
-  const writers = createWriters(database.url, "ledger");
+async function aProcess(url = database.url, answerMs?: number) {
+  const writers = createWriters(url, "ledger", answerMs);
   const store = createLedgerStore({
     pool: database.pool,
     writers,
@@ -71,7 +74,7 @@ test("payments whose connection is lost fail, do nothing and leave the process a
   ]);
   expect(answers.map(outcomeOf).join()).toBe("PENDING,PENDING,PENDING,SETTLED,SETTLED,SETTLED");
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
-  await writers.end();
+  await writers[Symbol.asyncDispose]();
 });
 
 test("payments that turn out stale with others behind them on the wire are each made once", async () => {
@@ -89,5 +92,49 @@ test("payments that turn out stale with others behind them on the wire are each 
   const { accounts } = await store.balances(pair.payer, { holdsMax: 10 });
   expect(accounts[0]?.debitsHeld).toBe(991n);
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
-  await writers.end();
+  await writers[Symbol.asyncDispose]();
 });
+
+describe("over connections that fall silent", () => {
+  test.each([
+    ["is decided from memory", false],
+    ["is decided under lock", true],
+  ])(
+    "what %s fails in time, holds nothing up, and is done once when asked again",
+    async (_road, isLocked) => {
+      await using line = await silentLine(database.url);
+      const { store, writers, pair } = await aProcess(line.url, 2_000);
+      await using _ = writers;
+      await using queue = createQueue({
+        ...{ store, tell: () => {}, batchMax: 100, queueMax: 100, lanes: 2 },
+      });
+      const held = recordOf({ ...pair, amount: eur(10) });
+      await store.commit([held]);
+      const record = recordOf({ ...pair, amount: eur(100) });
+      const commands = isLocked ? [disputeOf(held.terms.id), record] : [record];
+
+      line.mute();
+      const failure = await queue.submit(commands).catch((error: unknown) => error);
+      const again = await persist(() => queue.submit(commands));
+      const others = await persist(() => queue.submit([recordOf({ ...pair, amount: eur(1_000) })]));
+
+      expect(isOutage(failure)).toBe(true);
+      expect(again.map(outcomeOf)).toEqual(isLocked ? ["DISPUTED", "PENDING"] : ["PENDING"]);
+      expect(others.map(outcomeOf)).toEqual(["INSUFFICIENT_FUNDS"]);
+      const { accounts } = await store.balances(pair.payer, { holdsMax: 10 });
+      expect(accounts[0]?.debitsHeld).toBe(111n);
+      expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
+    },
+  );
+});
+
+/** Asks again while the database is away, as a client does; each connection that fell silent is found once. */
+async function persist<T>(ask: () => Promise<T>): Promise<T> {
+  for (let nth = 1; ; nth++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (nth === 5 || !isOutage(error)) throw error;
+    }
+  }
+}

@@ -222,6 +222,7 @@ describe("a rule that is due comes before whatever is asked", () => {
     const draft = booksWith("DELIVERED");
     on(2, draft, disputeOf(T1), say(agent("ann"), "a"), say(agent("bob"), "b"));
 
+    expect(found(draft).hold).toMatchObject({ amount: 100n, dueAt: undefined });
     expect(on(11.9, draft, settleOf(T1))).toBe("INVALID_TRANSACTION_STATE");
     expect(found(draft).state).toBe("DISPUTED");
     expect(on(12, draft, due)).toBe("SETTLED");
@@ -264,6 +265,25 @@ describe("a rule that is due comes before whatever is asked", () => {
 });
 
 describe("what a provider has to give back", () => {
+  test.each([
+    ["nothing of its own", 100, { frozen: 0n, owed: 100n }],
+    ["less of its own", 70, { frozen: 30n, owed: 70n }],
+  ])(
+    "is frozen as far as it is its own, and never on credit: with %s the rest is owed",
+    (_case, spent, expected) => {
+      const draft = booksWith("SETTLED");
+      const limit: Command = { kind: "limit", owner: "bob", limit: eur(500) };
+      const spend = recordOf({ id: T2, payer: "bob", provider: "carl", amount: eur(spent) });
+      on(2, draft, limit, spend, settleOf(T2));
+
+      expect(on(2, draft, disputeOf(T1))).toBe("DISPUTED");
+
+      const { hold, owed } = found(draft);
+      expect({ frozen: hold?.amount ?? 0n, owed }).toEqual(expected);
+      expect(draft.account(BOB)?.owed).toBe(expected.owed);
+    },
+  );
+
   /** `bob` was paid 100 by `ann`, has spent 70 of it, and it is disputed. */
   function spent(): Draft {
     const draft = booksWith("SETTLED");

@@ -9,7 +9,6 @@ import {
   depositOf,
   disputeOf,
   eur,
-  OPERATOR,
   recordOf,
   resolveOf,
   settleOf,
@@ -162,7 +161,7 @@ const single: fc.Arbitrary<readonly Command[]> = fc
     { weight: 3, arbitrary: fc.tuple(id, share).map(([id, bps]) => resolveOf(id, bps)) },
     { weight: 2, arbitrary: id.map((id): Command => ({ kind: "due", id })) },
     { weight: 7, arbitrary: transfer },
-    { weight: 1, arbitrary: limit },
+    { weight: 4, arbitrary: limit },
     { weight: 2, arbitrary: status },
     { weight: 4, arbitrary: linked },
     { weight: 2, arbitrary: wholeGroup },
@@ -170,18 +169,29 @@ const single: fc.Arbitrary<readonly Command[]> = fc
   .map((command) => [command]);
 
 /**
- * A provider that is paid, spends some or all of it, and then has to give it back: rare by chance
- * alone.
+ * A provider that is paid, spends about as much as it has, with credit or without, and then has to give back what it
+ * was paid: rare by chance alone.
  */
 const overspent: fc.Arbitrary<readonly Command[]> = fc
-  .tuple(fc.nat(7), micros, micros, share)
-  .map(([nth, price, spent, bps]) => [
+  .record({
+    nth: fc.nat(7),
+    price: micros,
+    credit: fc.constantFrom(0n, 50n, 200n),
+    spent: fc.bigInt({ min: 1n, max: 500n }),
+    isWithdrawn: fc.boolean(),
+    share,
+    isRuled: fc.boolean(),
+  })
+  .map(({ nth, price, credit, spent, isWithdrawn, share, isRuled }) => [
     depositOf({ id: `${nth}-in`, amount: eur(price) }),
     recordOf({ id: idOf(nth), amount: eur(price) }),
     settleOf(idOf(nth)),
-    depositOf({ transfer: "WITHDRAWAL", id: `${nth}-out`, owner: "bob", amount: eur(spent) }),
+    { kind: "limit", owner: "bob", limit: eur(credit) },
+    isWithdrawn
+      ? depositOf({ transfer: "WITHDRAWAL", id: `${nth}-out`, owner: "bob", amount: eur(spent) })
+      : recordOf({ id: idOf(20 + nth), payer: "bob", provider: "carl", amount: eur(spent) }),
     disputeOf(idOf(nth)),
-    { kind: "resolve", id: idOf(nth), caller: OPERATOR, providerShareBps: bps, reason: "so" },
+    ...(isRuled ? [resolveOf(idOf(nth), share)] : []),
   ]);
 
 const steps = fc.oneof({ weight: 15, arbitrary: single }, { weight: 1, arbitrary: overspent });

@@ -1,3 +1,4 @@
+import { AccountStatus } from "@bourse/proto/bourse/ledger/v1/ledger_pb.ts";
 import { faultsOf, reasonOf } from "@bourse/rpc";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,6 +46,36 @@ describe("the record over gRPC", () => {
     ]);
     expect(Object.keys(events[0]?.subjects ?? {})).toEqual(["winner"]);
     expect(events[0]?.subjects["winner"]).not.toContain("ann");
+  });
+
+  test("tells of each limit and status that an account was given, once, under its owner's pseudonym", async () => {
+    const { ledger } = market.as("operator");
+    const owner = "limited-office";
+    const limit = (micros: bigint) =>
+      ledger.setCreditLimit({ owner, creditLimit: { micros, currencyCode: "EUR" } });
+    const set = (status: AccountStatus) =>
+      ledger.setAccountStatus({ owner, currencyCode: "EUR", status });
+    await limit(500n);
+    await limit(500n);
+    await limit(0n);
+    await limit(500n);
+    await set(AccountStatus.FROZEN);
+    await set(AccountStatus.OPEN);
+
+    const { events } = await market.as("auditor").lineage.queryEvents({ subject: owner });
+
+    const account = expect.stringMatching(/^[0-9]+$/);
+    const of = { account, currency_code: "EUR" };
+    expect(events.map(({ type, payload }) => [type, payload])).toEqual([
+      ["credit_limit_set", { ...of, credit_limit_micros: "500" }],
+      ["credit_limit_set", { ...of, credit_limit_micros: "0" }],
+      ["credit_limit_set", { ...of, credit_limit_micros: "500" }],
+      ["account_status_set", { ...of, status: "FROZEN" }],
+      ["account_status_set", { ...of, status: "OPEN" }],
+    ]);
+    expect(events.map(({ source }) => source)).toEqual(events.map(() => "ledger"));
+    expect(Object.keys(events[0]?.subjects ?? {})).toEqual(["owner"]);
+    expect((await market.as("auditor").lineage.verifyChain({})).ok).toBe(true);
   });
 
   test("without a start time lists the seven days before the end or now", async () => {
@@ -145,7 +176,7 @@ describe("the record over gRPC", () => {
   test("verifies after all of this", async () => {
     const { lineage } = market.as("auditor");
 
-    expect(await lineage.verifyChain({})).toMatchObject({ ok: true, entries: 93n, fault: "" });
+    expect(await lineage.verifyChain({})).toMatchObject({ ok: true, entries: 98n, fault: "" });
     expect(market.finished.filter((call) => call.error !== undefined)).toEqual([]);
   });
 });

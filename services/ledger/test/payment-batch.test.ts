@@ -7,9 +7,9 @@ import { booksForFile } from "./opened.ts";
 const { database } = await booksForFile();
 
 test("a batch reads the rows it changes, however few there were when Postgres last counted them", async () => {
-  await using writers = disposable(createWriters(database.url, "ledger"));
+  await using writers = createWriters(database.url, "ledger");
   const outside = { now: () => new Date(), newId: randomUUIDv7, newPseudonym: randomUUIDv7 };
-  const store = createLedgerStore({ pool: database.pool, writers: writers.pool, ...outside });
+  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
   const holds = (count: number) =>
     Array.from({ length: count }, () => recordOf({ amount: eur(1) }));
   const settle = async (records: ReturnType<typeof holds>) =>
@@ -32,7 +32,7 @@ test("a batch reads the rows it changes, however few there were when Postgres la
   expect((await rowsRead()) - before).toBeLessThan(300);
 
   async function rowsRead(): Promise<number> {
-    await writers.pool.query("select pg_stat_force_next_flush()");
+    await writers.payments.query("select pg_stat_force_next_flush()");
     const { rows } = await database.pool.query<{ read: string }>(
       `select sum(idx_tup_read)::bigint + (select sum(seq_tup_read)::bigint from pg_stat_user_tables)
          as read
@@ -43,7 +43,7 @@ test("a batch reads the rows it changes, however few there were when Postgres la
 });
 
 test("an account gives up what room it has left when it is written, under lock or from memory", async () => {
-  await using writers = disposable(createWriters(database.url, "ledger"));
+  await using writers = createWriters(database.url, "ledger");
   const roads: string[] = [];
   const onRoad = (road: string) => void roads.push(road);
   const outside = {
@@ -52,7 +52,7 @@ test("an account gives up what room it has left when it is written, under lock o
     newPseudonym: randomUUIDv7,
     onRoad,
   };
-  const store = createLedgerStore({ pool: database.pool, writers: writers.pool, ...outside });
+  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
 
   await store.commit([depositOf({ owner: "carol", amount: eur(5) })]);
 
@@ -72,7 +72,3 @@ test("an account gives up what room it has left when it is written, under lock o
     return rows.map(({ owner }) => owner);
   }
 });
-
-function disposable(pool: ReturnType<typeof createWriters>) {
-  return { pool, [Symbol.asyncDispose]: () => pool.end() };
-}

@@ -19,7 +19,7 @@ import { booksForFile } from "./opened.ts";
 
 const { database, store } = await booksForFile();
 const writers = createWriters(database.url, "ledger");
-afterAll(() => writers.end());
+afterAll(() => writers[Symbol.asyncDispose]());
 afterEach(async () => {
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
   const twofold = "select from burnt_transactions join transactions using (id)";

@@ -109,6 +109,7 @@ describe("ExportReport", () => {
       ["performance", 1, 2],
       ["reputation", 0, 0],
       ["disputes", 0, 0],
+      ["accounts", 0, 0],
       ["erasure", 2, 0],
       ["other", 1, 0],
     ]);

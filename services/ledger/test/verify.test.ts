@@ -125,7 +125,7 @@ describe("verification", () => {
     [
       "a payment out of a hold that is gone",
       `delete from movements where id = ${holdOf(SETTLED)}`,
-      ["HELD_NOT_OPEN_HOLDS", "HOLD_MISSING"],
+      ["AMOUNT_NOT_HELD", "HELD_NOT_OPEN_HOLDS", "HOLD_MISSING"],
     ],
     [
       "a payment out of a hold to someone else",
@@ -204,6 +204,32 @@ describe("verification", () => {
       ["TRANSACTION_NOT_FOLD"],
     ],
     [
+      "a transaction whose amount was changed after it was held",
+      `update transactions set amount = amount + 1 where id = '${PENDING}'`,
+      ["AMOUNT_NOT_HELD"],
+    ],
+    [
+      "a hold that no rule ends any more",
+      `update holds set due_at = null where transaction_id = '${PENDING}'`,
+      ["END_NOT_IN_TIME"],
+    ],
+    [
+      "a hold that ends later than was agreed",
+      `update holds set due_at = due_at + interval '1 ms' where transaction_id = '${PENDING}'`,
+      ["END_NOT_IN_TIME"],
+    ],
+    [
+      "a dispute that ends behind its last day",
+      `update disputes set due_at = ruling_due + interval '1 ms' where transaction_id = '${FROZEN}'`,
+      ["END_NOT_IN_TIME"],
+    ],
+    [
+      "a dispute whose last day was put off for years",
+      `update disputes set due_at = '2099-01-01', ruling_due = '2099-01-01'
+       where transaction_id = '${FROZEN}'`,
+      ["END_NOT_IN_TIME"],
+    ],
+    [
       "a deposit that was forgotten, so that it could be made again",
       "delete from transfers where id = 'd-1'",
       ["TRANSFER_MISMATCH"],
@@ -253,6 +279,32 @@ describe("verification", () => {
         subject: "bob EUR",
         expected: "210 in, 0 out",
         found: "215 in, 0 out",
+      },
+    ]);
+  });
+
+  test("says of a cancelled transaction that it should have been paid nothing", async () => {
+    const found = await findingsAfter(
+      `update transactions set state = 'CANCELLED' where id = '${SETTLED}'`,
+    );
+
+    expect(found).toEqual([
+      { check: "TRANSACTION_NOT_FOLD", subject: SETTLED, expected: "0", found: "60" },
+    ]);
+  });
+
+  test("says by when a hold should have ended, and when it is to", async () => {
+    const found = await findingsAfter(
+      `update transactions set created_at = '2026-11-01T08:00:00Z', hold_ms = 60000 where id = '${PENDING}';
+       update holds set due_at = '2026-11-01T08:02:00.5Z' where transaction_id = '${PENDING}'`,
+    );
+
+    expect(found).toEqual([
+      {
+        check: "END_NOT_IN_TIME",
+        subject: PENDING,
+        expected: "2026-11-01T08:01:00.000Z at the latest",
+        found: "2026-11-01T08:02:00.500Z",
       },
     ]);
   });

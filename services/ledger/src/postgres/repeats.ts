@@ -57,7 +57,16 @@ export async function answerUnchanging(
     recorders: await findOtherRecorders(tx, recorded),
   });
   const answers = parcels.map((commands) => answersTo(draftOn(books), commands, stamp));
-  return Promise.all(answers.map((each) => each && withHolds(tx, each)));
+  const shown = await withHolds(
+    tx,
+    answers.flat().filter((answer) => answer !== undefined),
+  );
+  let begin = 0;
+  return answers.map((each) => {
+    if (each === undefined) return undefined;
+    begin += each.length;
+    return shown.slice(begin - each.length, begin);
+  });
 }
 
 function answersTo(

@@ -93,6 +93,17 @@ export const ACTIVITIES: readonly Activity[] = [
     ],
   },
   {
+    id: "accounts",
+    name: "Keeping accounts",
+    purpose:
+      "To keep agents' money, to limit what they may owe, and to freeze or close an account.",
+    subjects: ["Owners of accounts"],
+    data: ["Agent id", "Balances and movements", "Credit limits", "Whether an account may be used"],
+    recipients: ["ledger", "The owner"],
+    retention: "With the books; under an alias once the owner is erased.",
+    eventTypes: ["credit_limit_set", "account_status_set"],
+  },
+  {
     id: "erasure",
     name: "Erasing agents on request",
     purpose: "To honour requests for erasure, and to be able to show that they were.",
@@ -130,6 +141,7 @@ export const ROLES: Readonly<Record<string, string>> = {
   payer: "Payers in a dispute or delivery",
   provider: "Providers in a dispute or delivery",
   arbitrator: "Arbitrators named to rule",
+  owner: "Owners of accounts",
 };
 
 /** What protects the data, as the software has it; what an operator does besides is theirs to add. */

@@ -78,7 +78,7 @@ export async function openBooks(databaseUrl: string): Promise<Books> {
     },
     async [Symbol.asyncDispose]() {
       await queue[Symbol.asyncDispose]();
-      await Promise.all([pool.end(), writers.end()]);
+      await Promise.all([pool.end(), writers[Symbol.asyncDispose]()]);
     },
   };
 }

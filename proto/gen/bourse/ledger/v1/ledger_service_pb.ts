@@ -1739,7 +1739,7 @@ export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@_
 export type DepositRequest = Message<"bourse.ledger.v1.DepositRequest"> & {
   /**
    * The caller's id of this deposit. It stands in the journal for good, so it must not hold the id
-   * of the owner (fault NAMES_OWNER).
+   * of the owner (fault NAMES_OWNER), nor obvious personal data (PERSONAL_DATA), such as an IBAN.
    *
    * @generated from field: string deposit_id = 1;
    */
@@ -2605,7 +2605,8 @@ export const LedgerService: GenService<{
     output: typeof ListAccountsResponseSchema;
   },
   /**
-   * Brings money in from `@world`. Idempotent by deposit_id.
+   * Brings money in from `@world`. Idempotent by deposit_id, which a refusal does not burn: what has
+   * come in is to be booked once the account is open again.
    * Refuses with: DEPOSIT_ID_REUSED (metadata `field`), ACCOUNT_CLOSED.
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.Deposit
@@ -2641,7 +2642,7 @@ export const LedgerService: GenService<{
   },
   /**
    * Sets how far below zero an account may go. A limit below what is in use now is allowed: it
-   * stops further spending. Naturally idempotent.
+   * stops further spending. Naturally idempotent. Each change is on the record (`credit_limit_set`).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.SetCreditLimit
    */
@@ -2651,7 +2652,8 @@ export const LedgerService: GenService<{
     output: typeof SetCreditLimitResponseSchema;
   },
   /**
-   * Opens, freezes or closes an account, and opens it again. Naturally idempotent.
+   * Opens, freezes or closes an account, and opens it again. Naturally idempotent. Each change is on
+   * the record (`account_status_set`).
    * Refuses with: ACCOUNT_NOT_EMPTY (to be closed while money, holds or debts are there).
    *
    * @generated from rpc bourse.ledger.v1.LedgerService.SetAccountStatus
@@ -2664,7 +2666,8 @@ export const LedgerService: GenService<{
   /**
    * Proves the books on one consistent snapshot, without stopping them: each currency sums to zero,
    * balances equal the fold of movements, held amounts equal open holds, no hold is resolved twice,
-   * and transactions, deposits, withdrawals and credits moved what they say, between whom they say;
+   * what each transaction held was paid, given back, or waits for a rule that ends it by a day agreed;
+   * transactions, deposits, withdrawals and credits moved what they say, between whom they say;
    * and the journal is as it was written (CHAIN_BROKEN, as LineageService.VerifyChain finds it).
    * Reports the first divergences by id. It reads everything: give it a deadline to match.
    *
