@@ -1,5 +1,6 @@
 import { AvailabilityState } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { createLeftOut } from "../src/agents/left-out.ts";
 import { linesOf, type ReadAgent, readYaml } from "../src/agents/read.ts";
 import { FORMATS } from "../src/agents/write.ts";
@@ -172,6 +173,14 @@ describe("an agent of the Performance Market", () => {
   });
 });
 
+test("notes on billing without a price are not left out in silence", async () => {
+  const { agents } = await read("agent_id: a\ncapabilities: [b]\nbilling_notes: per page");
+
+  expect(agents).toMatchObject([
+    { record: { profile: { pricing: { billingNotes: "per page" } } } },
+  ]);
+});
+
 describe("a file of several documents", () => {
   test("is read document by document, each agent with its line", async () => {
     const { agents } = await read(`# Two by themselves, two in a list.
@@ -239,4 +248,22 @@ capabilities: [b]
   ])("is refused where it is neither an agent nor a list of them: %j", async (content, line) => {
     await expect(read(content)).rejects.toThrow(new RegExp(`^line ${line}: `));
   });
+});
+
+test("an export says the same to a reader of YAML 1.1, where more words are no text", async () => {
+  const texts = ["no", "Yes", "off", "on", "y", "010", "1_000", "12:30", "2026-11-21", "0b11", "~"];
+  const agents = texts.map((text, nth) => ({
+    agent_id: `agent-${nth}`,
+    name: text,
+    cost_per_task: "$0.50",
+    billing_notes: text,
+    capabilities: ["paint"],
+    metadata: { [text]: text },
+  }));
+
+  const items = agents.map((agent) => `- ${JSON.stringify(agent)}\n`);
+  const exported = await exportedFrom(`agents:\n${items.join("")}`);
+
+  expect(parse(exported, { version: "1.1" })).toMatchObject({ agents });
+  expect(await exportedFrom(exported)).toBe(exported);
 });

@@ -78,7 +78,7 @@ type Noted = z.infer<typeof agentNotation>;
 
 /** The profile that an author wrote. */
 export function profileOf(agent: Noted): MessageInitShape<typeof AgentProfileSchema> {
-  const { sla, cost_model: model, endpoint } = agent;
+  const { sla, cost_model: model, endpoint, cost_per_task: cost, billing_notes: notes } = agent;
   const currency = sla?.max_cost?.currencyCode ?? "EUR";
   const of = (cost: { micros: bigint; currencyCode: string | undefined }) => {
     return { micros: cost.micros, currencyCode: cost.currencyCode ?? currency };
@@ -110,8 +110,9 @@ export function profileOf(agent: Noted): MessageInitShape<typeof AgentProfileSch
         }),
       },
     }),
-    ...(agent.cost_per_task !== undefined && {
-      pricing: { costPerTask: agent.cost_per_task, billingNotes: agent.billing_notes ?? "" },
+    // Notes without a price are the registry's to refuse.
+    ...((cost ?? notes) !== undefined && {
+      pricing: { ...(cost !== undefined && { costPerTask: cost }), billingNotes: notes ?? "" },
     }),
   };
 }

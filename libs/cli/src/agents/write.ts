@@ -26,7 +26,11 @@ export const FORMATS = {
     head: "agents:\n",
     lines: (record) => {
       // A text stands in one line, escaped: as a block, some of spaces and line ends are not read as written.
-      const item = stringify([noted(record)], { lineWidth: 0, blockQuote: false });
+      const item = stringify([noted(record)], {
+        lineWidth: 0,
+        blockQuote: false,
+        compat: "yaml-1.1",
+      });
       // By hand, for "^" of a pattern also stands after U+2028, which is no line end in YAML.
       return item.replaceAll(/(?<=^|\n)(?=[^\n])/g, "  ");
     },

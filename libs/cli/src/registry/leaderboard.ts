@@ -38,6 +38,10 @@ export async function leaderboard(
       );
       return;
     }
+    if (board.entries.length === 0) {
+      console.log("nobody has a record here yet: it comes from tasks that were settled");
+      return;
+    }
     const table = newTable(["", "agent", by, "score", "calibration", "multiplier", "tasks"]);
     for (const { rank, agentId, value, reputation } of board.entries) {
       const { score = 0, calibration = 0, multiplier = 0 } = reputation ?? {};

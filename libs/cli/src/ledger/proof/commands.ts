@@ -3,6 +3,7 @@ import { DEFAULT_DATA } from "../../place.ts";
 import { checkConsistencyFiles, checkProofFile } from "./check.ts";
 import { checkpoint, key, prove, proveConsistency } from "./prove.ts";
 import { verify } from "./verify.ts";
+import { witness } from "./witness.ts";
 
 const data = () =>
   new Option("--data <folder>", "the market that runs on this folder").default(DEFAULT_DATA);
@@ -38,6 +39,16 @@ export function addProofCommands(ledger: Command): void {
     .argument("<newer>", "file with a checkpoint")
     .addOption(data())
     .action(proveConsistency);
+  ledger
+    .command("witness")
+    .description(
+      "keep a checkpoint once it is proved to continue the one before; exit code 1 when it does not",
+    )
+    .argument("<folder>", "where checkpoints are kept, one to a file")
+    .option("--every <seconds>", "again and again, until Ctrl-C")
+    .addOption(signed())
+    .addOption(data())
+    .action(witness);
   ledger
     .command("key")
     .description("print the key that checks the signatures of a running market's checkpoints")

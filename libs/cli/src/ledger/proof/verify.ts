@@ -57,9 +57,11 @@ function printLines(books: VerifyResponse, chain: VerifyChainResponse): void {
     }
     console.log(table.toString());
   }
-  console.log(`${chain.entries} entries of the journal:`);
-  if (chain.ok) console.log(`  ${pc.green("the journal is as it was written")}`);
-  else {
+  if (chain.ok) {
+    console.log(`${chain.entries} entries of the journal:`);
+    console.log(`  ${pc.green("the journal is as it was written")}`);
+  } else {
+    console.log(`${chain.entries} entries of the journal are as they were written, and then:`);
     const where = `${chain.fault} in batch ${chain.brokenSequence}: ${chain.detail}`;
     console.log(`  ${pc.red("the journal is not as it was written")}: ${where}`);
   }
