@@ -17,7 +17,8 @@ function succeeds(attempt: Promise<unknown>): Promise<boolean> {
 }
 
 /** As little as there can be of it: what it finds says nothing of any speed. */
-const SMALL = "--accounts 100 --seconds 1 --clients 1 --callers 16 --only in-process".split(" ");
+const SMALL =
+  "--accounts 100 --seconds 1 --rounds 1 --clients 1 --callers 16 --only in-process".split(" ");
 
 test.skipIf(!hasPgbench)(
   "the bench of the ledger runs it beside pgbench, verifies the books and holds both to bars",

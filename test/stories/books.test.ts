@@ -58,6 +58,7 @@ test("a leaderboard ranks those who worked, as a table or as JSON", async () => 
   expect(entries.length).toBeGreaterThan(1);
   expect(entries[0]).toMatchObject({ rank: 1, reputation: { score: expect.any(Number) } });
   expect((await run("--limit", "0")).stderr).toContain("--limit takes a whole number");
+  expect((await run("nobody-does-this")).stdout).toMatch(/^nobody has a record here yet/);
 });
 
 test("a reputation is shown with the tasks that it rests on", async () => {

@@ -31,9 +31,9 @@ afterAll(async () => {
 });
 
 /** An agent with a lease, which it keeps alive until it is stopped, whatever the market answers. */
-async function aLeased(name: string, capability: string) {
+async function aLeased(name: string, capability: string, leaseMs = LEASE_MS) {
   const agent = await market.agent(name, { capabilities: [capability] });
-  const lease = { seconds: BigInt(LEASE_MS / 1_000) };
+  const lease = { seconds: BigInt(leaseMs / 1_000) };
   await agent.registry.heartbeat({ agentId: agent.id, lease });
   const beat = () => agent.registry.heartbeat({ agentId: agent.id }).catch(() => {});
   const timer = setInterval(() => void beat(), BEAT_MS);
@@ -161,6 +161,53 @@ test.skipIf(isSkipped)(
     await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(false));
     agent.die();
 
+    expect([...observer.states]).toEqual([ONLINE]);
+  },
+);
+
+/** Kills the registry and keeps the process that takes its place from serving; answers with what lets it. */
+async function killRegistry(): Promise<() => void> {
+  const killed = market.market.processOf("registry");
+  market.market.kill("registry");
+  const successor = () => {
+    const process = market.market.processOf("registry");
+    return process?.pid === killed?.pid ? 0 : (process?.pid ?? 0);
+  };
+  await expect.poll(successor, { interval: 5 }).toBeGreaterThan(0);
+  const pid = successor();
+  process.kill(pid, "SIGSTOP");
+  return () => void process.kill(pid, "SIGCONT");
+}
+
+test.skipIf(isSkipped)(
+  "while the registry is away discovery goes on with whom it knew and says so, and nobody who lives is ever OFFLINE",
+  async () => {
+    const capability = "registry-away";
+    const filter = { capabilities: [capability] };
+    // Much longer than it takes to tell that the registry is away.
+    const leaseMs = 2 * LEASE_MS;
+    const lives = await aLeased("lives", capability, leaseMs);
+    const dies = await aLeased("dies", capability, leaseMs);
+    await vi.waitFor(async () => {
+      expect([...(await seen(capability)).states.values()]).toEqual([ONLINE, ONLINE]);
+    });
+    await using observer = observed(async () => [(await seen(capability)).states.get(lives.id)]);
+
+    const restart = await killRegistry();
+    dies.die();
+    const killedMs = Date.now();
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(true));
+    // No lease of then holds by the clock.
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(killedMs + leaseMs));
+    const away = await market.operator.discovery.selectAgent({ filter });
+    restart();
+    await vi.waitFor(async () => expect((await seen(capability)).stale).toBe(false));
+    await vi.waitFor(async () =>
+      expect((await seen(capability)).states.get(dies.id)).toBe(OFFLINE),
+    );
+    lives.die();
+
+    expect(away).toMatchObject({ stale: true, eligibleAgents: 2 });
     expect([...observer.states]).toEqual([ONLINE]);
   },
 );

@@ -1,16 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bourse } from "../support/command.ts";
+import { bourse, startBourse } from "../support/command.ts";
 import { startTestMarket, type TestMarket } from "../support/market.ts";
 import { eur } from "../support/money.ts";
 
 describe("an auditor who trusts nobody", () => {
   let house: TestMarket;
+  let auction: Awaited<ReturnType<TestMarket["as"]>>;
   let folder: string;
   let transactionId: string;
   let movementId: string;
@@ -23,7 +24,7 @@ describe("an auditor who trusts nobody", () => {
     folder = await mkdtemp(join(tmpdir(), "bourse-audit-"));
     const buyer = await house.buyer("buyer");
     transactionId = randomUUID();
-    const auction = await house.as("service:auction");
+    auction = await house.as("service:auction");
     await auction.ledger.recordTransaction({
       transactionId,
       payer: buyer.id,
@@ -33,9 +34,7 @@ describe("an auditor who trusts nobody", () => {
     });
     const { movements } = await house.auditor.ledger.getTransaction({ transactionId });
     movementId = movements[0]?.movementId ?? "";
-    await auction.lineage.appendEvents({
-      events: [{ eventId: "task_awarded/t-1", type: "task_awarded", eventTime: timestampNow() }],
-    });
+    await happen("t-1");
     checkpoint = await kept("checkpoint.txt", "checkpoint");
     proof = await kept("proof.json", "prove", movementId, "--checkpoint", checkpoint);
   });
@@ -44,6 +43,13 @@ describe("an auditor who trusts nobody", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
+  /** Writes one more batch of the journal. */
+  const happen = (taskId: string) =>
+    auction.lineage.appendEvents({
+      events: [
+        { eventId: `task_awarded/${taskId}`, type: "task_awarded", eventTime: timestampNow() },
+      ],
+    });
   /** Runs `bourse ledger ...` on the market. */
   const ledger = (...parameters: readonly string[]) =>
     bourse("ledger", ...parameters, "--data", house.market.folder.root);
@@ -116,6 +122,65 @@ describe("an auditor who trusts nobody", () => {
 
     expect(checked).toMatchObject({ exitCode: 0, stderr: "" });
     expect(checked.stdout).toMatch(/^consistent: the log of 1 batches is the beginning of/);
+  });
+
+  test("keeps checkpoints as a witness, each the continuation of the one before", async () => {
+    const kept = join(folder, "kept");
+    const { stdout: key } = await ledger("key");
+    const watch = () => ledger("witness", kept, "--key", key.trim());
+
+    const first = await watch();
+    const again = await watch();
+    await happen("t-2");
+    const second = await watch();
+
+    expect(first).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^kept .*batches\n$/),
+    });
+    expect(again).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^nothing new/) });
+    expect(second).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("which continue"),
+    });
+    expect(await readdir(kept)).toHaveLength(2);
+  });
+
+  test("goes on to keep them until it is stopped, for as long as that is asked for", async () => {
+    const kept = join(folder, "kept-on");
+    const data = ["--data", house.market.folder.root];
+    const running = startBourse("ledger", "witness", kept, "--every", "1", ...data);
+    await expect.poll(() => running.output()).toMatch(/kept .*batches\n/);
+
+    await happen("t-3");
+    await expect.poll(() => running.output()).toContain("which continue");
+    running.process.kill("SIGINT");
+
+    expect(await running.ended).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(await readdir(kept)).toHaveLength(2);
+  });
+
+  test.each([
+    ["says something else of the same batches", 0],
+    ["says something else of the batches before", 1],
+    ["has lost batches", -1],
+  ])("is told as a witness when the ledger %s, and has both in writing", async (_case, more) => {
+    const kept = await mkdtemp(join(folder, "witness-"));
+    const { stdout: told } = await ledger("checkpoint");
+    const [origin = "", size = "", root = ""] = told.split("\n");
+    const other = more < 0 ? root : `${root.startsWith("A") ? "B" : "A"}${root.slice(1)}`;
+    const before = `${Number(size) - Math.min(more, 0)}.txt`;
+    await writeFile(join(kept, before), `${origin}\n${parseInt(before, 10)}\n${other}\n`);
+    if (more > 0) await happen(randomUUID());
+
+    const { exitCode, stderr } = await ledger("witness", kept);
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`kept before: ${join(kept, before)}`);
+    expect(await readdir(kept)).toEqual([
+      before,
+      expect.stringMatching(/^contradiction-\d+\.txt$/),
+    ]);
   });
 
   test.each([

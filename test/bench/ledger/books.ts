@@ -81,7 +81,7 @@ async function inProcess(
   tally: Tally,
   peer: readonly Row[],
 ): Promise<readonly Row[]> {
-  const { callers, seconds } = bench.settings;
+  const { callers, rounds, seconds } = bench.settings;
   const rows: Row[] = [];
   for (const pattern of PATTERNS) {
     const loads = callers.map((load) => async () => {
@@ -89,7 +89,7 @@ async function inProcess(
       const subject = "in-process";
       return closedRow(bench, driver, tally, { subject, pattern, load, seconds });
     });
-    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads)));
+    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads, rounds)));
   }
   return rows;
 }
@@ -130,7 +130,7 @@ async function remote(
   peer: readonly Row[],
 ): Promise<readonly Row[]> {
   const { settings, signal, say } = bench;
-  const { accounts, seconds, unaryCallers, parcel, parcelCallers, only } = settings;
+  const { accounts, seconds, rounds, unaryCallers, parcel, parcelCallers, only } = settings;
   await using stack = new AsyncDisposableStack();
   const data = await mkdtemp(join(tmpdir(), "bourse-bench-market-"));
   stack.defer(() => rm(data, { recursive: true, force: true }));
@@ -154,7 +154,7 @@ async function remote(
       await database.checkpoint();
       return closedRow(bench, driver, tally, { ...kind, pattern, seconds });
     });
-    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads)));
+    rows.push(...(await byTurns(peerAgain(bench, database, peer, pattern), loads, rounds)));
   }
   const top = best(rows, "unary gRPC")?.perSecond;
   if (only.includes("open") && top !== undefined) {

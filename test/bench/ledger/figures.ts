@@ -1,5 +1,6 @@
 import { atLeast, atMost, type Bar } from "../bars.ts";
 import type { Verified } from "./driver.ts";
+import type { Spread } from "./turns.ts";
 
 /** Whose accounts a measurement was about: drawn at random, or all trades with the same one. */
 export type Pattern = "random" | "hot";
@@ -33,6 +34,8 @@ export interface Row {
   readonly perSecond: number;
   /** Of the peer, measured by turns with this; its best run counts where this is absent. */
   readonly peerPerSecond?: number;
+  /** Over several rounds, of which this row is the middle one. */
+  readonly spread?: Spread;
   readonly p50Ms?: number;
   readonly p99Ms?: number;
   readonly maxMs?: number;

@@ -4,6 +4,7 @@ import { type Driver, driveBooks } from "./driver.ts";
 import type { Figures, Row } from "./figures.ts";
 import { fillPeer, preparePeer } from "./peer.ts";
 import { type Bench, peerRow } from "./run.ts";
+import { byTurns } from "./turns.ts";
 
 /** Large enough that the books are filled in minutes. */
 const FILL_PARCEL = 2_000;
@@ -22,17 +23,20 @@ export async function measureGrowth(
   best: { readonly clients: number; readonly callers: number },
 ): Promise<{ readonly rows: readonly Row[]; readonly verified: Figures["verified"][number] }> {
   const { settings, signal, say } = bench;
-  const { accounts, seconds, fill } = settings;
+  const { accounts, seconds, rounds, fill } = settings;
   const pattern = "random";
   const tally: Tally = { answered: 0 };
   const rows: Row[] = [];
   const measure = async (stage: "empty" | "full", driver: Driver) => {
     const { clients, callers: load } = best;
     const subject = `${stage} pgbench` as const;
-    rows.push(await peerRow(bench, database, { subject, pattern, clients, seconds }));
     await warm(bench, driver, tally);
-    await database.checkpoint();
-    rows.push(await closedRow(bench, driver, tally, { subject: stage, pattern, load, seconds }));
+    const peer = () => peerRow(bench, database, { subject, pattern, clients, seconds });
+    const ours = async () => {
+      await database.checkpoint();
+      return closedRow(bench, driver, tally, { subject: stage, pattern, load, seconds });
+    };
+    rows.push(...(await byTurns(peer, [ours], rounds)));
   };
 
   await preparePeer(database, accounts);

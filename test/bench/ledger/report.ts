@@ -46,7 +46,7 @@ export function tablesOf(setup: Setup, figures: Figures): string {
   return [
     machineLine(machine),
     `Node ${machine.node}; ${pgbench}; ${server}: ${shown.join(", ")}`,
-    `${whole(settings.accounts)} accounts, ${settings.seconds} s each`,
+    `${whole(settings.accounts)} accounts, ${settings.seconds} s each; of ratios the middle of ${settings.rounds}`,
     `The peer: ${PEER_STORES}`,
     "",
     measurements(rows),
@@ -66,9 +66,10 @@ export function tablesOf(setup: Setup, figures: Figures): string {
   ].join("\n");
 }
 
-const HEAD = "measured|accounts|>load|>per s|>peer|>x peer|>p50 ms|>p99 ms|>max ms|>refused".split(
-  "|",
-);
+const HEAD =
+  "measured|accounts|>load|>per s|>peer|>x peer|>rounds|>p50 ms|>p99 ms|>max ms|>refused".split(
+    "|",
+  );
 
 function measurements(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
@@ -82,6 +83,7 @@ function measurements(rows: readonly Row[]): string {
       whole(row.perSecond),
       theirs === undefined ? "" : whole(theirs),
       theirs === undefined ? "" : fixed(row.perSecond / theirs),
+      row.spread?.map(fixed).join(" to ") ?? "",
       row.averageMs === undefined ? fixed(row.p50Ms) : `avg ${fixed(row.averageMs)}`,
       fixed(row.p99Ms),
       fixed(row.maxMs),

@@ -10,6 +10,7 @@ describe("the command line of the bench", () => {
       databaseUrl: undefined,
       only: PARTS,
       accounts: 100_000,
+      rounds: 3,
       sustainedSeconds: 60,
       fill: 10_000_000,
       clients: [1, 8, 32],

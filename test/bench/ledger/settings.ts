@@ -14,6 +14,8 @@ export interface Settings extends Showing {
   readonly accounts: number;
   /** Of each measurement. */
   readonly seconds: number;
+  /** How often what is measured by turns with the peer is. */
+  readonly rounds: number;
   readonly sustainedSeconds: number;
   /** Movements stored when the growth is measured. */
   readonly fill: number;
@@ -31,6 +33,7 @@ export interface Settings extends Showing {
 const USUAL = {
   accounts: 100_000,
   seconds: 10,
+  rounds: 3,
   sustained: 60,
   fill: 10_000_000,
   clients: [1, 8, 32],
@@ -40,6 +43,7 @@ const USUAL = {
 const QUICK = {
   accounts: 10_000,
   seconds: 1,
+  rounds: 1,
   sustained: 3,
   fill: 100_000,
   clients: [1, 8],
@@ -72,6 +76,7 @@ export function readSettings(
     )
     .option("--accounts <n>", usually("accounts that take part", "accounts"), accounts)
     .option("--seconds <n>", usually("length of each measurement", "seconds"), count)
+    .option("--rounds <n>", usually("how often each ratio is measured", "rounds"), count)
     .option("--sustained <n>", usually("seconds of the sustained one", "sustained"), count)
     .option("--fill <n>", usually("movements stored when growth is measured", "fill"), count)
     .option("--clients <list>", usually("clients of pgbench", "clients"), counts)
@@ -91,6 +96,7 @@ export function readSettings(
     only: given["only"],
     accounts: chosen("accounts"),
     seconds: chosen("seconds"),
+    rounds: chosen("rounds"),
     sustainedSeconds: chosen("sustained"),
     fill: chosen("fill"),
     clients: chosen("clients"),
