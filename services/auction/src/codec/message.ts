@@ -93,7 +93,7 @@ function writeEvent(event: MarketEvent): OutboxMessage {
   return lineageMessage(`lineage/${event.taskId}`, {
     eventId: event.eventId,
     type: event.type,
-    eventTime: timestampFromDate(event.time),
+    eventTime: event.time,
     subjects: event.subjects,
     taskId: event.taskId,
     payload: Object.fromEntries(payload),
