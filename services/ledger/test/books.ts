@@ -18,6 +18,11 @@ export function openDatabase(): Promise<TestDatabase> {
   });
 }
 
+/** Begins a chapter of transactions, as the journal does when the newest has grown long. */
+export async function beginChapter({ pool }: Pick<TestDatabase, "pool">): Promise<void> {
+  await pool.query("update journal_head set chapter_entries = 262144");
+}
+
 /** Both stores on a database. */
 export function openStores(
   database: Pick<TestDatabase, "pool">,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Walk, walkHistory } from "../src/postgres/history.ts";
 import type { LedgerStore, TransactionCursor, TransactionFilter } from "../src/store.ts";
 import type { Transaction } from "../src/transaction.ts";
-import { cancelOf, depositOf, openDatabase, openStores, recordOf } from "./books.ts";
+import { beginChapter, cancelOf, depositOf, openDatabase, openStores, recordOf } from "./books.ts";
 
 let database: TestDatabase;
 let ledger: LedgerStore;
@@ -36,6 +36,7 @@ beforeAll(async () => {
     if (nth % 4 === 0) await ledger.commit([cancelOf(record.terms.id)]);
     // Several of one instant.
     if (nth % 3 === 2) nowMs += 1_000;
+    if (nth % 5 === 4) await beginChapter(database);
   }
   const { transactions } = await ledger.listTransactions(NO_FILTER, undefined, 100, {});
   all = transactions.toReversed();

@@ -204,6 +204,17 @@ describe("verification", () => {
       ["TRANSACTION_NOT_FOLD"],
     ],
     [
+      "a transaction that lists no longer find at its time",
+      `insert into chapters values (1, '2099-01-01');
+       update transactions set chapter = 1 where id = '${SETTLED}'`,
+      ["TRANSACTION_MISFILED"],
+    ],
+    [
+      "a transaction that lists no longer find at all",
+      `update transactions set chapter = -1 where id = '${SETTLED}'`,
+      ["TRANSACTION_MISFILED"],
+    ],
+    [
       "a transaction whose amount was changed after it was held",
       `update transactions set amount = amount + 1 where id = '${PENDING}'`,
       ["AMOUNT_NOT_HELD"],

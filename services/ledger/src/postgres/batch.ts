@@ -14,6 +14,7 @@ import {
   withHolds,
 } from "./accounts.ts";
 import { findBurnt, findUsed, insertBurnt } from "./burnt.ts";
+import { isMisfiled } from "./chapters.ts";
 import { type Debtors, findDebts, saveDebts } from "./debts.ts";
 import { saveDisputes } from "./disputes.ts";
 import { findOtherRecorders } from "./groups.ts";
@@ -53,9 +54,12 @@ const RACED: ReadonlySet<string> = new Set([
   "transfers_pkey",
 ]);
 
-/** Another process has recorded what this one was about to burn, or the other way round, or into its group. */
-class UsedMeanwhile extends Error {
-  override readonly name = "UsedMeanwhile";
+/**
+ * Another process has recorded what this one was about to burn, or the other way round, or into its group, or has begun
+ * a chapter.
+ */
+class Overtaken extends Error {
+  override readonly name = "Overtaken";
 }
 
 /** A debt was made while the others of its debtor were being locked. */
@@ -69,9 +73,7 @@ class StaleDebts extends Error {
  */
 export function lostRace(error: unknown): boolean {
   const stale =
-    error instanceof StaleDebts ||
-    error instanceof UsedMeanwhile ||
-    error instanceof RenamedAccount;
+    error instanceof StaleDebts || error instanceof Overtaken || error instanceof RenamedAccount;
   return stale || RACED.has(violated(error) ?? "");
 }
 
@@ -100,7 +102,7 @@ export async function commitIn(
   let closings: bigint | undefined;
   if (movements.length > 0 || events.length > 0 || burnt.length > 0) {
     ({ closings } = await writeBatch(tx, { movements, events, source: "ledger" }, stamp));
-    await rejectUsed(tx, books, draft);
+    await rejectOvertaken(tx, books, draft);
   }
   const accounts = [...draft.changed.accounts.values()];
   const written = {
@@ -114,15 +116,17 @@ export async function commitIn(
 
 /**
  * Two payers may use one id at the same instant, one to record and one to burn it, and hold no lock in
- * common until both have that on the head of the journal: the second sees what the first has committed.
+ * common until both have that on the head of the journal: the second sees what the first has committed. Nor has
+ * whoever begins a chapter.
  */
-async function rejectUsed(tx: Tx, books: LockedBooks, { changed }: Draft): Promise<void> {
+async function rejectOvertaken(tx: Tx, books: LockedBooks, { changed }: Draft): Promise<void> {
   const known = new Set(books.transactions.map(({ id }) => id));
   const recorded = [...changed.transactions.values()].filter(({ id }) => !known.has(id));
   const used = await findUsed(tx, { recorded: idsIn(recorded), burnt: idsIn(changed.burnt) });
-  if (used !== undefined) throw new UsedMeanwhile(`${used} was used meanwhile`);
+  if (used !== undefined) throw new Overtaken(`${used} was used meanwhile`);
   const [group] = (await findOtherRecorders(tx, recorded)).keys();
-  if (group !== undefined) throw new UsedMeanwhile(`group ${group} is another's by now`);
+  if (group !== undefined) throw new Overtaken(`group ${group} is another's by now`);
+  if (await isMisfiled(tx, idsIn(recorded))) throw new Overtaken("a chapter has begun meanwhile");
 }
 
 function idsIn(terms: readonly Terms[]): readonly string[] {

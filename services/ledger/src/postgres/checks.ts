@@ -206,6 +206,17 @@ export const CHECKS: Readonly<Record<string, string>> = {
     from told full join moved using (transfer, debit, credit, amount)
     where told.times is distinct from moved.times`,
 
+  // Whoever lists what an agent paid or was paid goes by chapters.
+  TRANSACTION_MISFILED: `
+    with spans as (
+      select number, begins, lead(begins, 1, 'infinity') over (order by number) as ends from chapters
+    )
+    select t.id::text as subject,
+      coalesce((select 'chapter ' || chapter_of(t.created_at)), 'a chapter') as expected,
+      'chapter ' || t.chapter as found
+    from transactions t left join spans on spans.number = t.chapter
+    where spans.number is null or t.created_at < spans.begins or t.created_at >= spans.ends`,
+
   // What is held is what the movements hold, no more and no less; who waits for payment has a hold,
   // and who was paid or refunded has none.
   TRANSACTION_HOLD_MISMATCH: `

@@ -118,9 +118,11 @@ async function selectTransactionsOf(
   accounts: readonly string[],
 ): Promise<readonly string[]> {
   const { rows } = await tx.query<{ id: string }>(
-    `select id from transactions where payer_account = any($1::bigint[])
+    `select t.id from chapters c
+     join transactions t on t.chapter = c.number and t.payer_account = any($1::bigint[])
      union
-     select id from transactions where provider_account = any($1::bigint[])
+     select t.id from chapters c
+     join transactions t on t.chapter = c.number and t.provider_account = any($1::bigint[])
      order by id`,
     [accounts],
   );

@@ -1,6 +1,7 @@
 import type { Tx } from "@bourse/postgres";
 import type { TransactionCursor, TransactionFilter } from "../store.ts";
 import { accountIdsOf } from "./accounts.ts";
+import { chaptersWithin } from "./chapters.ts";
 
 /** Which transactions of a history are wanted. */
 export interface Walk {
@@ -64,32 +65,42 @@ export async function walkHistory(tx: Tx, filter: TransactionFilter, walk: Walk)
 
 /**
  * The way through the index: one branch for each side and account, since each has an index in the
- * order of the list and several together have none. Accounts are parameters from $10 on.
+ * order of the list, chapter by chapter, and several together have none. Accounts are parameters from $10 on.
  */
 function pathOf(role: TransactionFilter["role"], direction: Walk["order"], accounts: number) {
-  const [order, beyond] =
+  const [order, beyond, way] =
     direction === "newest first"
-      ? ["created_at desc, id desc", ["<=", "<"]]
-      : ["created_at, id", [">=", ">"]];
+      ? ["created_at desc, id desc", ["<=", "<"], "desc"]
+      : ["created_at, id", [">=", ">"], "asc"];
+  const chapters =
+    direction === "newest first"
+      ? chaptersWithin("$1::timestamptz", "least($2::timestamptz, $3::timestamptz)")
+      : chaptersWithin("greatest($1::timestamptz, $3::timestamptz)", "$2::timestamptz");
   const numbers = Array.from({ length: accounts }, (_, nth) => nth + 10);
-  const sides =
-    accounts === 0
-      ? ["true"]
-      : (role === undefined ? SIDES : [role]).flatMap((side) =>
-          numbers.map((number) => `${side}_account = $${number}::bigint`),
-        );
-  const branches = sides.map(
-    (side) => `(
+  const among = (which: string) => `
       select id, created_at, state, capability from transactions
-      where ${side}
+      where ${which}
         and ($1::timestamptz is null or created_at >= $1)
         and ($2::timestamptz is null or created_at < $2)
         and ($3::timestamptz is null or created_at ${beyond[0]} $3)
         and ($3::timestamptz is null or (created_at, id) ${beyond[1]} ($3, $4::uuid))
       order by ${order}
-      limit $5
-    )`,
-  );
+      limit $5`;
+  const branches =
+    accounts === 0
+      ? [`(${among("true")})`]
+      : (role === undefined ? SIDES : [role]).flatMap((side) =>
+          numbers.map(
+            (number) => `(
+              select t.* from ${chapters} as c
+              cross join lateral (
+                ${among(`chapter = c.number and ${side}_account = $${number}::bigint`)}
+              ) as t
+              order by c.number ${way}, ${order}
+              limit $5
+            )`,
+          ),
+        );
   const text = `select * from (${branches.join(" union all ")}) as sides
     order by ${order}
     limit $5::bigint`;

@@ -89,7 +89,8 @@ async function insertBatch(tx: Tx, batch: Batch, head: Head): Promise<void> {
         insert into batches (sequence, recorded_at, entries, root, hash)
         values ($1, $2, $3, $4, $5)
       )
-      update journal_head set sequence = $1, hash = $5, events = $6`,
+      update journal_head
+      set sequence = $1, hash = $5, events = $6, chapter_entries = chapter_entries + $3`,
     values: [batch.sequence, batch.recordedAt, batch.entries, batch.root, batch.hash, head.events],
   });
 }

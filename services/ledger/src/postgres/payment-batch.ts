@@ -30,6 +30,7 @@ import { transferColumns } from "./transfers.ts";
 // which all writers lock: transactions, accounts, new ids, which another may be writing too, and
 // then, by `sealed`, the head of the journal. An account that is only promised something, or pays what
 // it has promised, is not among them: the count of closings at the head tells whether it may be closed.
+// The head also tells whether a chapter has begun meanwhile to which the new transactions would belong.
 // `refuse_used` asks once more behind that lock, and sees what was burnt or recorded since the statement
 // began.
 //
@@ -65,10 +66,11 @@ const STATEMENT = `
     for no key update of t
   ), recorded as (
     insert into transactions (id, payer_account, provider_account, amount, settled, hold_ms,
-      created_at, updated_at, settled_at, state, capability, recorder, group_id, context, terms)
+      created_at, updated_at, settled_at, state, capability, recorder, group_id, context, terms,
+      chapter)
     select id, payer, provider, amount, settled, hold_ms, $3, $3,
       case state when 'SETTLED' then $3::timestamptz end, state, capability, recorder, group_id,
-      context, terms
+      context, terms, (select chapter_of($3))
     from unnest($6::payment_begin[])
     returning 1
   ), held as (
@@ -101,11 +103,15 @@ const STATEMENT = `
     ) as holds
   ), sealed as (
     update journal_head
-    set sequence = sequence + 1,
+    set sequence = sequence + 1, chapter_entries = chapter_entries + $26,
       hash = sha256(convert_to('{"entries":' || $26::int || ',"previous_hash":"'
         || encode(hash, 'hex') || '","recorded_at":"' || $27::text || '","root":"'
         || encode($28::bytea, 'hex') || '","sequence":"' || sequence + 1 || '"}', 'UTF8'))
-    from checked where checked.holds and refuse_stale(journal_head.closings = $32)
+    from checked where checked.holds and refuse_stale(
+      journal_head.closings = $32
+      and ($3 < journal_head.chapter_begins or journal_head.chapter_begins =
+        (select begins from chapters order by number desc limit 1))
+    )
     returning sequence, hash
   ), batch as (
     insert into batches (sequence, recorded_at, entries, root, hash)

@@ -1,6 +1,7 @@
 import type { Tx } from "@bourse/postgres";
 import type { Summary, SummaryCursor, SummaryKey, SummaryQuery } from "../summary.ts";
 import type { TransactionState } from "../transaction.ts";
+import { chaptersWithin } from "./chapters.ts";
 
 const STATES: readonly TransactionState[] = ["PENDING", "SETTLED", "CANCELLED", "DISPUTED"];
 
@@ -45,7 +46,11 @@ export async function summarize(
   const ofParty =
     party === undefined
       ? "$4::text is null"
-      : `t.${party.role}_account in (select id from accounts where owner = $4)`;
+      : `(t.chapter, t.${party.role}_account) in (
+           select c.number, a.id
+           from ${chaptersWithin("$1::timestamptz", "$2::timestamptz")} c, accounts a
+           where a.owner = $4
+         )`;
   const { rows } = await tx.query<SummaryRow>(
     `with parts as (
        select ${KEYS[key].part} as part, ${isSide ? "''" : "account.currency"} as currency, t.state,
