@@ -5,7 +5,7 @@ import {
   type ExportHistoryResponse,
   PartyRole,
 } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
-import { reasonOf, streamed } from "@bourse/rpc";
+import { faultsOf, reasonOf, streamed } from "@bourse/rpc";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startLedger, type TestLedger } from "./server.ts";
@@ -118,6 +118,21 @@ test("an export holds what passes its filter", async () => {
   expect(await exported({ endTime: { seconds: 1n, nanos: 0 } })).toEqual([]);
 });
 
+test("whoever asks for one side says of which agent", async () => {
+  const { ledger } = market.as("auditor");
+  const asked = { role: PartyRole.PAYER };
+  const calls: (() => Promise<unknown>)[] = [
+    () => ledger.listTransactions(asked),
+    () => ledger.summarizeTransactions(asked),
+    () => exported(asked),
+    () => streamed((signal) => ledger.watchTransactions(asked, { signal })).next(),
+  ];
+
+  for (const call of calls) {
+    expect(await faultsIn(call())).toEqual([expect.stringMatching(/role.*agent_id/)]);
+  }
+});
+
 test("an agent exports its own history and no other", async () => {
   expect(ids(await exported({ agentId: "cid" }, "agent:cid"))).toEqual([recorded[3]]);
   expect(await refusal(exported({ agentId: "ann" }, "agent:cid"))).toBe("PERMISSION_DENIED");
@@ -133,6 +148,11 @@ test("a token of another filter or of nobody's making is refused", async () => {
   );
   expect(await refusal(exported({ resumeToken: "what" }))).toBe("INVALID_RESUME_TOKEN");
 });
+
+async function faultsIn(call: Promise<unknown>) {
+  const error = await call.then(undefined, (failure) => failure);
+  return faultsOf(error).map(({ description }) => description);
+}
 
 async function refusal(call: Promise<unknown>) {
   return reasonOf(await call.then(undefined, (error) => error));

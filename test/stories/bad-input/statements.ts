@@ -43,6 +43,11 @@ export const statementRows: readonly Row[] = [
     field: "resume_token",
   },
   {
+    title: "listing one side of no agent",
+    call: ({ operator }) => operator.ledger.listTransactions({ role: PartyRole.PAYER }),
+    ...INVALID,
+  },
+  {
     title: "summing up the transactions of another",
     call: ({ rival, buyer }) =>
       rival.ledger.summarizeTransactions({ agentId: buyer.id, role: PartyRole.PAYER }),

@@ -42,9 +42,7 @@ export function addFilterOptions(command: Command, state: "with state" | "withou
   return command
     .option("--agent <id>", "only transactions of this agent")
     .addOption(
-      new Option("--role <side>", "only where the agent is on this side").choices(
-        Object.keys(ROLES),
-      ),
+      new Option("--role <side>", "only where --agent is on this side").choices(Object.keys(ROLES)),
     )
     .option("--capability <name>", "only for this capability")
     .option("--from <time>", "only recorded at or after: 2026-11-01 or 2026-11-01T08:00:00Z")
