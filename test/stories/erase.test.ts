@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Connection } from "@bourse/client";
 import { type Task, TaskState } from "@bourse/proto/bourse/auction/v1/task_pb.ts";
 import type { Erasure } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { reasonOf } from "@bourse/rpc";
@@ -109,6 +110,15 @@ async function emptyPurse(owner: string): Promise<void> {
   await market.operator.ledger.withdraw({ withdrawalId: randomUUID(), owner, amount });
 }
 
+/** Until everyone's channels have found services that began anew: one that was refused tries again seconds later. */
+async function reach({ taskId, award }: Task, callers: readonly Connection[]): Promise<void> {
+  const { transactionId = "" } = award ?? {};
+  for (const { auction, ledger } of callers) {
+    await vi.waitFor(() => auction.getTask({ taskId }));
+    await vi.waitFor(() => ledger.getTransaction({ transactionId }));
+  }
+}
+
 async function waitUntilErased(begun: Partial<Erasure>): Promise<void> {
   const options = { timeout: 90_000, interval: 100 };
   await vi.waitFor(
@@ -139,6 +149,7 @@ describe("an agent that is erased", () => {
     const { erasure } = await market.operator.registry.eraseAgent({ agentId: ada.id });
     const begun = erasure as Erasure;
     await market.market.serving();
+    await reach(before, [market.operator, market.auditor, babbage]);
     await vi.waitFor(
       async () => {
         const { steps } = await erasureOf(begun);

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { balance } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
-import type { LedgerStore } from "../src/store.ts";
-import { openDatabase, openStores, outcomeOf } from "./books.ts";
+import type { LedgerStore, TransactionFilter } from "../src/store.ts";
+import { beginChapter, openDatabase, openStores, outcomeOf } from "./books.ts";
 import { dumpBooks } from "./dump.ts";
 import { histories, type Moment, TRADERS } from "./histories.ts";
 import { createModel } from "./model.ts";
@@ -33,6 +33,7 @@ async function live(history: readonly Moment[]): Promise<number> {
   let count = 0;
   for (const [nth, { jumpMs, commands }] of history.entries()) {
     time += jumpMs;
+    if (nth % 4 === 3) await beginChapter(database);
     count += commands.length;
     const prints = [model.print()];
     const expected = commands.map((command) => {
@@ -55,6 +56,15 @@ async function live(history: readonly Moment[]): Promise<number> {
   return count;
 }
 
+const ALL: TransactionFilter = {
+  agent: undefined,
+  role: undefined,
+  state: undefined,
+  capability: undefined,
+  from: undefined,
+  until: undefined,
+};
+
 async function compare(books: LedgerStore, model: ReturnType<typeof createModel>): Promise<void> {
   for (const owner of TRADERS) {
     const { accounts } = await books.balances(owner, { holdsMax: 100 });
@@ -69,6 +79,13 @@ async function compare(books: LedgerStore, model: ReturnType<typeof createModel>
         status: found?.status ?? "OPEN",
       }).toEqual(model.account(`${owner} ${currency}`));
     }
+    const listed = await books.listTransactions({ ...ALL, agent: owner }, undefined, 1_000, {});
+    expect(listed.transactions.map(({ id }) => id)).toEqual(
+      [...model.transactions()]
+        .filter(({ payerName, providerName }) => [payerName, providerName].includes(owner))
+        .toSorted((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))
+        .map(({ id }) => id),
+    );
   }
   for (const { id, amount, state, settled, owed, frozen, dispute } of model.transactions()) {
     const found = await books.findTransaction(id, {});
