@@ -7,6 +7,7 @@ import type { Command, DisputeCommand, RecordCommand, TransferCommand } from "..
 import { newPseudonym } from "../src/ids.ts";
 import { createLogStore } from "../src/postgres/log-store.ts";
 import { createLedgerStore, createLineageStore, type StoreOptions } from "../src/postgres.ts";
+import type { TransactionFilter } from "../src/store.ts";
 import { WINDOWS } from "../src/windows.ts";
 
 /** A migrated database with the books of the ledger. */
@@ -22,6 +23,25 @@ export function openDatabase(): Promise<TestDatabase> {
 export async function beginChapter({ pool }: Pick<TestDatabase, "pool">): Promise<void> {
   await pool.query("update journal_head set chapter_entries = 262144");
 }
+
+/** How many connections wait for what another has locked. */
+export async function waitingBackends({ pool }: Pick<TestDatabase, "pool">): Promise<number> {
+  const { rows } = await pool.query(
+    `select count(*)::int as waiting from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return rows[0].waiting;
+}
+
+/** A filter that every transaction passes. */
+export const ALL: TransactionFilter = {
+  agent: undefined,
+  role: undefined,
+  state: undefined,
+  capability: undefined,
+  from: undefined,
+  until: undefined,
+};
 
 /** Both stores on a database. */
 export function openStores(

@@ -1,6 +1,15 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Command } from "../src/command.ts";
-import { cancelOf, depositOf, eur, openStores, outcomeOf, recordOf } from "./books.ts";
+import {
+  ALL,
+  cancelOf,
+  depositOf,
+  eur,
+  openStores,
+  outcomeOf,
+  recordOf,
+  waitingBackends,
+} from "./books.ts";
 import { booksForFile } from "./opened.ts";
 
 const clock = { ms: Date.parse("2026-03-01T00:00:00Z") };
@@ -63,7 +72,7 @@ test.each(ROADS)(
     await blocker.query("begin; select from journal_head for update");
 
     const commit = ledger.commit(road === "from memory" ? [command] : [LIMIT, command]);
-    await vi.waitFor(async () => expect(await waiting()).toBe(1));
+    await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
     await blocker.query(`update journal_head set chapter_entries = ${LENGTH}; commit`);
     blocker.release();
 
@@ -100,9 +109,8 @@ describe("while a clock was ahead by years", () => {
     }
 
     const [first, ahead, ...others] = ids;
-    const filter = { agent: "eve", role: undefined, state: undefined, capability: undefined };
-    const all = { ...filter, from: undefined, until: undefined };
-    const { transactions } = await store.listTransactions(all, undefined, 10, {});
+    const hers = { ...ALL, agent: "eve" };
+    const { transactions } = await store.listTransactions(hers, undefined, 10, {});
     expect(transactions.map(({ id }) => id)).toEqual([ahead, ...others.toReversed(), first]);
     const { rows } = await database.pool.query(
       "select max(number)::int as last, count(distinct begins)::int as times from chapters",
@@ -110,11 +118,3 @@ describe("while a clock was ahead by years", () => {
     expect(rows[0].times).toBe(rows[0].last + 1);
   });
 });
-
-async function waiting(): Promise<number> {
-  const { rows } = await database.pool.query(
-    `select count(*)::int as waiting from pg_stat_activity
-     where datname = current_database() and wait_event_type = 'Lock'`,
-  );
-  return rows[0].waiting;
-}

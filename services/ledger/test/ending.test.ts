@@ -6,6 +6,7 @@ import type { Command } from "../src/command.ts";
 import { startDueLoop } from "../src/due-loop.ts";
 import type { Terms } from "../src/transaction.ts";
 import {
+  ALL,
   AUCTION,
   agent,
   DAY_MS,
@@ -243,13 +244,8 @@ describe("the loop", () => {
 
     const { accounts, openHolds } = await store.balances(owner, { holdsMax: 100 });
     expect(openHolds).toEqual([]);
-    const listed = { agent: owner, role: undefined, state: undefined, capability: undefined };
-    const { transactions: ended } = await store.listTransactions(
-      { ...listed, from: undefined, until: undefined },
-      undefined,
-      100,
-      {},
-    );
+    const his = { ...ALL, agent: owner };
+    const { transactions: ended } = await store.listTransactions(his, undefined, 100, {});
     expect(new Set(ended.map(({ endRule }) => endRule))).toEqual(new Set(["NOT_DELIVERED"]));
     expect(accounts).toMatchObject([{ debitsHeld: 0n, debitsPosted: 0n, creditsPosted: 1_000n }]);
   });

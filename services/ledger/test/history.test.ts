@@ -5,7 +5,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Walk, walkHistory } from "../src/postgres/history.ts";
 import type { LedgerStore, TransactionCursor, TransactionFilter } from "../src/store.ts";
 import type { Transaction } from "../src/transaction.ts";
-import { beginChapter, cancelOf, depositOf, openDatabase, openStores, recordOf } from "./books.ts";
+import {
+  ALL,
+  beginChapter,
+  cancelOf,
+  depositOf,
+  openDatabase,
+  openStores,
+  recordOf,
+} from "./books.ts";
 
 let database: TestDatabase;
 let ledger: LedgerStore;
@@ -38,20 +46,11 @@ beforeAll(async () => {
     if (nth % 3 === 2) nowMs += 1_000;
     if (nth % 5 === 4) await beginChapter(database);
   }
-  const { transactions } = await ledger.listTransactions(NO_FILTER, undefined, 100, {});
+  const { transactions } = await ledger.listTransactions(ALL, undefined, 100, {});
   all = transactions.toReversed();
 });
 
 afterAll(() => database[Symbol.asyncDispose]());
-
-const NO_FILTER: TransactionFilter = {
-  agent: undefined,
-  role: undefined,
-  state: undefined,
-  capability: undefined,
-  from: undefined,
-  until: undefined,
-};
 
 function wants(filter: TransactionFilter, transaction: Transaction): boolean {
   const { agent, role, state, capability, from, until } = filter;
@@ -109,7 +108,7 @@ test("the pages of any filter hold what passes it, once and in order", async () 
 });
 
 test("a page looks at no more than it may, and says where to go on when it found nothing", async () => {
-  const filter = { ...NO_FILTER, capability: "none" };
+  const filter = { ...ALL, capability: "none" };
 
   const { ids, pages } = await walked(filter, { order: "newest first", limit: 5, lookMax: 10 });
 

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { balance } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
-import type { LedgerStore, TransactionFilter } from "../src/store.ts";
-import { beginChapter, openDatabase, openStores, outcomeOf } from "./books.ts";
+import type { LedgerStore } from "../src/store.ts";
+import { ALL, beginChapter, openDatabase, openStores, outcomeOf } from "./books.ts";
 import { dumpBooks } from "./dump.ts";
 import { histories, type Moment, TRADERS } from "./histories.ts";
 import { createModel } from "./model.ts";
@@ -55,15 +55,6 @@ async function live(history: readonly Moment[]): Promise<number> {
   expect((await lineage.verifyChain({})).broken).toBeUndefined();
   return count;
 }
-
-const ALL: TransactionFilter = {
-  agent: undefined,
-  role: undefined,
-  state: undefined,
-  capability: undefined,
-  from: undefined,
-  until: undefined,
-};
 
 async function compare(books: LedgerStore, model: ReturnType<typeof createModel>): Promise<void> {
   for (const owner of TRADERS) {

@@ -14,6 +14,7 @@ import {
   recordOf,
   resolveOf,
   settleOf,
+  waitingBackends,
 } from "./books.ts";
 import { booksForFile } from "./opened.ts";
 
@@ -59,7 +60,7 @@ async function batchesInTurn(
     for (const commands of batches) {
       const { ledger } = openStores(database);
       outcomes.push(ledger.commit(commands).then(({ answers }) => outcomeOf(answers.at(-1))));
-      await vi.waitFor(async () => expect(await waitingBackends()).toBe(outcomes.length));
+      await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(outcomes.length));
     }
   } finally {
     await blocker.end();
@@ -69,14 +70,6 @@ async function batchesInTurn(
 
 /** Writes payments as a ledger does, whose settings let the planner find, and so lock, rows in no other order. */
 const asServed = () => openStores(database, undefined, { writers });
-
-async function waitingBackends(): Promise<number> {
-  const { rows } = await database.pool.query(
-    `select count(*)::int as waiting from pg_stat_activity
-     where datname = current_database() and wait_event_type = 'Lock'`,
-  );
-  return rows[0].waiting;
-}
 
 async function balanceOf(owner: string) {
   const { accounts } = await store.balances(owner, { holdsMax: 10 });
@@ -282,7 +275,7 @@ test("a batch locks accounts in the order of their ids, also those that it only 
   await blocker.query(`begin; ${accountRow(poor.payer)} for update`);
 
   const outcome = asServed().ledger.commit([recordOf(rich), refused]);
-  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
   const free = await blocker.query(`${accountRow(rich.payer)} for update skip locked`);
   await blocker.query("commit");
   blocker.release();
@@ -303,7 +296,7 @@ test("a batch locks transactions in the order of their ids, also those that it o
 
   const tooMuch = settleOf(first.terms.id, eur(101));
   const outcome = mine.commit([settleOf(second.terms.id), tooMuch]);
-  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
   const free = await blocker.query(`${transactionRow(second.terms.id)} for update skip locked`);
   await blocker.query("commit");
   blocker.release();
@@ -326,7 +319,7 @@ test("a batch that waits for an id keeps the journal from nobody", async () => {
   );
 
   const outcome = openStores(database).ledger.commit([record]);
-  await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+  await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
   const free = await blocker.query("select from journal_head for update skip locked");
   await blocker.query("rollback");
   blocker.release();

@@ -15,6 +15,7 @@ import {
   outcomeOf,
   recordOf,
   settleOf,
+  waitingBackends,
 } from "./books.ts";
 import { booksForFile, keepBooksTrue } from "./opened.ts";
 
@@ -244,7 +245,7 @@ describe("an answer", () => {
     const deposit = depositOf({ owner });
     const answered = vi.fn();
     const outcome = queue.submit([deposit]).then(answered, (error) => error);
-    await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+    await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
 
     await blocker.client.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'",
@@ -318,7 +319,7 @@ describe("an answer", () => {
     await using queue = createQueue({ store, tell: () => {}, batchMax: 1, queueMax: 2, lanes: 1 });
     const blocker = await lockAccount(owner);
     const first = queue.submit([depositOf({ owner })]);
-    await vi.waitFor(async () => expect(await waitingBackends()).toBe(1));
+    await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
     const waiting = [queue.submit([depositOf({ owner })]), queue.submit([depositOf({ owner })])];
 
     const refused = await queue.submit([depositOf({ owner })]).catch((error) => error);
@@ -335,14 +336,6 @@ describe("an answer", () => {
     await client.query("begin");
     await client.query("select from ledger.accounts where owner = $1 for update", [owner]);
     return { client, [Symbol.asyncDispose]: () => client.end() };
-  }
-
-  async function waitingBackends(): Promise<number> {
-    const { rows } = await database.pool.query(
-      `select count(*)::int as waiting from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    return rows[0].waiting;
   }
 });
 
