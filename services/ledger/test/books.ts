@@ -19,9 +19,12 @@ export function openDatabase(): Promise<TestDatabase> {
   });
 }
 
+/** How many entries of the journal a chapter has before the next one begins. */
+export const CHAPTER_ENTRIES = 262_144;
+
 /** Begins a chapter of transactions, as the journal does when the newest has grown long. */
 export async function beginChapter({ pool }: Pick<TestDatabase, "pool">): Promise<void> {
-  await pool.query("update journal_head set chapter_entries = 262144");
+  await pool.query("update journal_head set chapter_entries = $1", [CHAPTER_ENTRIES]);
 }
 
 /** How many connections wait for what another has locked. */

@@ -2,6 +2,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Command } from "../src/command.ts";
 import {
   ALL,
+  CHAPTER_ENTRIES,
   cancelOf,
   depositOf,
   eur,
@@ -22,14 +23,13 @@ afterEach(async () => {
   expect((await store.verify({ divergencesMax: 10 })).divergences).toEqual([]);
 });
 
-/** How many entries a chapter has before the next one begins. */
-const LENGTH = 262_144;
-
 const LIMIT: Command = { kind: "limit", owner: "ann", limit: eur(1) };
 
 /** Lets the chapter lack so many entries until the next one begins. */
 async function shorten(entries: number): Promise<void> {
-  await database.pool.query("update journal_head set chapter_entries = $1", [LENGTH - entries]);
+  await database.pool.query("update journal_head set chapter_entries = $1", [
+    CHAPTER_ENTRIES - entries,
+  ]);
 }
 
 async function chapterOf({ terms }: ReturnType<typeof recordOf>): Promise<number> {
@@ -73,7 +73,7 @@ test.each(ROADS)(
 
     const commit = ledger.commit(road === "from memory" ? [command] : [LIMIT, command]);
     await vi.waitFor(async () => expect(await waitingBackends(database)).toBe(1));
-    await blocker.query(`update journal_head set chapter_entries = ${LENGTH}; commit`);
+    await blocker.query(`update journal_head set chapter_entries = ${CHAPTER_ENTRIES}; commit`);
     blocker.release();
 
     expect(outcomeOf((await commit).answers.at(-1))).toBe("PENDING");
