@@ -1,5 +1,12 @@
 export type { Pool, PoolClient } from "pg";
-export { byteaArray, plainArray, textArray } from "./array.ts";
+export {
+  bigintArray,
+  booleanArray,
+  byteaArray,
+  integerArray,
+  textArray,
+  timeArray,
+} from "./array.ts";
 export { forgetRequestsOf } from "./forget-subject.ts";
 export { migrate, SchemaTooNewError } from "./migrate.ts";
 export { isOutage, isUnstorable } from "./outage.ts";

@@ -32,8 +32,18 @@ export async function enqueue(
   messages: readonly OutboxMessage[],
   now: Date,
 ): Promise<void> {
-  const unlessWaiting = "on conflict on constraint outbox_id_key do nothing";
-  await write(tx, messages, now, { name: "outbox-enqueue", unlessWaiting });
+  if (messages.length === 0) return;
+  await tx.query({
+    name: "outbox-enqueue",
+    text: `with added as (
+        ${INSERT}
+        on conflict on constraint outbox_id_key do nothing
+        returning key
+      )
+      insert into outbox_arrivals (keys)
+      select array_agg(distinct key) from added having count(*) > 0`,
+    values: valuesOf(messages, now),
+  });
 }
 
 /**
@@ -45,39 +55,32 @@ export async function enqueueNew(
   messages: readonly OutboxMessage[],
   now: Date,
 ): Promise<void> {
-  await write(tx, messages, now, { name: "outbox-enqueue-new", unlessWaiting: "" });
+  if (messages.length === 0) return;
+  const keys = new Set(messages.map(({ key }) => key));
+  await tx.query({
+    name: "outbox-enqueue-new",
+    text: `with arrival as (insert into outbox_arrivals (keys) values ($6::text[])) ${INSERT}`,
+    values: [...valuesOf(messages, now), textArray([...keys])],
+  });
 }
 
-async function write(
-  tx: Tx,
-  messages: readonly OutboxMessage[],
-  now: Date,
-  how: { readonly name: string; readonly unlessWaiting: string },
-): Promise<void> {
-  if (messages.length === 0) return;
-  await tx.query({
-    name: how.name,
-    text: `with added as (
-        insert into outbox (id, kind, key, payload, created_at)
-        select id, kind, key, payload, $5
-        from rows from (
-          unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), json_array_elements($4::json)
-        ) with ordinality as message (id, kind, key, payload, nth)
-        order by nth
-        ${how.unlessWaiting}
-        returning key
-      )
-      insert into outbox_arrivals (keys)
-      select array_agg(distinct key) from added having count(*) > 0`,
-    values: [
-      textArray(messages.map((message) => message.id)),
-      textArray(messages.map((message) => message.kind)),
-      textArray(messages.map((message) => message.key)),
-      // A list in JSON, not one of texts in JSON: those would be quoted again, and both sides would read each twice.
-      JSON.stringify(messages.map((message) => message.payload ?? null)),
-      now,
-    ],
-  });
+/** Of what `valuesOf` gives. */
+const INSERT = `insert into outbox (id, kind, key, payload, created_at)
+  select id, kind, key, payload, $5
+  from rows from (
+    unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), json_array_elements($4::json)
+  ) with ordinality as message (id, kind, key, payload, nth)
+  order by nth`;
+
+function valuesOf(messages: readonly OutboxMessage[], now: Date): unknown[] {
+  return [
+    textArray(messages.map((message) => message.id)),
+    textArray(messages.map((message) => message.kind)),
+    textArray(messages.map((message) => message.key)),
+    // A list in JSON, not one of texts in JSON: to write those one by one takes half as long again.
+    JSON.stringify(messages.map((message) => message.payload ?? null)),
+    now,
+  ];
 }
 
 /** The parked messages, oldest first, at most `limit` (100 when absent). */
