@@ -1,5 +1,5 @@
 import type { Agent } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
-import { type Directory, decode, Told } from "./directory.ts";
+import { type Directory, decode, type Replaced, Told } from "./directory.ts";
 import type { Follower } from "./follow.ts";
 import type { Leases } from "./leases.ts";
 import { keptOf } from "./stale.ts";
@@ -16,8 +16,8 @@ export type AgentChange =
       readonly message: string;
       /** What that says, decoded when it is looked at. */
       readonly agent: Agent;
-      /** As it was known before, decoded when it is looked at; absent for a newcomer. */
-      readonly before?: Agent;
+      /** As it was known before, decoded when it is looked at; undefined for a newcomer. */
+      readonly before: Agent | undefined;
     }
   | {
       /** It was unregistered, or was gone after a time away. */
@@ -56,6 +56,34 @@ export interface ReplicaOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** No object with getters of its own: to make one for each agent of a snapshot takes longer than to read the agent. */
+class Changed {
+  readonly kind = "changed";
+  readonly slot: number;
+  readonly agentId: string;
+  readonly #told: Told;
+  readonly #before: string | undefined;
+
+  constructor(told: Told, { slot, agentId, before }: Replaced) {
+    this.slot = slot;
+    this.agentId = agentId;
+    this.#told = told;
+    this.#before = before;
+  }
+
+  get message(): string {
+    return this.#told.message;
+  }
+
+  get agent(): Agent {
+    return this.#told.agent;
+  }
+
+  get before(): Agent | undefined {
+    return this.#before === undefined ? undefined : decode(this.#before);
+  }
+}
+
 /** A replica that has heard nothing yet. */
 export function createReplica({ directory, leases, now, onError }: ReplicaOptions): Replica {
   const listeners = new Set<(change: AgentChange) => void>();
@@ -91,20 +119,8 @@ export function createReplica({ directory, leases, now, onError }: ReplicaOption
   }
 
   function put(told: Told): void {
-    const { slot, agentId, before } = directory.put(told);
-    if (listeners.size === 0) return;
-    const { message } = told;
-    const change = {
-      kind: "changed" as const,
-      slot,
-      agentId,
-      message,
-      get agent() {
-        return told.agent;
-      },
-    };
-    if (before === undefined) tell(change);
-    else tell(Object.defineProperty(change, "before", { get: () => decode(before) }));
+    const replaced = directory.put(told);
+    if (listeners.size > 0) tell(new Changed(told, replaced));
   }
 
   function apply(message: string): void {

@@ -89,7 +89,7 @@ export class WireReader {
     const isPlain = isAscii(this.text, this.at, end);
     const bytes = this.text.slice(this.at, end);
     this.at = end;
-    return isPlain ? bytes : decodeUtf8(bytes);
+    return isPlain ? bytes : fromUtf8(bytes);
   }
 
   /** A Timestamp (since the epoch) or a Duration, in milliseconds. */
@@ -145,9 +145,8 @@ export function tagOf(number: number, kind: "whole" | "double" | "bytes"): numbe
   return (number << 3) | type;
 }
 
-/** The text that stands in UTF-8, a byte a character. */
-function decodeUtf8(bytes: string): string {
-  if (isAscii(bytes, 0, bytes.length)) return bytes;
+/** The text whose bytes in UTF-8 these are, a byte a character. */
+export function fromUtf8(bytes: string): string {
   return Buffer.from(bytes, "latin1").toString("utf8");
 }
 
@@ -157,9 +156,12 @@ function isAscii(text: string, from: number, end: number): boolean {
   return true;
 }
 
-/** The same text in memory of its own: one that was cut out of another keeps all of that one. */
+/**
+ * The same text, of some thousand characters at most, in memory of its own: one that was cut out of another keeps all
+ * of that one.
+ */
 export function apart(text: string): string {
-  const own = Buffer.from(text, "utf8").toString("utf8");
-  // Half a character is not as it was.
-  return own === text ? own : text;
+  const codes: number[] = [];
+  for (let at = 0; at < text.length; at += 1) codes.push(text.charCodeAt(at));
+  return String.fromCharCode(...codes);
 }

@@ -48,7 +48,7 @@ describe("a roster", () => {
     registry.put(anAgent({ agentId: "ada", state: AvailabilityState.MAINTENANCE }));
 
     await vi.waitFor(() => expect(changes).toHaveLength(2));
-    expect(changes[0]).not.toHaveProperty("before");
+    expect(changes[0]).toMatchObject({ before: undefined });
     expect(changes[1]).toMatchObject({
       kind: "changed",
       agent: { availability: { state: AvailabilityState.MAINTENANCE } },
