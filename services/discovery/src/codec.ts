@@ -15,7 +15,7 @@ import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Strategy } from "./choice.ts";
 import type { Parts } from "./explanation.ts";
 import type { Filter } from "./filter.ts";
-import { NO_LABELS, type Price, type State } from "./listing.ts";
+import type { Price, State } from "./listing.ts";
 import type { ViewOrder } from "./market/view.ts";
 import type { Order } from "./order.ts";
 import { PPM } from "./reliability.ts";
@@ -139,7 +139,7 @@ function labelsOf(message: AgentFilter | undefined): Filter["labels"] {
   for (const _name in metadata) {
     return Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
-  return NO_LABELS;
+  return {};
 }
 
 /** How long a place is asked for, in milliseconds; a valid request says so. */

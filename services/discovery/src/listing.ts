@@ -26,7 +26,7 @@ export interface Listing {
   readonly scorePpm: number;
   /** Per capability with a record, the lower bound of its reliability, in ppm. */
   readonly reliabilityPpm: ReadonlyMap<string, number>;
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: ReadonlyMap<string, string>;
   /** The circuit breakers that are not closed, by capability. */
   readonly breakers: ReadonlyMap<string, BreakerState>;
   /** When it first came, since the epoch. */
@@ -45,7 +45,7 @@ export const NO_BREAKERS: ReadonlyMap<string, BreakerState> = new Map();
 
 /** Of an agent that has none, as many have. */
 export const NO_RECORDS: ReadonlyMap<string, number> = new Map();
-export const NO_LABELS: Readonly<Record<string, string>> = {};
+export const NO_LABELS: ReadonlyMap<string, string> = new Map();
 
 /** The states, the most available first. */
 export const STATES = ["ONLINE", "BUSY", "MAINTENANCE", "OFFLINE"] as const;

@@ -10,7 +10,7 @@ import {
 } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import { BreakerSchema, BreakerState } from "@bourse/proto/bourse/registry/v1/breaker_pb.ts";
 import { MoneySchema } from "@bourse/proto/bourse/type/v1/money_pb.ts";
-import { tagOf, WireReader } from "@bourse/roster/wire";
+import { fromUtf8, tagOf, WireReader } from "@bourse/roster/wire";
 import { stateOf } from "./codec.ts";
 import { type Listing, NO_BREAKERS, NO_LABELS, NO_RECORDS } from "./listing.ts";
 import { PPM } from "./reliability.ts";
@@ -68,6 +68,7 @@ const ENTRY = { key: tagOf(1, "bytes"), value: tagOf(2, "bytes") };
 /** A listing while it is read. */
 type Draft = { -readonly [N in keyof Listing]: Listing[N] } & {
   capabilities: string[];
+  /** In UTF-8, a byte a character. */
   displayName: string;
   description: string;
   updatedMs: number;
@@ -105,7 +106,7 @@ export function listingOf(agentId: string, message: string, leaseEndMs?: number)
   if (leaseEndMs !== undefined) draft.leaseEndMs = leaseEndMs;
   if (draft.reportedMs === -Infinity) draft.reportedMs = draft.updatedMs;
   // Of long texts only the beginning may count, so what matters most comes first.
-  draft.words = wordsOf([draft.displayName, ...draft.capabilities, draft.description]);
+  draft.words = wordsOf([draft.displayName, ...draft.capabilities, draft.description], fromUtf8);
   return draft;
 }
 
@@ -129,9 +130,10 @@ function readAgent(tag: number, reader: WireReader, draft: Draft): void {
 }
 
 function readProfile(tag: number, reader: WireReader, draft: Draft): void {
-  if (tag === PROFILE.capabilities) draft.capabilities.push(reader.utf8());
-  else if (tag === PROFILE.displayName) draft.displayName = reader.utf8();
-  else if (tag === PROFILE.description) draft.description = reader.utf8();
+  // Names of capabilities are ASCII.
+  if (tag === PROFILE.capabilities) draft.capabilities.push(reader.bytes());
+  else if (tag === PROFILE.displayName) draft.displayName = reader.bytes();
+  else if (tag === PROFILE.description) draft.description = reader.bytes();
   else if (tag === PROFILE.endpoint) within(reader, draft, readEndpoint);
   else if (tag === PROFILE.sla) within(reader, draft, readSla);
   else if (tag === PROFILE.pricing) within(reader, draft, readPricing);
@@ -168,8 +170,8 @@ function readMoney(
 
 function readLabel(reader: WireReader, draft: Draft): void {
   const { key, value } = within(reader, { key: "", value: "" }, readEntry);
-  // A computed name is a name like all others, even `__proto__`.
-  draft.labels = draft.labels === NO_LABELS ? { [key]: value } : { ...draft.labels, [key]: value };
+  if (draft.labels === NO_LABELS) draft.labels = new Map();
+  (draft.labels as Map<string, string>).set(key, value);
 }
 
 function readEntry(tag: number, reader: WireReader, entry: { key: string; value: string }): void {

@@ -8,15 +8,20 @@ const WORD_LENGTH_MAX = 40;
  *
  * A number is a hash of 32 bits, so that a word costs four bytes and no list of words is kept: of a hundred million
  * agents about one is found by a word that it does not have.
+ *
+ * `decoded` makes texts of what is given, where that is not ASCII.
  */
-export function wordsOf(texts: Iterable<string>): readonly number[] {
+export function wordsOf(
+  texts: Iterable<string>,
+  decoded: (given: string) => string = String,
+): readonly number[] {
   const words: number[] = [];
   for (const text of texts) {
     const before = words.length;
     // What is plain needs no tables of letters: it takes a tenth of the time.
     if (!addPlain(text, words)) {
       words.length = before;
-      addAny(text, words);
+      addAny(decoded(text), words);
     }
     if (words.length === WORDS_MAX) break;
   }

@@ -6,7 +6,7 @@ import type { Listing } from "../src/listing.ts";
 import { Ability } from "../src/market/ability.ts";
 import { Condition } from "../src/market/condition.ts";
 import { UNPROVEN_PPM, type Wanted } from "../src/reliability.ts";
-import { aFilter, aListing, eur, openMarket, someFilter } from "./support/listing.ts";
+import { aFilter, aListing, eur, mapOf, openMarket, someFilter } from "./support/listing.ts";
 
 interface Case {
   readonly filter: Partial<Filter>;
@@ -104,19 +104,19 @@ describe("a filter", () => {
     },
     {
       filter: { labels: { zone: "eu" } },
-      agent: { labels: { zone: "eu", x: "y" } },
+      agent: { labels: mapOf({ zone: "eu", x: "y" }) },
       fault: undefined,
     },
     {
       filter: { labels: { zone: "eu" } },
-      agent: { labels: { zone: "us" } },
+      agent: { labels: mapOf({ zone: "us" }) },
       fault: "other_labels",
     },
     { filter: { labels: { zone: "" } }, agent: {}, fault: "other_labels" },
     { filter: { endpointScheme: "grpc" }, agent: { endpointScheme: "grpc" }, fault: undefined },
     {
       filter: { endpointScheme: "grpc" },
-      agent: { endpointScheme: "grpcs", labels: { "": "grpc" } },
+      agent: { endpointScheme: "grpcs", labels: mapOf({ "": "grpc" }) },
       fault: "other_endpoint",
     },
     { filter: { endpointScheme: "grpc" }, agent: {}, fault: "other_endpoint" },

@@ -170,21 +170,19 @@ export class Agents {
   /** A listing in numbers; those of names are held, or else looked up: -1 for one that nobody holds. */
   #entryOf(listing: Listing, state: number, isHeld: boolean): Entry {
     const { price, capabilities, reliabilityPpm, labels, endpointScheme } = listing;
-    const numberOf = (names: Names, text: string): number =>
-      isHeld ? names.hold(text) : (names.find(text) ?? -1);
     const records: number[] = [];
     for (const name of capabilities) {
       const bound = reliabilityPpm.get(name) ?? UNPROVEN_PPM;
-      records.push(numberOf(this.capabilities, name), bound);
+      records.push(numberOf(this.capabilities, name, isHeld), bound);
     }
     const held: number[] = [];
-    for (const name in labels) {
-      held.push(numberOf(this.labelNames, labelText(name, labels[name] ?? "")));
+    for (const [name, value] of labels) {
+      held.push(numberOf(this.labelNames, labelText(name, value), isHeld));
     }
     if (endpointScheme !== undefined) {
-      held.push(numberOf(this.labelNames, schemeText(endpointScheme)));
+      held.push(numberOf(this.labelNames, schemeText(endpointScheme), isHeld));
     }
-    const currency = price === undefined ? 0 : numberOf(this.currencies, price.currency);
+    const currency = price === undefined ? 0 : numberOf(this.currencies, price.currency, isHeld);
     return { state, currency, records, labels: held, breakers: this.#breakersOf(listing) };
   }
 
@@ -271,6 +269,10 @@ export class Agents {
     this.picksSince = widened(this.picksSince, room);
     this.#room = room;
   }
+}
+
+function numberOf(names: Names, text: string, isHeld: boolean): number {
+  return isHeld ? names.hold(text) : (names.find(text) ?? -1);
 }
 
 function isSame(one: Breakers | undefined, other: Breakers | undefined): boolean {

@@ -27,7 +27,10 @@ export class Lists {
   /** Sets the list of a slot. */
   set(slot: Slot, list: readonly number[]): void {
     if (list.length > (this.#room[slot] as number)) this.#move(slot, list.length);
-    this.numbers.set(list, this.start[slot]);
+    const { numbers } = this;
+    const from = this.start[slot] as number;
+    // Lists are short: to hand one to the engine costs more than to copy it.
+    for (let at = 0; at < list.length; at += 1) numbers[from + at] = list[at] as number;
     this.count[slot] = list.length;
   }
 

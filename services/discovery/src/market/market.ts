@@ -77,7 +77,9 @@ export class Market {
 
   /** Enters an agent under a slot that no other has, or replaces what is known of it. */
   put(slot: Slot, listing: Listing): void {
-    const lapses = listing.leaseEndMs <= this.#leases.asOfMs(this.#now().getTime());
+    const isLeased = listing.leaseEndMs < Infinity;
+    // Most of a large market have no lease, and time is not asked for nothing.
+    const lapses = isLeased && listing.leaseEndMs <= this.#leases.asOfMs(this.#now().getTime());
     if (lapses) this.#lapsedMs = Math.max(this.#lapsedMs, listing.leaseEndMs);
     const state = lapses ? STATE_RANK.OFFLINE : STATE_RANK[listing.state];
     const isNew = !this.agents.has(slot);
@@ -87,7 +89,7 @@ export class Market {
       put();
       this.#newcomers.push(slot);
     } else this.#change(slot, aspects, () => this.#putAgain(slot, put));
-    if (listing.leaseEndMs < Infinity && !lapses) this.#leases.set(slot, listing.leaseEndMs);
+    if (isLeased && !lapses) this.#leases.set(slot, listing.leaseEndMs);
   }
 
   /** Takes an agent out. */

@@ -19,7 +19,7 @@ export function aListing(facts: Partial<Listing> = {}): Listing {
     p95LatencyMs: undefined,
     scorePpm: 0,
     reliabilityPpm: new Map(),
-    labels: {},
+    labels: new Map(),
     breakers: new Map(),
     createdMs: -Infinity,
     words: [],
@@ -42,6 +42,11 @@ export function aFilter(facts: Partial<Filter> = {}): Filter {
     endpointScheme: undefined,
     ...facts,
   };
+}
+
+/** The same pairs. */
+export function mapOf(labels: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(labels));
 }
 
 /** EUR, by the cent. */
@@ -162,7 +167,7 @@ export const someListing = fc
     p95LatencyMs: fc.option(fc.constantFrom(10, 20), { nil: undefined }),
     scorePpm: ppm,
     leaseEndMs: fc.constantFrom(Infinity, NOON_MS, NOON_MS + 1, NOON_MS + 1_000),
-    labels: fc.constantFrom({}, { zone: "eu" }, { zone: "us", tier: "1" }),
+    labels: fc.constantFrom({}, { zone: "eu" }, { zone: "us", tier: "1" }).map(mapOf),
     words: fc.constantFrom([], [1], [2, 1]),
     endpointScheme: fc.constantFrom(undefined, "grpc", "https"),
     reliabilityPpm: fc.array(fc.tuple(fc.constantFrom("python", "rust"), ppm)),

@@ -32,7 +32,7 @@ export function plainFaultOf(listing: Listing, filter: Filter, nowMs = NOON_MS):
   }
   if (maxLatencyMs !== undefined && p95LatencyMs > maxLatencyMs) return "over_max_latency";
   if (surenessOf(listing, filter) < minReliabilityPpm) return "below_min_reliability";
-  const wrong = Object.keys(labels).filter((name) => listing.labels[name] !== labels[name]);
+  const wrong = Object.keys(labels).filter((name) => listing.labels.get(name) !== labels[name]);
   if (wrong.length > 0) return "other_labels";
   if (filter.words.some((word) => !listing.words.includes(word))) return "other_text";
   const { endpointScheme: scheme } = filter;
