@@ -4,13 +4,13 @@ import {
   insertAgents,
   replaceAgents,
   selectAgents,
-  selectChanges,
   selectDeclarations,
   selectOffers,
   selectPage,
   updateAgent,
 } from "./postgres/agent.ts";
 import { selectCapabilityCounts, selectCensus, selectRegistered } from "./postgres/census.ts";
+import { selectChanges } from "./postgres/change.ts";
 import {
   insertErasure,
   selectErased,

@@ -15,7 +15,7 @@ export type FieldPath = readonly DescField[];
  * @throws Rejection UNKNOWN_FIELD with every path that names no field of a profile
  */
 export function readMask(paths: readonly string[]): readonly FieldPath[] {
-  const read = paths.map((path) => ({ path, fields: fieldsOf(AgentProfileSchema, path) }));
+  const read = paths.map((path) => ({ path, fields: fieldsAlong(path) }));
   const faults = read.flatMap(({ path, fields }, index) =>
     fields === undefined
       ? [
@@ -73,6 +73,15 @@ function replace(
 function isSetIn(source: ReflectMessage | undefined, [field, ...rest]: FieldPath): boolean {
   if (source === undefined || field === undefined || !source.isSet(field)) return false;
   return rest.length === 0 || isSetIn(source.get(field) as ReflectMessage, rest);
+}
+
+/** Kept by path: a profile has a few dozen, and what names no field is not kept. */
+const known = new Map<string, FieldPath>();
+
+function fieldsAlong(path: string): FieldPath | undefined {
+  const fields = known.get(path) ?? fieldsOf(AgentProfileSchema, path);
+  if (fields !== undefined) known.set(path, fields);
+  return fields;
 }
 
 function fieldsOf(desc: DescMessage, path: string): FieldPath | undefined {

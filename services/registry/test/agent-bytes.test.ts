@@ -1,5 +1,6 @@
 import { AgentProfileSchema, AgentSchema } from "@bourse/proto/bourse/registry/v1/agent_pb.ts";
 import {
+  type AgentPage,
   BatchRegisterAgentsResponseSchema,
   type RegisterAgentResponse,
   RegisterAgentResponseSchema,
@@ -8,17 +9,17 @@ import {
   WatchAgentsResponseSchema,
 } from "@bourse/proto/bourse/registry/v1/registry_service_pb.ts";
 import { applyOutcome, initialReputation } from "@bourse/scoring";
-import { create, type DescMessage, equals, fromBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Agent } from "../src/agent.ts";
 import {
   agentAnswerBytes,
-  agentBytes,
-  agentEventBytes,
-  agentPageEventBytes,
+  agentEvents,
+  agentPageEvents,
   batchAnswerBytes,
+  type Told,
 } from "../src/agent-bytes.ts";
 import type { Presence } from "../src/availability.ts";
 import type { NamedBreaker } from "../src/breaker-store.ts";
@@ -64,13 +65,12 @@ const anyPresence: fc.Arbitrary<Presence> = fc.record({
 
 const anyFrame = fc.record({ resumeToken: fc.string(), staleSince: maybe(anyTime) });
 
-function frameOf({
-  resumeToken,
-  staleSince,
-}: {
-  resumeToken: string;
-  staleSince: Date | undefined;
-}) {
+interface FrameValue {
+  readonly resumeToken: string;
+  readonly staleSince: Date | undefined;
+}
+
+function frameOf({ resumeToken, staleSince }: FrameValue) {
   return {
     bytes: { resumeToken: Buffer.from(resumeToken), staleSince },
     rest: { resumeToken, ...(staleSince && { staleSince: timestampFromDate(staleSince) }) },
@@ -82,25 +82,15 @@ const breaker: NamedBreaker = {
   breaker: { tallies: [], backoffMs: 0, changedMs: NOON.getTime(), reportIds: [] },
 };
 
-const anyTold = fc.record({
-  agent: anyAgent,
-  presence: maybe(anyPresence),
-  now: fc.constant(NOON),
-  breakers: fc.constantFrom([], [breaker]),
-});
-
-test("the bytes of an agent are those of its message", () => {
-  fc.assert(
-    fc.property(anyTold, (told) => {
-      const { agent, presence, now, breakers } = told;
-      const message = encodeAgent(agent, presence, now, breakers);
-
-      const read = fromBinary(AgentSchema, agentBytes(told));
-
-      expect(equals(AgentSchema, read, message)).toBe(true);
-    }),
-  );
-});
+const anyTold: fc.Arbitrary<Told> = fc.record(
+  {
+    agent: anyAgent,
+    presence: maybe(anyPresence),
+    now: fc.constant(NOON),
+    breakers: fc.constantFrom([], [breaker]),
+  },
+  { requiredKeys: ["agent", "presence", "now"] },
+);
 
 test("the bytes of an answer are those of its message", () => {
   fc.assert(
@@ -122,10 +112,28 @@ test("the bytes of an answer are those of its message", () => {
   );
 });
 
+/** What is told of an agent, with one thing as it is told of another. */
+function changesOf(told: Told, other: Told): readonly Partial<Told>[] {
+  const names = Object.keys(told.agent) as (keyof Agent)[];
+  const { presence, now, breakers = [] } = other;
+  return [
+    ...names.map((name) => ({ agent: { ...told.agent, [name]: other.agent[name] } })),
+    { presence },
+    { now },
+    { breakers },
+  ];
+}
+
 test("the bytes of an answer to a batch are those of its message, but for profiles", () => {
   fc.assert(
-    fc.property(fc.array(anyTold, { maxLength: 4 }), (all) => {
+    fc.property(fc.array(fc.tuple(anyTold, anyTold), { maxLength: 4 }), (pairs) => {
       const schema = BatchRegisterAgentsResponseSchema;
+      // Beside each stand some that are like it but for one thing.
+      const all = pairs.flatMap(([told, other]) =>
+        [{}, { agent: { ...told.agent, id: "another" } }, ...changesOf(told, other)].map(
+          (change) => ({ ...told, ...change }),
+        ),
+      );
       const agents = all.map(({ agent, presence, now, breakers }) => {
         const { profile: _, ...rest } = encodeAgent(agent, presence, now, breakers);
         return rest;
@@ -138,32 +146,76 @@ test("the bytes of an answer to a batch are those of its message, but for profil
   );
 });
 
-test("the bytes of an event are those of its message", () => {
+const anyFrames = fc.record({ usual: anyFrame, last: anyFrame });
+
+/** Frames in bytes, and what an event of a place among others says beside its agents. */
+function framesOf({ usual, last }: { usual: FrameValue; last: FrameValue }) {
+  return {
+    bytes: { usual: frameOf(usual).bytes, last: frameOf(last).bytes },
+    restOf: (nth: number, count: number) => frameOf(nth + 1 === count ? last : usual).rest,
+  };
+}
+
+function messageOf({ agent, presence, now, breakers }: Told) {
+  return encodeAgent(agent, presence, now, breakers);
+}
+
+test("the bytes of events are those of their messages", () => {
   fc.assert(
-    fc.property(anyTold, anyFrame, (told, frame) => {
+    fc.property(fc.array(anyTold, { maxLength: 4 }), anyFrames, (all, frames) => {
       const schema = WatchAgentsResponseSchema;
-      const agent = agentBytes(told);
+      const { bytes, restOf } = framesOf(frames);
 
-      const event = fromBinary(schema, agentEventBytes(agent, frameOf(frame).bytes));
+      const events = [...agentEvents(all, bytes)].map((event) => fromBinary(schema, event));
 
-      const value = fromBinary(AgentSchema, agent);
-      const message = create(schema, { event: { case: "agent", value }, ...frameOf(frame).rest });
-      expect(equals(schema, event, message)).toBe(true);
+      expect(events).toHaveLength(all.length);
+      for (const [nth, told] of all.entries()) {
+        const event = { case: "agent", value: messageOf(told) } as const;
+        const message = create(schema, { event, ...restOf(nth, all.length) });
+        expect(equals(schema, events[nth] as typeof message, message)).toBe(true);
+      }
     }),
   );
 });
 
-test("the bytes of a page are those of its message", () => {
+test("the bytes of pages are those of their messages, none larger than it has to be", () => {
+  const most = fc.integer({ min: 1, max: 3_000 });
   fc.assert(
-    fc.property(fc.array(anyTold, { maxLength: 4 }), anyFrame, (all, frame) => {
+    fc.property(fc.array(anyTold, { maxLength: 8 }), anyFrames, most, (all, frames, bytes) => {
       const schema = WatchAgentsResponseSchema;
-      const agents = all.map(agentBytes);
+      const written = framesOf(frames);
 
-      const event = fromBinary(schema, agentPageEventBytes(agents, frameOf(frame).bytes));
+      const pages = [...agentPageEvents(all, written.bytes, bytes)];
 
-      const value = { agents: agents.map((agent) => fromBinary(AgentSchema, agent)) };
-      const message = create(schema, { event: { case: "agents", value }, ...frameOf(frame).rest });
-      expect(equals(schema, event, message)).toBe(true);
+      let next = 0;
+      for (const [nth, page] of pages.entries()) {
+        const event = fromBinary(schema, page);
+        const { agents } = event.event.value as AgentPage;
+        const some = all.slice(next, next + agents.length);
+        next += agents.length;
+        const message = create(schema, {
+          event: { case: "agents", value: { agents: some.map(messageOf) } },
+          ...written.restOf(nth, pages.length),
+        });
+        expect(equals(schema, event, message)).toBe(true);
+        const sizes = agents.map((agent) => toBinary(AgentSchema, agent).length);
+        expect(sizes.slice(0, -1).reduce((sum, size) => sum + size, 0)).toBeLessThan(bytes);
+      }
+      expect(next).toBe(all.length);
     }),
+  );
+});
+
+test("what cannot be written leaves nothing behind", () => {
+  fc.assert(
+    fc.property(anyTold, (told) => {
+      const never = { ...told, agent: { ...told.agent, updatedAt: new Date(Number.NaN) } };
+
+      expect(() => agentAnswerBytes(never)).toThrow(RangeError);
+
+      const answer = fromBinary(UpdateAgentResponseSchema, agentAnswerBytes(told));
+      expect(answer.agent && equals(AgentSchema, answer.agent, messageOf(told))).toBe(true);
+    }),
+    { numRuns: 10 },
   );
 });

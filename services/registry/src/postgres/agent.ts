@@ -1,5 +1,12 @@
-import { plainArray, type Tx, textArray } from "@bourse/postgres";
-import type { FeedRange, FeedRow } from "@bourse/postgres/feed";
+import {
+  bigintArray,
+  booleanArray,
+  byteaArray,
+  integerArray,
+  type Tx,
+  textArray,
+  timeArray,
+} from "@bourse/postgres";
 import { initialReputation, type Reputation } from "@bourse/scoring";
 import type { Agent, Profile, StoredProfile } from "../agent.ts";
 import type { Declaration, State } from "../availability.ts";
@@ -29,15 +36,14 @@ const TOLD = `profile, max_concurrent, declared_state, declared_at, lease_ms, ca
   version, updated_at, unregistered_at`;
 
 /**
- * What `valuesOf` gives, as lists and by name. Profiles travel as one value, $2, that is cut here: as elements of an
- * array they would be written in hexadecimal and read again. Names of capabilities hold no blank, so a list of them
- * travels as one text.
+ * What `valuesOf` gives, as lists and by name. Names of capabilities hold no blank, so a list of them travels as one
+ * text.
  */
-const LISTS = `$1::text[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::bigint[],
-  $8::text[], $9::jsonb[], $10::bigint[]`;
-const LISTED = `id, first, last, max_concurrent, declared_state, lease_ms, names, metadata, version`;
-const PROFILE = "substr($2::bytea, first, last - first + 1)";
+const LISTS = `$1::text[], $2::bytea[], $3::integer[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+  $8::bigint[]`;
+const LISTED = `id, profile, max_concurrent, declared_state, lease_ms, names, metadata, version`;
 const CAPABILITIES = "string_to_array(names, ' ')";
+const METADATA = "told.metadata::jsonb";
 
 function toAgent(row: AgentRow): Agent {
   return {
@@ -154,30 +160,6 @@ export async function selectPage(
   return rows.map(toAgent);
 }
 
-/** A page of a feed; when it starts at nothing, old tombstones are left out. */
-export async function selectChanges(
-  tx: Tx,
-  range: FeedRange,
-  since: Date,
-): Promise<readonly FeedRow<Agent>[]> {
-  const { from, until, after, limit } = range;
-  const { rows } = await tx.query<AgentRow & { changed_in: string }>({
-    name: from === 0n ? "agents-all" : "agents-changed",
-    text: `select ${COLUMNS}, changed_in
-      from agents
-      where (changed_in, id) > ($1::xid8, $2) and changed_in < $3::xid8
-        ${from === 0n ? "and (unregistered_at is null or unregistered_at >= $5)" : ""}
-      order by changed_in, id
-      limit $4`,
-    values: [after.changedIn, after.id, until, limit, ...(from === 0n ? [since] : [])],
-  });
-  return rows.map((row) => ({
-    changedIn: BigInt(row.changed_in),
-    id: row.id,
-    value: toAgent(row),
-  }));
-}
-
 /**
  * Writes agents that were registered at `now`, in the order of their ids, so that two batches wait for each other and
  * never for ever. Violates `agents_pkey` when another transaction has registered one of them meanwhile.
@@ -192,15 +174,15 @@ export async function insertAgents(
   await tx.query({
     name: "agents-insert",
     text: `insert into agents (id, ${TOLD}, created_at)
-      select id, ${PROFILE}, max_concurrent, declared_state, at, lease_ms, ${CAPABILITIES}, metadata,
+      select id, profile, max_concurrent, declared_state, at, lease_ms, ${CAPABILITIES}, ${METADATA},
         version, at, case when is_gone then at end, at
-      from unnest(${LISTS}, $12::boolean[]) with ordinality as told (${LISTED}, is_gone, nth),
-        (select $11::timestamptz) as now (at)
+      from unnest(${LISTS}, $10::boolean[]) with ordinality as told (${LISTED}, is_gone, nth),
+        (select $9::timestamptz) as now (at)
       order by nth`,
     values: [
       ...valuesOf(sorted),
       now,
-      plainArray(sorted.map(({ unregisteredAt }) => String(unregisteredAt !== undefined))),
+      booleanArray(sorted.map(({ unregisteredAt }) => unregisteredAt !== undefined)),
     ],
   });
 }
@@ -216,20 +198,20 @@ export async function replaceAgents(
   await tx.query({
     name: "agents-replace",
     text: `update agents
-      set (${TOLD}) = row(coalesce(${PROFILE}, agents.profile), told.max_concurrent,
+      set (${TOLD}) = row(coalesce(told.profile, agents.profile), told.max_concurrent,
           told.declared_state, told.declared_at, told.lease_ms,
-          case when first is null then agents.capabilities else ${CAPABILITIES} end,
-          case when first is null then agents.metadata else told.metadata end,
+          case when told.profile is null then agents.capabilities else ${CAPABILITIES} end,
+          case when told.profile is null then agents.metadata else ${METADATA} end,
           told.version, told.updated_at, told.unregistered_at),
         changed_in = pg_current_xact_id()
-      from unnest(${LISTS}, $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+      from unnest(${LISTS}, $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
         as told (${LISTED}, declared_at, updated_at, unregistered_at)
       where agents.id = told.id`,
     values: [
       ...valuesOf(agents),
-      timesArray(agents.map((agent) => agent.declaredAt)),
-      timesArray(agents.map((agent) => agent.updatedAt)),
-      timesArray(agents.map((agent) => agent.unregisteredAt)),
+      timeArray(agents.map((agent) => agent.declaredAt)),
+      timeArray(agents.map((agent) => agent.updatedAt)),
+      timeArray(agents.map((agent) => agent.unregisteredAt)),
     ],
   });
 }
@@ -255,40 +237,19 @@ export async function updateAgent(tx: Tx, agent: Agent): Promise<void> {
   });
 }
 
-/** As LISTS takes it. Of a profile that is not whole, `first` and `last` are null. */
+/** As LISTS takes it. A profile that is not whole is null. */
 function valuesOf(agents: readonly Agent<StoredProfile | Profile>[]): unknown[] {
   const whole = agents.map(({ profile }) => (isWhole(profile) ? profile : undefined));
-  const first: (number | undefined)[] = [];
-  const last: (number | undefined)[] = [];
-  let bytes = 0;
-  for (const profile of whole) {
-    first.push(profile && bytes + 1);
-    bytes += profile?.encoded.length ?? 0;
-    last.push(profile && bytes);
-  }
   return [
     textArray(agents.map((agent) => agent.id)),
-    Buffer.concat(whole.flatMap((profile) => profile?.encoded ?? [])),
-    plainArray(first),
-    plainArray(last),
-    plainArray(agents.map(({ profile }) => profile.maxConcurrent)),
-    plainArray(agents.map((agent) => agent.declaredState)),
-    plainArray(agents.map((agent) => agent.leaseMs)),
+    byteaArray(whole.map((profile) => profile?.encoded)),
+    integerArray(agents.map(({ profile }) => profile.maxConcurrent)),
+    textArray(agents.map((agent) => agent.declaredState)),
+    bigintArray(agents.map(({ leaseMs }) => (leaseMs === undefined ? undefined : BigInt(leaseMs)))),
     textArray(whole.map((profile) => profile?.capabilities.join(" ") ?? "")),
     textArray(whole.map((profile) => JSON.stringify(profile?.metadata ?? null))),
-    plainArray(agents.map((agent) => agent.version)),
+    bigintArray(agents.map((agent) => agent.version)),
   ];
-}
-
-/** Times as ISO writes them need no quotes. Those of a batch are mostly one and the same. */
-function timesArray(times: readonly (Date | undefined)[]): string {
-  let last: { readonly time: Date; readonly text: string } | undefined;
-  return plainArray(
-    times.map((time) => {
-      if (time !== undefined && time !== last?.time) last = { time, text: time.toISOString() };
-      return time && last?.text;
-    }),
-  );
 }
 
 /** Null until the first outcome or adjustment, which most agents of a large market have not had. */

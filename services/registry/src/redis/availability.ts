@@ -5,7 +5,7 @@ import {
   LOOK_MS,
 } from "../availability-store.ts";
 import { createListeners } from "../listeners.ts";
-import { byShard, commandsOf } from "./commands.ts";
+import { commandsOf, inLots } from "./commands.ts";
 import { type Away, available, type RedisConnection } from "./connection.ts";
 import { keepLooking } from "./looking.ts";
 import { createShardStore, type ShardStore } from "./shard-store.ts";
@@ -83,7 +83,7 @@ export async function createRedisAvailability(
     },
     async read(agentIds) {
       const found = await Promise.all(
-        byShard(agentIds).map((ids) => shardOfAgent(ids[0] as string).read(ids)),
+        inLots(agentIds).map((lot) => (shards[lot.shard] as ShardStore).read(lot.agentIds)),
       );
       return new Map(found.flatMap((presences) => [...presences]));
     },

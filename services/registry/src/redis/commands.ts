@@ -44,7 +44,7 @@ type Values = readonly (string | number)[];
 interface Scripts {
   registryBeat(...values: Values): Promise<readonly [string, string, string, string, string]>;
   registrySlot(...values: Values): Promise<string>;
-  registryRead(...values: Values): Promise<readonly (readonly Text[])[]>;
+  registryRead(...values: Values): Promise<readonly string[]>;
   registryForget(...values: Values): Promise<number>;
   registryChanges(
     ...values: Values
@@ -111,15 +111,17 @@ export function commandsOf(client: RedisClient, prefix: string) {
     },
 
     /** What is known of agents, at most READ_MAX and all of one shard; those that are unknown are left out. */
-    async read(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
-      const keys = agentIds.map(key.presence);
+    async read(shard: number, agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
+      const keys = key.presences(shard, agentIds);
       const known = await redis.registryRead(keys.length, ...keys, ...FIELDS);
       return new Map(
-        known.map(([inFlight, queueLength, utilizationPpm, openSlots, slotsMs, ...rest]) => {
-          const [heardMs, expireMs, nth] = rest;
+        known.map((values) => {
+          const [nth, inFlight, queueLength, utilizationPpm, openSlots, ...times] =
+            values.split(",");
+          const [slotsMs, heardMs, expireMs] = times;
           const presence = {
             reported: loadOf(inFlight, queueLength, utilizationPpm),
-            openSlots: Number(openSlots ?? 0),
+            openSlots: Number(openSlots),
             slotsChangedAt: dateOf(slotsMs),
             heardAt: dateOf(heardMs),
             leaseExpireAt: dateOf(expireMs),
@@ -188,13 +190,27 @@ export function commandsOf(client: RedisClient, prefix: string) {
   };
 }
 
-/** Lists of agents of one shard each, none longer than may be read at once. */
-export function byShard(agentIds: readonly string[]): readonly (readonly string[])[] {
-  return [...Map.groupBy(agentIds, shardOf).values()].flatMap((ids) =>
-    Array.from({ length: Math.ceil(ids.length / READ_MAX) }, (_, nth) =>
-      ids.slice(nth * READ_MAX, (nth + 1) * READ_MAX),
-    ),
-  );
+/** Agents of one shard, no more than may be read at once. */
+export interface Lot {
+  readonly shard: number;
+  readonly agentIds: readonly string[];
+}
+
+/** The agents in lots, each of one shard. */
+export function inLots(agentIds: readonly string[]): readonly Lot[] {
+  const lots: Lot[] = [];
+  const open: (string[] | undefined)[] = [];
+  for (const agentId of agentIds) {
+    const shard = shardOf(agentId);
+    let ids = open[shard];
+    if (ids === undefined || ids.length === READ_MAX) {
+      ids = [];
+      open[shard] = ids;
+      lots.push({ shard, agentIds: ids });
+    }
+    ids.push(agentId);
+  }
+  return lots;
 }
 
 /** In the order in which `read` takes them. */

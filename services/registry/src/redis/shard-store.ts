@@ -87,7 +87,7 @@ export function createShardStore(shard: number, commands: Commands, now: () => D
 
     /** What is known of agents; never fails, and says so of what is stale. */
     async read(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence>> {
-      const found = await commands.read(agentIds).catch(() => undefined);
+      const found = await commands.read(shard, agentIds).catch(() => undefined);
       if (found === undefined) return new Map(agentIds.map((agentId) => [agentId, stale(agentId)]));
       if (outages.all().length === 0) {
         for (const agentId of agentIds) known.remember(agentId, found.get(agentId));

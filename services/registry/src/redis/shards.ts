@@ -9,8 +9,12 @@ export type Keys = ReturnType<typeof keysOf>;
 /** The keys of a shard share a hash tag, so that a script may touch them together. */
 export function keysOf(prefix: string) {
   const tag = (shard: number) => `${prefix}:{${prefix}-${shard}}`;
+  const presenceIn = (shard: number, agentId: string) => `${tag(shard)}:agent:${agentId}`;
   return {
-    presence: (agentId: string) => `${tag(shardOf(agentId))}:agent:${agentId}`,
+    presence: (agentId: string) => presenceIn(shardOf(agentId), agentId),
+    /** Of agents of one shard. */
+    presences: (shard: number, agentIds: readonly string[]) =>
+      agentIds.map((agentId) => presenceIn(shard, agentId)),
     slots: (agentId: string) => `${tag(shardOf(agentId))}:slots:${agentId}`,
     slotHolders: (agentId: string) => `${tag(shardOf(agentId))}:slot-holders:${agentId}`,
     leases: (shard: number) => `${tag(shard)}:leases`,

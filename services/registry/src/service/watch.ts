@@ -9,12 +9,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Agent } from "../agent.ts";
-import {
-  agentBytes,
-  agentEventBytes,
-  agentPageEventBytes,
-  type EventFrame,
-} from "../agent-bytes.ts";
+import { agentEvents, agentPageEvents, type Told } from "../agent-bytes.ts";
 import { createConcerns } from "../concerns.ts";
 import { hasMissed } from "../erasure.ts";
 import type { Reason } from "../reasons.ts";
@@ -35,13 +30,18 @@ const SLACK_MS = 60_000;
 export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>, "watchAgents"> {
   const { store, availability, breakers, feed, now } = parts;
 
-  async function encodeAll(agents: readonly Agent[]): Promise<Uint8Array[]> {
+  async function toldOf(agents: readonly Agent[]): Promise<Told[]> {
     const presences = await availability.read(agents.map((agent) => agent.id));
     const at = now();
     return agents.map((agent) => {
       const [presence, known] = [presences.get(agent.id), breakers.known(agent.id)];
-      return agentBytes({ agent, presence, now: at, breakers: known });
+      return { agent, presence, now: at, breakers: known };
     });
+  }
+
+  /** Whether a follower has missed that an agent left; in a snapshot, which is from 0, nobody can have. */
+  async function isBehind(from: bigint, known: bigint | undefined): Promise<boolean> {
+    return from > 0n && hasMissed(await store.readRemovals(), from, known);
   }
 
   return {
@@ -70,20 +70,20 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
           hearBreakers(await breakers.changedSince(resumed.since));
         }
         const oldest = new Date(since.getTime() - SLACK_MS);
-        const events = feed.followPages<Uint8Array>({
+        const events = feed.followPages<Told>({
           token: resumed?.feedToken ?? "",
           signal: ctx.signal,
           idleMs: IDLE_MS,
           isDue: () => availability.staleSince()?.getTime() !== toldStale,
           read: async (_pool, range: FeedRange) => {
             const rows = await store.readChanges(range, oldest);
-            const [removals, messages] = await Promise.all([
-              store.readRemovals(),
-              encodeAll(rows.map((row) => row.value)),
+            const [hasToBegin, told] = await Promise.all([
+              isBehind(range.from, removed),
+              toldOf(rows.map((row) => row.value)),
             ]);
-            if (hasMissed(removals, range.from, removed)) throw missed();
+            if (hasToBegin) throw missed();
             return rows.map(({ changedIn, id }, index) => {
-              return { changedIn, id, value: messages[index] as Uint8Array };
+              return { changedIn, id, value: told[index] as Told };
             });
           },
           others: async () => {
@@ -93,7 +93,7 @@ export function watching(parts: Parts): Pick<ServiceImpl<typeof RegistryService>
             }
             const known = await store.readAgents(await concerns.take());
             const agents = [...known.values()].filter((one) => one.unregisteredAt === undefined);
-            return encodeAll(agents);
+            return toldOf(agents);
           },
         });
         for await (const event of events) {
@@ -129,7 +129,7 @@ interface Telling {
 }
 
 function* encodeEvent(
-  event: FeedPage<Uint8Array>,
+  event: FeedPage<Told>,
   { at, staleSince, together }: Telling,
 ): Generator<WatchEvent> {
   const format = (token: string) => (token === "" ? "" : formatResumeToken(token, at));
@@ -140,20 +140,21 @@ function* encodeEvent(
   });
   switch (event.kind) {
     case "page": {
-      const write = together ? inOneMessage : inMessagesOfTheirOwn;
-      const [usual, lastFrame] = [frame(event.token), frame(event.lastToken)];
-      const last = event.values.length - 1;
-      let agents: Uint8Array[] = [];
+      const frames = { usual: frame(event.token), last: frame(event.lastToken) };
+      const messages = together
+        ? agentPageEvents(event.values, frames, TOGETHER_BYTES)
+        : agentEvents(event.values, frames);
+      let lot: Uint8Array[] = [];
       let bytes = 0;
-      for (const [nth, agent] of event.values.entries()) {
-        agents.push(agent);
-        bytes += agent.length;
-        if (bytes < TOGETHER_BYTES && nth < last) continue;
-        const messages = write(agents, usual, nth === last ? lastFrame : usual);
-        yield encodedAll(WatchAgentsResponseSchema, messages);
-        agents = [];
+      for (const message of messages) {
+        lot.push(message);
+        bytes += message.length;
+        if (bytes < TOGETHER_BYTES) continue;
+        yield encodedAll(WatchAgentsResponseSchema, lot);
+        lot = [];
         bytes = 0;
       }
+      if (lot.length > 0) yield encodedAll(WatchAgentsResponseSchema, lot);
       return;
     }
     case "synced":
@@ -167,17 +168,3 @@ function* encodeEvent(
       return;
   }
 }
-
-/** Writes agents as messages of a watch; the last of these says what `last` does, and those before it `usual`. */
-type Write = (
-  agents: readonly Uint8Array[],
-  usual: EventFrame,
-  last: EventFrame,
-) => readonly Uint8Array[];
-
-const inOneMessage: Write = (agents, _usual, last) => [agentPageEventBytes(agents, last)];
-
-const inMessagesOfTheirOwn: Write = (agents, usual, last) => {
-  const lastNth = agents.length - 1;
-  return agents.map((agent, nth) => agentEventBytes(agent, nth === lastNth ? last : usual));
-};
