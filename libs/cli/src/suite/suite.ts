@@ -1,20 +1,17 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import pc from "picocolors";
 import { Failure } from "../failure.ts";
-import { ROOT } from "../place.ts";
 import { PARTS, type Part } from "./parts.ts";
+import { RESULTS, readResults } from "./report.ts";
 import { NO_REDIS, startTestServers, type TestServers } from "./servers.ts";
 import { runStep } from "./step.ts";
 
-/** How many of something held. */
+/** How many of something held, and what did not. */
 interface Tally {
   passed: number;
-  failed: number;
   skipped: number;
+  readonly failures: string[];
 }
-
-const RESULTS = join(ROOT, ".results");
 
 /** `bourse test`: runs every check and test, and closes with one summary; exits 1 unless all hold. */
 export async function runSuite(options: { readonly only?: string }): Promise<void> {
@@ -27,36 +24,38 @@ export async function runSuite(options: { readonly only?: string }): Promise<voi
   const needed = parts.some(({ servers }) => servers);
   const servers = needed ? stack.use(await startTestServers(process.env)) : undefined;
   const lines: string[] = [];
-  const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const tally: Tally = { passed: 0, skipped: 0, failures: [] };
   for (const part of parts) lines.push(await runPart(part, environment(servers), tally));
   if (needed && servers?.redisUrl === undefined) {
     lines.push(pc.yellow(`  ${NO_REDIS}`));
-    if (process.env["CI"] === "true") tally.failed += 1;
+    if (process.env["CI"] === "true") tally.failures.push("suites that need Redis: skipped");
   }
   console.log(`\n${lines.join("\n")}\n`);
-  console.log(`Tests: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
-  if (tally.failed > 0) process.exitCode = 1;
+  const { passed, skipped, failures } = tally;
+  for (const failure of failures) console.log(pc.red(`  ${failure}`));
+  console.log(`Tests: ${passed} passed, ${failures.length} failed, ${skipped} skipped`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 async function runPart(part: Part, env: NodeJS.ProcessEnv, tally: Tally): Promise<string> {
   console.log(pc.bold(`\n${part.name}: ${part.says}`));
   const startedAt = performance.now();
-  let failedSteps = 0;
+  const failedSteps: string[] = [];
   for (const step of part.steps) {
     const held = await runStep(step, env);
-    if (!held) failedSteps += 1;
-    if (step.tests === undefined) tally[held ? "passed" : "failed"] += 1;
+    if (!held) failedSteps.push(step.command.join(" "));
+    else if (step.tests === undefined) tally.passed += 1;
   }
   const tests = part.tests === undefined ? undefined : readResults(part.tests);
-  if (tests !== undefined) {
-    tally.passed += tests.passed;
-    tally.skipped += tests.skipped;
-    // A runner that fails without a failed test (it crashed, or found none) is a failure all the same.
-    tally.failed += Math.max(tests.failed, failedSteps);
-  }
+  tally.passed += tests?.passed ?? 0;
+  tally.skipped += tests?.skipped ?? 0;
+  // A runner that fails without a failed test (it crashed, or found none) is a failure all the same.
+  const failures =
+    tests === undefined || tests.failures.length === 0 ? failedSteps : tests.failures;
+  tally.failures.push(...failures);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  const mark = failedSteps === 0 ? pc.green("ok    ") : pc.red("FAILED");
-  const detail = tests === undefined ? "" : `  ${tests.passed + tests.failed} tests`;
+  const mark = failures.length === 0 ? pc.green("ok    ") : pc.red("FAILED");
+  const detail = tests === undefined ? "" : `  ${tests.passed + tests.failures.length} tests`;
   return `  ${part.name.padEnd(13)}${mark} ${seconds.padStart(6)} s${detail}`;
 }
 
@@ -72,25 +71,4 @@ function environment(servers: TestServers | undefined): NodeJS.ProcessEnv {
     }),
     ...(servers?.redisUrl !== undefined && { REDIS_URL: servers.redisUrl }),
   };
-}
-
-/** Adds up vitest's JSON reports below the folders named. */
-function readResults(folders: readonly string[]): Tally {
-  const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const file of folders.flatMap((folder) => jsonFiles(join(RESULTS, folder)))) {
-    const report = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
-    tally.passed += report["numPassedTests"] ?? 0;
-    tally.failed += report["numFailedTests"] ?? 0;
-    tally.skipped += (report["numPendingTests"] ?? 0) + (report["numTodoTests"] ?? 0);
-  }
-  return tally;
-}
-
-function jsonFiles(folder: string): string[] {
-  try {
-    const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
-    return names.map((name) => join(folder, name));
-  } catch {
-    return [];
-  }
 }
