@@ -1,3 +1,4 @@
+import "./garbage.ts";
 import { createPool, keepPartitions, keepTidy, migrate } from "@bourse/postgres";
 import { LedgerService } from "@bourse/proto/bourse/ledger/v1/ledger_service_pb.ts";
 import { LineageService } from "@bourse/proto/bourse/ledger/v1/lineage_service_pb.ts";

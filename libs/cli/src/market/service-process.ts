@@ -33,15 +33,8 @@ export interface ServiceProcessOptions {
  *
  * What a call leaves behind lives just long enough to be copied once in a young space of 16 MB: collecting it took a
  * tenth of the ledger's time there, and a fifteenth in one of 32.
- *
- * Buffers are collected with all else. By itself V8 begins a collection for each 64 MB of them, and has whoever asks
- * for the next ones do its work: every four seconds, all callers of a busy ledger waited for 160 ms.
  */
-export const NODE_FLAGS = [
-  "--enable-source-maps",
-  "--max-semi-space-size=32",
-  "--external-memory-accounted-in-global-limit",
-] as const;
+export const NODE_FLAGS = ["--enable-source-maps", "--max-semi-space-size=32"] as const;
 
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;

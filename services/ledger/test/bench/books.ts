@@ -1,3 +1,4 @@
+import "../../src/garbage.ts";
 import { randomBytes, randomUUIDv7 } from "node:crypto";
 import { createPool, migrate } from "@bourse/postgres";
 import type { Answer } from "../../src/books.ts";
