@@ -50,8 +50,7 @@ async function runPart(part: Part, env: NodeJS.ProcessEnv, tally: Tally): Promis
   tally.passed += tests?.passed ?? 0;
   tally.skipped += tests?.skipped ?? 0;
   // A runner that fails without a failed test (it crashed, or found none) is a failure all the same.
-  const failures =
-    tests === undefined || tests.failures.length === 0 ? failedSteps : tests.failures;
+  const failures = tests?.failures.length ? tests.failures : failedSteps;
   tally.failures.push(...failures);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const mark = failures.length === 0 ? pc.green("ok    ") : pc.red("FAILED");
