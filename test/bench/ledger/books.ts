@@ -12,6 +12,10 @@ const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 /** Of the best closed loop: an open one at its very limit would only show its own queue. */
 const OPEN_SHARE = 0.5;
 
+/** Trades for each account until all but one in a thousand have taken part: two are drawn for a trade. */
+const TRADES_TO_MEET = 3.5;
+const HOUR_S = 3_600;
+
 /** How many times as long as a measurement the time before the first one is. */
 const WARM_UP = 2;
 
@@ -139,10 +143,19 @@ async function remote(
   const market = stack.use(await startMarket({ data, ports, databaseUrl: database.url }));
   const token = await market.signer.mint("service:bench", TOKEN_TTL_SECONDS);
   const driver = stack.use(driveRemote(market.address("ledger"), token, signal));
-  // As before the books: until the code is compiled, and the ledger remembers what it may of the accounts.
-  const warming = { accounts, hot: false, seconds: WARM_UP * seconds };
-  count(tally, await driver.closed({ ...warming, callers: parcelCallers, parcel }));
-  count(tally, await driver.closed({ ...warming, callers: unaryCallers }));
+  // This ledger has not met the accounts yet: until it remembers them, and its code is compiled.
+  const deedsMax = Math.ceil((accounts * TRADES_TO_MEET) / parcel);
+  const meeting = {
+    accounts,
+    hot: false,
+    seconds: HOUR_S,
+    deedsMax,
+    callers: parcelCallers,
+    parcel,
+  };
+  count(tally, await driver.closed(meeting));
+  const warming = { accounts, hot: false, seconds: WARM_UP * seconds, callers: unaryCallers };
+  count(tally, await driver.closed(warming));
   const kinds = [
     { part: "unary", subject: "unary gRPC", load: unaryCallers },
     { part: "batch", subject: "batch gRPC", load: parcelCallers, parcel },
