@@ -205,7 +205,12 @@ describe("an auditor who trusts nobody", () => {
     await house.pool.query(`
       begin;
       set local session_replication_role = replica;
-      update ledger.movements set amount = amount + 1 where id = '${movementId}';
+      update ledger.movement_rows set amount = amount + 1 where id = '${movementId}';
+      update ledger.movement_pages set movements = array(
+        select row(debit, credit, case id when '${movementId}' then amount + 1 else amount end, kind,
+          id, transaction_id, hold_id, transfer, nth, hash)::ledger.payment_movement
+        from unnest(movements) order by nth
+      );
       commit`);
 
     const lines = await ledger("verify");

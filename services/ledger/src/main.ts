@@ -13,7 +13,7 @@ import { countRoads, ledgerMetrics } from "./metrics.ts";
 import { openRecord } from "./open-record.ts";
 import { openStatements } from "./open-statements.ts";
 import { createPaymentStore } from "./postgres/payments.ts";
-import { createLedgerStore, createWriters } from "./postgres.ts";
+import { createLedgerStore, createWriters, MOVEMENT_TABLES } from "./postgres.ts";
 import { createQueue } from "./queue.ts";
 import { codes } from "./rejections.ts";
 import { ledgerService } from "./service.ts";
@@ -35,7 +35,7 @@ await run({
     const warn = (what: string) => (err: unknown) => logger.warn({ event: "fault", err }, what);
     defer(keepTidy({ pool, onFault: warn("requests stay for now") }));
     const onFault = warn("movements of the months to come have no partition yet");
-    defer(await keepPartitions({ pool, table: "movements", now, onFault }));
+    for (const table of MOVEMENT_TABLES) defer(await keepPartitions({ pool, table, now, onFault }));
     const onRoad = countRoads(metrics);
     const outside = { pool, writers, now, newId: createIds(), newPseudonym, onRoad };
     const store = createLedgerStore(outside);

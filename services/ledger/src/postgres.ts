@@ -22,6 +22,8 @@ import { verifyAll } from "./postgres/verify.ts";
 import { createRepeaters, partsOf, tellerOf } from "./repeaters.ts";
 import type { LedgerStore, LineageStore, QueryOptions, Road } from "./store.ts";
 
+export { MOVEMENT_TABLES } from "./postgres/movements.ts";
+
 /** What the stores need from outside. */
 export interface StoreOptions {
   readonly pool: Pool;

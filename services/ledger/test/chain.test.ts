@@ -7,6 +7,7 @@ import { verifyChain } from "../src/postgres/chain.ts";
 import { batchesAfter, findEntry, leavesOf } from "../src/postgres/entries.ts";
 import type { LedgerStore, LineageStore } from "../src/store.ts";
 import { depositOf, openDatabase, openStores, recordOf, settleOf } from "./books.ts";
+import { type Stored, tamper, undone } from "./tamper.ts";
 
 let database: TestDatabase;
 let stores: ReturnType<typeof openStores>;
@@ -52,17 +53,19 @@ async function write({ ledger, lineage }: { ledger: LedgerStore; lineage: Lineag
 const at = (batch: number, nth: number) =>
   `(select id from movements where batch = ${batch} and nth = ${nth})`;
 
-/** Does to the tables what their triggers refuse, verifies, and takes it back. */
+/** Does to the tables what their triggers refuse, verifies, and takes it back. It matters not how movements are stored. */
 async function tampered(...statements: readonly string[]) {
-  const client = await database.pool.connect();
-  try {
-    await client.query("begin");
-    await client.query("set local session_replication_role = replica");
-    for (const statement of statements) await client.query(statement);
-    return await verifyChain(client);
-  } finally {
-    await client.query("rollback");
-    client.release();
+  const [rows, pages] = [await report("in rows"), await report("in pages")];
+  expect(pages).toEqual(rows);
+  return rows;
+
+  function report(stored: Stored) {
+    return undone(database, async (tx) => {
+      await tamper(tx, stored, async () => {
+        for (const statement of statements) await tx.query(statement);
+      });
+      return await verifyChain(tx);
+    });
   }
 }
 
@@ -312,23 +315,19 @@ describe("a batch behind the ledger's back", () => {
   });
 
   test("made anew, with everything behind it, is told by the checkpoints", async () => {
-    const rewritten = await database.pool.connect();
-    try {
-      await rewritten.query("begin");
-      await rewritten.query("set local session_replication_role = replica");
-      await rewritten.query("update movements set amount = 1 where batch = 1");
-      await rewriteJournal(rewritten);
+    await undone(database, async (tx) => {
+      await tamper(tx, "in pages", async () => {
+        await tx.query("update movements set amount = 1 where batch = 1");
+        await rewriteJournal(tx);
+      });
 
-      expect((await verifyChain(rewritten)).broken).toMatchObject({
+      expect((await verifyChain(tx)).broken).toMatchObject({
         sequence: 4n,
         fault: "CHECKPOINT_MISMATCH",
       });
-      await rewritten.query("delete from checkpoints");
-      expect((await verifyChain(rewritten)).broken).toBeUndefined();
-    } finally {
-      await rewritten.query("rollback");
-      rewritten.release();
-    }
+      await tx.query("delete from checkpoints");
+      expect((await verifyChain(tx)).broken).toBeUndefined();
+    });
   });
 });
 

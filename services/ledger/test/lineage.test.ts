@@ -77,7 +77,7 @@ describe("the record", () => {
   });
   beforeEach(async () => {
     await tamper(
-      `truncate lineage_events, movements, batches, journal_head, pseudonyms;
+      `truncate lineage_events, movement_pages, movement_rows, batches, journal_head, pseudonyms;
        insert into journal_head (sequence, hash, events) values (0, decode(repeat('00', 32), 'hex'), 0)`,
     );
   });

@@ -12,6 +12,7 @@ import {
   settleOf,
 } from "./books.ts";
 import { booksForFile } from "./opened.ts";
+import { tamper, undone } from "./tamper.ts";
 
 const { database, store } = await booksForFile();
 
@@ -41,18 +42,10 @@ beforeAll(async () => {
  * then undone.
  */
 async function findingsAfter(statement: string, most = 100): Promise<readonly Divergence[]> {
-  const client = await database.pool.connect();
-  try {
-    await client.query(`
-      begin;
-      set local session_replication_role = replica;
-      alter table movements drop constraint movements_two_accounts;
-      ${statement}`);
-    return (await verifyBooks(client, most)).divergences;
-  } finally {
-    await client.query("rollback");
-    client.release();
-  }
+  return undone(database, async (tx) => {
+    await tamper(tx, "in rows", () => tx.query(statement));
+    return (await verifyBooks(tx, most)).divergences;
+  });
 }
 
 const holdOf = (id: string) =>
@@ -344,7 +337,7 @@ describe("verification", () => {
       insert into transactions (id, payer_account, provider_account, capability, amount, recorder,
         state, settled, hold_ms, created_at, updated_at, settled_at)
       select id, 1, 2, 'x', 1, 'operator', 'SETTLED', 1, 1, now(), now(), now() from made;
-      insert into movements (id, batch, nth, kind, debit_account, credit_account, amount, hold_id,
+      insert into movement_rows (id, batch, nth, kind, debit_account, credit_account, amount, hold_id,
         transaction_id, created_at, hash)
       select hold, 1, 1, 'HOLD'::movement_kind, 1, 2, 1, null::uuid, id, now(), ''::bytea from made
       union all
@@ -370,7 +363,7 @@ describe("verification", () => {
     await other.pool.query(`
       begin;
       set local session_replication_role = replica;
-      update movements set created_at = now() - interval '1 day' where nth = 1;
+      update movement_rows set created_at = now() - interval '1 day' where nth = 1;
       commit`);
     const { rows } = await other.pool.query("select id from movements where nth = 1");
 

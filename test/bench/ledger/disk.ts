@@ -6,8 +6,8 @@ export async function readDisk({ pool }: BenchDatabase): Promise<Disk> {
   const { rows } = await pool.query<{ movements: string; own: string; all: string }>(`
     select (select count(*) from ledger.movements) as movements,
       (select sum(pg_total_relation_size(part)) from (
-        select 'ledger.movements'::regclass as part
-        union select relid from pg_partition_tree('ledger.movements')
+        select relid as part from pg_partition_tree('ledger.movement_pages')
+        union select relid from pg_partition_tree('ledger.movement_rows')
       ) as parts) as own,
       (select sum(pg_total_relation_size(oid)) from pg_class
         where relnamespace = 'ledger'::regnamespace and relkind = 'r') as all

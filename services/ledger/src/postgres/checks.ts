@@ -217,6 +217,29 @@ export const CHECKS: Readonly<Record<string, string>> = {
     from transactions t left join spans on spans.number = t.chapter
     where spans.number is null or t.created_at < spans.begins or t.created_at >= spans.ends`,
 
+  // A transaction says where its movements stand in the pages, and a page which ids it has: else nobody finds them.
+  MOVEMENT_MISPLACED: `
+    with paged as (
+      select m.id, m.kind, m.transaction_id, m.nth, p.recorded_at as at, p.nth + m.place - 1 as place,
+        m.id between p.first_id and p.last_id as is_within
+      from movement_pages p
+      cross join unnest(p.movements) with ordinality as m (debit, credit, amount, kind, id,
+        transaction_id, hold_id, transfer, nth, hash, place)
+    ),
+    told as (
+      select paged.*, case kind when 'HOLD' then t.created_at else t.ended_at end as told_at,
+        case kind when 'HOLD' then t.begun_nth else t.ended_nth end as told_place
+      from paged left join transactions t on t.id = transaction_id
+    )
+    select id::text as subject, kind || ' ' || place || ' of ' || ${timeOf("at")} as expected,
+      case when not is_within or nth <> place then 'out of its page'
+        else coalesce(told_place || ' of ' || ${timeOf("told_at")}, 'nowhere') end as found
+    from told
+    where not is_within or nth <> place or transaction_id is not null and (
+      told_at is distinct from at or told_place is null
+      or place - told_place not between 0 and case kind when 'HOLD' then 0 else 1 end
+    )`,
+
   // What is held is what the movements hold, no more and no less; who waits for payment has a hold,
   // and who was paid or refunded has none.
   TRANSACTION_HOLD_MISMATCH: `

@@ -58,8 +58,7 @@ interface MovementRow {
 
 const MOVEMENTS = `
   select id, batch, nth, kind, debit_account, credit_account, amount, transaction_id, transfer,
-    hold_id, created_at, hash
-  from movements`;
+    hold_id, created_at, hash`;
 
 /** At most `limit` batches behind `after`, in order. */
 export async function batchesAfter(tx: Tx, after: bigint, limit: number): Promise<Batch[]> {
@@ -97,10 +96,10 @@ export async function leavesOf(
   after: bigint,
   until: bigint,
 ): Promise<ReadonlyMap<bigint, readonly Leaf[]>> {
-  const movements = await tx.query<MovementRow>(`${MOVEMENTS} where batch > $1 and batch <= $2`, [
-    after,
-    until,
-  ]);
+  const movements = await tx.query<MovementRow>(
+    `${MOVEMENTS} from movements where batch > $1 and batch <= $2`,
+    [after, until],
+  );
   const events = await tx.query<EventRow>(
     `select ${EVENT_COLUMNS} from lineage_events where batch > $1 and batch <= $2`,
     [after, until],
@@ -145,8 +144,8 @@ export async function findEntry(
 ): Promise<Placed | undefined> {
   if (name.kind === "movement") {
     const { rows } = await tx.query<MovementRow>(
-      `${MOVEMENTS}
-       where id = $1 and ($2::text is null or exists (
+      `${MOVEMENTS} from movement_at($1)
+       where ($2::text is null or exists (
          select from accounts where owner = $2 and id in (debit_account, credit_account)))`,
       [name.id, viewer ?? null],
     );

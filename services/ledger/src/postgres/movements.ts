@@ -22,8 +22,6 @@ const linesOf = (source: string) => `
   join accounts debit on debit.id = m.debit_account
   join accounts credit on credit.id = m.credit_account`;
 
-const LINES = linesOf("movements");
-
 function toLine(row: LineRow): StatementLine {
   return {
     id: row.id,
@@ -37,6 +35,9 @@ function toLine(row: LineRow): StatementLine {
     createdAt: row.created_at,
   };
 }
+
+/** Where movements stand, with a partition for each month; the view `movements` shows all. */
+export const MOVEMENT_TABLES = ["movement_pages", "movement_rows"] as const;
 
 /** A movement and its place in the journal. */
 export interface Entry {
@@ -61,9 +62,9 @@ const COLUMNS: Columns<Entry> = {
   transfer: { type: "text", of: ({ movement }) => movement.transfer },
 };
 
-/** Writes movements in order. */
+/** Writes movements in order, as those of a batch that was decided under lock. */
 export async function insertMovements(tx: Tx, entries: readonly Entry[]): Promise<void> {
-  await insertRows(tx, "movements", COLUMNS, entries);
+  await insertRows(tx, "movement_rows", COLUMNS, entries);
 }
 
 /** All that the money of a transaction did, in order. */
@@ -72,10 +73,8 @@ export async function movementsOf(
   transactionId: string,
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
-    `${LINES}
-     where m.transaction_id = $1
-     order by m.batch, m.nth`,
-    [transactionId],
+    `${linesOf("movements_of($1::uuid[])")} order by m.batch, m.nth`,
+    [[transactionId]],
   );
   return rows.map(toLine);
 }
@@ -89,7 +88,7 @@ export async function movementsOfAll(
   const { rows } = await tx.query<LineRow>(
     `with wanted as (
        select *, row_number() over (partition by transaction_id order by batch, nth) as place
-       from movements where transaction_id = any($1::uuid[])
+       from movements_of($1::uuid[])
      )
      ${linesOf("wanted")}
      where m.place <= $2
@@ -106,16 +105,17 @@ export async function openHoldsOf(
   limit: number,
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
-    `${LINES}
-     where m.id = any(array(
-       select h.id from accounts a
+    `with open as materialized (
+       select h.id, h.transaction_id from accounts a
        cross join lateral (
-         select id from holds where account = a.id order by id limit $2
+         select id, transaction_id from holds where account = a.id order by id limit $2
        ) as h
        where a.owner = $1
        order by h.id
        limit $2
-     ))
+     )
+     ${linesOf("movements_of(array(select transaction_id from open))")}
+     where m.id in (select id from open)
      order by m.id`,
     [owner, limit],
   );

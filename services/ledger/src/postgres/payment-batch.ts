@@ -1,5 +1,5 @@
 import type { Tx } from "@bourse/postgres";
-import { canonicalJson, HASH_BYTES, packedRoot } from "@bourse/proof";
+import { canonicalJson, packedRoot } from "@bourse/proof";
 import { committed } from "../account.ts";
 import type { Draft } from "../books.ts";
 import { movementHashes } from "../journal.ts";
@@ -8,9 +8,9 @@ import type { OpenHold, Transaction } from "../transaction.ts";
 import { BURNT_COLUMNS } from "./burnt.ts";
 import { GROUP_COLUMNS, groupsOf } from "./groups.ts";
 import type { Looked, LookedAccount } from "./memory.ts";
+import { pagesOf, putPage } from "./movement-pages.ts";
 import {
   putBigint,
-  putBytes,
   putInteger,
   putJson,
   putName,
@@ -48,15 +48,15 @@ const STATEMENT = `
     returning 1
   ), ended as (
     update transactions as old
-    set state = new.state, settled = new.settled, updated_at = $3,
+    set state = new.state, settled = new.settled, updated_at = $3, ended_at = $3, ended_nth = new.nth,
       settled_at = case new.state when 'SETTLED' then $3::timestamptz end
-    from unnest($4::payment_end[]) as new
+    from unnest($4::payment_ended[]) as new
     where old.id between new.id and new.id and old.state = 'PENDING'
       and old.delivered_at is null
     returning 1
   ), released as (
     delete from holds h
-    using unnest($4::payment_end[]) as old
+    using unnest($4::payment_ended[]) as old
     where h.transaction_id between old.id and old.id
     returning h.id = old.hold as as_decided
   ), seen as (
@@ -67,15 +67,17 @@ const STATEMENT = `
   ), recorded as (
     insert into transactions (id, payer_account, provider_account, amount, settled, hold_ms,
       created_at, updated_at, settled_at, state, capability, recorder, group_id, context, terms,
-      chapter)
+      begun_nth, ended_nth, ended_at, chapter)
     select id, payer, provider, amount, settled, hold_ms, $3, $3,
       case state when 'SETTLED' then $3::timestamptz end, state, capability, recorder, group_id,
-      context, terms, (select chapter_of($3))
-    from unnest($6::payment_begin[])
+      context, terms, begun_nth, ended_nth, case when ended_nth is not null then $3::timestamptz end,
+      (select chapter_of($3))
+    from unnest($6::payment_recorded[])
     returning 1
   ), held as (
     insert into holds (transaction_id, id, account, payee, amount, due_at)
-    select id, hold, hold_account, provider, hold_amount, due_at from unnest($6::payment_begin[])
+    select id, hold, hold_account, provider, hold_amount, due_at
+    from unnest($6::payment_recorded[])
     where hold is not null
   ), transferred as (
     insert into transfers (kind, id, account, amount, task_id, burnt, created_at)
@@ -93,10 +95,10 @@ const STATEMENT = `
   ), checked as (
     select refuse_stale(
       (select count(*) from seen) = cardinality($5::uuid[])
-      and (select count(*) from ended) = cardinality($4::payment_end[])
-      and (select count(*) from released where as_decided) = cardinality($4::payment_end[])
+      and (select count(*) from ended) = cardinality($4::payment_ended[])
+      and (select count(*) from released where as_decided) = cardinality($4::payment_ended[])
       and (select count(*) from changed) = cardinality($2::payment_totals[])
-      and (select count(*) from recorded) = cardinality($6::payment_begin[])
+      and (select count(*) from recorded) = cardinality($6::payment_recorded[])
       and (select count(*) from transferred) = cardinality($7::transfer_kind[])
       and (select count(*) from burnt) = cardinality($13::uuid[])
       and not exists (select from burnt_transactions where id = any($25::uuid[]))
@@ -118,11 +120,9 @@ const STATEMENT = `
     select sequence, $3, $26, $28, hash from sealed
     where refuse_used(sequence, $24::uuid[], $25::uuid[], $30::uuid[], $31::text[])
   )
-  insert into movements (batch, debit_account, credit_account, amount, created_at, nth, kind, id,
-    transaction_id, hold_id, hash, transfer)
-  select sealed.sequence, debit, credit, amount, $3, nth, kind, id, transaction_id, hold_id,
-    new.hash, transfer
-  from unnest($29::payment_movement[]) as new, sealed`;
+  insert into movement_pages (batch, recorded_at, nth, first_id, last_id, movements)
+  select sealed.sequence, $3, nth, first_id, last_id, movements
+  from unnest($29::payment_page[]), sealed`;
 
 /** What a batch of payments writes and on what it was decided. */
 export interface PaymentBatch {
@@ -150,7 +150,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
   const accountOf = (owner: string, currency: string) => account({ owner, currency })?.id;
   const hashes = movementHashes(changed.movements);
   const { ended, added, seen } = divided(changed, looked.transactions);
-  const holds = holdsOf(changed.movements);
+  const places = placesOf(changed.movements);
   return [
     stamp,
     // In the order in which all writers lock them.
@@ -159,9 +159,9 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
       putAccount,
     ),
     now,
-    records(ended, putEnd),
+    records(ended, (each) => putEnded(each, places.get(each.after.id))),
     uuids(seen),
-    records(added, (each) => putBegin(each, holds.get(each.id))),
+    records(added, (each) => putRecorded(each, places.get(each.id))),
     // $7 to $12, and $13 to $23.
     ...arrays(transferColumns(accountOf), changed.transfers),
     ...arrays(BURNT_COLUMNS, changed.burnt),
@@ -171,7 +171,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     changed.movements.length,
     now.toISOString(),
     packedRoot(hashes),
-    records(changed.movements, (each, nth) => putMovement(each, nth, hashes)),
+    records(pagesOf(changed.movements), (page) => putPage(page, hashes)),
     // $30 and $31.
     ...arrays(GROUP_COLUMNS, groupsOf(added)),
     looked.closings,
@@ -209,33 +209,54 @@ function divided(changed: Draft["changed"], looked: ReadonlyMap<string, Transact
   return { added, ended, seen };
 }
 
-/** A `payment_end`. */
-function putEnd({ after, hold }: Ended): void {
+/** Where the movements of a transaction stand in a batch. */
+interface Places {
+  /** The one that holds, and its place. */
+  began: Movement | undefined;
+  begunNth: number | undefined;
+  /** The place of the first one that pays or releases: when there are two, they follow each other. */
+  endedNth: number | undefined;
+}
+
+/** By transaction. */
+function placesOf(movements: readonly Movement[]): ReadonlyMap<string, Places> {
+  const all = new Map<string, Places>();
+  for (const [nth, movement] of movements.entries()) {
+    const { kind, transactionId } = movement;
+    if (transactionId === undefined) continue;
+    let places = all.get(transactionId);
+    if (places === undefined) {
+      places = { began: undefined, begunNth: undefined, endedNth: undefined };
+      all.set(transactionId, places);
+    }
+    if (kind === "HOLD") {
+      places.began = movement;
+      places.begunNth = nth;
+    } else {
+      places.endedNth ??= nth;
+    }
+  }
+  return all;
+}
+
+/** A `payment_ended`. */
+function putEnded({ after, hold }: Ended, places: Places | undefined): void {
   putUuid(after.id);
   putName(after.state);
   putBigint(after.settled);
   putUuid(hold?.id);
-}
-
-/** The movements that open holds, by transaction. */
-function holdsOf(movements: readonly Movement[]): ReadonlyMap<string, Movement> {
-  const holds = new Map<string, Movement>();
-  for (const movement of movements) {
-    const { kind, transactionId } = movement;
-    if (kind === "HOLD" && transactionId !== undefined) holds.set(transactionId, movement);
-  }
-  return holds;
+  putInteger(places?.endedNth);
 }
 
 /**
- * A `payment_begin`. Its accounts are those of the movement that it began with, which are known without another
+ * A `payment_recorded`. Its accounts are those of the movement that it began with, which are known without another
  * look at the names of their owners.
  */
-function putBegin(transaction: Transaction, began: Movement | undefined): void {
+function putRecorded(transaction: Transaction, places: Places | undefined): void {
   const { amount, context, hold } = transaction;
   putUuid(transaction.id);
-  putBigint(began?.debit);
-  putBigint(began?.credit);
+  putBigint(places?.began?.debit);
+  putBigint(places?.began?.credit);
   putBigint(amount.micros);
   putBigint(transaction.settled);
   putBigint(BigInt(transaction.holdMs));
@@ -249,18 +270,6 @@ function putBegin(transaction: Transaction, began: Movement | undefined): void {
   putBigint(hold?.account);
   putBigint(hold?.amount);
   putTime(hold?.dueAt);
-}
-
-/** A `payment_movement`; the hashes of the batch lie one behind the other. */
-function putMovement(movement: Movement, nth: number, hashes: Buffer): void {
-  putBigint(movement.debit);
-  putBigint(movement.credit);
-  putBigint(movement.amount);
-  putName(movement.kind);
-  putUuid(movement.id);
-  putUuid(movement.transactionId);
-  putUuid(movement.holdId);
-  putText(movement.transfer);
-  putInteger(nth);
-  putBytes(hashes, nth * HASH_BYTES, HASH_BYTES);
+  putInteger(places?.begunNth);
+  putInteger(places?.endedNth);
 }

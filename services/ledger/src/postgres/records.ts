@@ -19,6 +19,11 @@ const OID = {
  */
 export function records<R>(rows: readonly R[], put: (row: R, nth: number) => void): Buffer {
   sink.at = 0;
+  putRows(rows, put);
+  return taken();
+}
+
+function putRows<R>(rows: readonly R[], put: (row: R, nth: number) => void): void {
   putArrayHead(rows.length, OID.any);
   rows.forEach((row, nth) => {
     const head = take(8);
@@ -27,7 +32,6 @@ export function records<R>(rows: readonly R[], put: (row: R, nth: number) => voi
     sink.view.setInt32(head, sink.at - head - 4);
     sink.view.setInt32(head + 4, sink.fields);
   });
-  return taken();
 }
 
 /** Ids as one array, for `uuid[]`. */
@@ -171,6 +175,15 @@ export function putBytes(of: Uint8Array, from: number, length: number): void {
   const at = putHead(OID.bytea, length);
   const { bytes } = sink;
   for (let nth = 0; nth < length; nth += 1) bytes[at + nth] = of[from + nth] as number;
+}
+
+/** Puts rows of a composite type as one array, as `records` does. */
+export function putRecords<R>(rows: readonly R[], put: (row: R, nth: number) => void): void {
+  const at = putHead(OID.any, 0);
+  const { fields } = sink;
+  putRows(rows, put);
+  sink.view.setInt32(at - 4, sink.at - at);
+  sink.fields = fields;
 }
 
 /** Begins a field; returns where so many bytes of it are to be written. */
