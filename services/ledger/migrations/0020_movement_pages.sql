@@ -1,5 +1,5 @@
--- Movements of payments that were decided from memory stand some fifty to a row: to write a row for each of them, and
--- three entries into indexes, was a sixth of what Postgres does for a payment. All others stand one to a row, as all did
+-- Movements of payments that were decided from memory stand some fifty to a row: a row for each of them, and three
+-- entries into indexes, were a tenth of what Postgres does for a payment. All others stand one to a row, as all did
 -- before.
 alter table movements rename to movement_rows;
 alter index movements_pkey rename to movement_rows_pkey;

@@ -53,7 +53,7 @@ async function write({ ledger, lineage }: { ledger: LedgerStore; lineage: Lineag
 const at = (batch: number, nth: number) =>
   `(select id from movements where batch = ${batch} and nth = ${nth})`;
 
-/** Does to the tables what their triggers refuse, verifies, and takes it back. It matters not how movements are stored. */
+/** Does to the tables what their triggers refuse, verifies, and takes it back: alike, however movements are stored. */
 async function tampered(...statements: readonly string[]) {
   const [rows, pages] = [await report("in rows"), await report("in pages")];
   expect(pages).toEqual(rows);
