@@ -6,17 +6,19 @@ import { findEntry } from "../src/postgres/entries.ts";
 import { pagesOf } from "../src/postgres/movement-pages.ts";
 import { movementsOfAll } from "../src/postgres/movements.ts";
 import { verifyBooks } from "../src/postgres/verify.ts";
-import type { Road } from "../src/store.ts";
+import type { LedgerStore, Road } from "../src/store.ts";
 import { cancelOf, depositOf, eur, openStores, recordOf, settleOf } from "./books.ts";
 import { booksForFile } from "./opened.ts";
 import { undone } from "./tamper.ts";
 
 const { database } = await booksForFile();
 const roads: Road[] = [];
-const { ledger: store } = openStores(database, undefined, { onRoad: (road) => roads.push(road) });
+/** A new process for each test: one that was lately stale decides under lock for a while. */
+let store: LedgerStore;
 
 let [payer, provider] = ["", ""];
 beforeEach(async () => {
+  store = openStores(database, undefined, { onRoad: (road) => roads.push(road) }).ledger;
   const run = randomUUIDv7();
   [payer, provider] = [`payer-${run}`, `provider-${run}`];
   await store.commit([depositOf({ owner: payer }), depositOf({ owner: provider })]);
