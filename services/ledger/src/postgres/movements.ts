@@ -105,7 +105,7 @@ export async function openHoldsOf(
   limit: number,
 ): Promise<readonly StatementLine[]> {
   const { rows } = await tx.query<LineRow>(
-    `with open as materialized (
+    `with open as (
        select h.id, h.transaction_id from accounts a
        cross join lateral (
          select id, transaction_id from holds where account = a.id order by id limit $2
@@ -114,8 +114,8 @@ export async function openHoldsOf(
        order by h.id
        limit $2
      )
-     ${linesOf("movements_of(array(select transaction_id from open))")}
-     where m.id in (select id from open)
+     ${linesOf("open cross join lateral movements_of(array[open.transaction_id])")}
+     where m.id = open.id
      order by m.id`,
     [owner, limit],
   );
