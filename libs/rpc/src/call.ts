@@ -47,6 +47,8 @@ export class IncomingCall implements HandlerContext, WireListener {
   principal: Principal = ANONYMOUS;
   readonly #desk: Desk;
   readonly #wire: WireCall;
+  /** Among the calls of the desk. */
+  readonly #slot: number;
   readonly #startedAt = performance.now();
   /** Milliseconds since the epoch, Infinity for none. */
   readonly #deadline: number;
@@ -65,7 +67,7 @@ export class IncomingCall implements HandlerContext, WireListener {
     this.#deadline = deadlineOf(wire.header("grpc-timeout"));
     this.requestId = acceptRequestId(wire.header(REQUEST_ID_HEADER));
     this.traceId = acceptTraceId(wire.header(TRACE_HEADER));
-    desk.calls.add(this);
+    this.#slot = desk.calls.add(this);
     wire.listener = this;
     this.#armTimer();
   }
@@ -240,7 +242,7 @@ export class IncomingCall implements HandlerContext, WireListener {
 
   #finish(refusal: Refusal | undefined, reason: unknown = COMPLETED): void {
     this.#finished = true;
-    this.#desk.calls.delete(this);
+    this.#desk.calls.remove(this.#slot);
     clearTimeout(this.#timer);
     this.#desk.onFinished({
       method: this.route.name,

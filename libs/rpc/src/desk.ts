@@ -3,6 +3,7 @@ import type { Codes } from "./code.ts";
 import type { FinishedCall } from "./finished-call.ts";
 import { Intake } from "./intake.ts";
 import type { ServeOptions } from "./server.ts";
+import { Slots } from "./slots.ts";
 
 /** What all calls of a server share. */
 export interface Desk {
@@ -16,7 +17,7 @@ export interface Desk {
   /** Never throws. */
   readonly interpret: (thrown: unknown) => unknown;
   /** The calls in flight. */
-  readonly calls: Set<IncomingCall>;
+  readonly calls: Slots<IncomingCall>;
 }
 
 const DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024;
@@ -49,6 +50,6 @@ export function createDesk(options: ServeOptions): Desk {
         onError(error);
       }
     },
-    calls: new Set(),
+    calls: new Slots(),
   };
 }

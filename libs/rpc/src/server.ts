@@ -158,7 +158,7 @@ function refuseUnknown(desk: Desk, wire: WireCall): void {
 interface Running {
   readonly sessions: Sessions;
   readonly listener: Listener;
-  readonly calls: ReadonlySet<IncomingCall>;
+  readonly calls: Iterable<IncomingCall>;
 }
 
 async function shutDown({ sessions, listener, calls }: Running, limitMs: number): Promise<void> {

@@ -73,6 +73,41 @@ export function createTransport({ clientOf, token, timeoutMs }: TransportOptions
   };
 }
 
+/** The metadata of an answer; what follows the message may come right after it is told. */
+interface Received {
+  header?: Metadata;
+  trailer?: Metadata;
+}
+
+/**
+ * What a unary call brings; its headers are made when somebody looks at them, which few do. A class, since accessors of an
+ * object of its own are old at birth, and keep all that they can reach until a large collection.
+ */
+class Answer<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  readonly #received: Received;
+
+  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, received: Received) {
+    this.method = method;
+    this.message = message;
+    this.#received = received;
+  }
+
+  get service(): DescService {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    return headersOf(this.#received.header);
+  }
+
+  get trailer(): Headers {
+    return headersOf(this.#received.trailer);
+  }
+}
+
 function callUnary<I extends DescMessage, O extends DescMessage>(
   client: Client,
   method: DescMethodUnary<I, O>,
@@ -82,8 +117,7 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
   signal: AbortSignal | undefined,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    let header: Metadata | undefined;
-    let trailer: Metadata | undefined;
+    const received: Received = {};
     const call = client.makeUnaryRequest(
       pathOf(method),
       asIs,
@@ -97,28 +131,16 @@ function callUnary<I extends DescMessage, O extends DescMessage>(
           const ours = signal?.aborted === true && error.code === status.CANCELLED;
           return reject(ours ? errorOfSignal(signal) : errorOfStatus(error));
         }
-        resolve({
-          stream: false,
-          service: method.parent,
-          method,
-          message: message as MessageShape<O>,
-          // Few callers look at them.
-          get header() {
-            return headersOf(header);
-          },
-          get trailer() {
-            return headersOf(trailer);
-          },
-        });
+        resolve(new Answer(method, message as MessageShape<O>, received));
       },
     );
     const cancel = (): void => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    call.once("metadata", (received: Metadata) => {
-      header = received;
+    call.once("metadata", (header: Metadata) => {
+      received.header = header;
     });
-    call.once("status", (final: StatusObject) => {
-      trailer = final.metadata;
+    call.once("status", ({ metadata: trailer }: StatusObject) => {
+      received.trailer = trailer;
     });
   });
 }

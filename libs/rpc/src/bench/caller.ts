@@ -3,6 +3,7 @@ import { framed } from "../frame.ts";
 import { FLAG, FRAME, NOTHING, SETTING, WINDOW_DEFAULT, WINDOW_MAX } from "../http2/frames.ts";
 import { HeaderDecoder, type HeaderFault } from "../http2/hpack-decoder.ts";
 import { TABLE_BYTES_DEFAULT } from "../http2/static-table.ts";
+import { SlotMap } from "../slots.ts";
 import {
   dataFrame,
   eachFrame,
@@ -55,7 +56,7 @@ class Connection implements Caller {
   readonly #headers = new HeaderDecoder(TABLE_BYTES_DEFAULT, LIST_BYTES_MAX);
   readonly #blockOf: (path: string) => Buffer;
   /** Under way, by stream. */
-  readonly #calls = new Map<number, Call>();
+  readonly #calls = new SlotMap<number, Call>();
   /** Not sent, or not sent as a whole. */
   readonly #waiting: Call[] = [];
   #lastId = -1;
@@ -120,7 +121,7 @@ class Connection implements Caller {
     if (this.#calls.size >= this.#callsMax) return false;
     this.#lastId += 2;
     call.id = this.#lastId;
-    this.#calls.set(call.id, call);
+    this.#calls.add(call.id, call);
     this.#send(headersFrame(call.id, this.#blockOf(call.path)));
     return true;
   }
@@ -180,7 +181,7 @@ class Connection implements Caller {
   #adopt(settings: ReadonlyMap<number, number>): void {
     this.#callsMax = settings.get(SETTING.streamsMax) ?? this.#callsMax;
     const window = settings.get(SETTING.streamWindow) ?? this.#callWindow;
-    for (const call of [...this.#calls.values(), ...this.#waiting]) {
+    for (const call of [...this.#calls, ...this.#waiting]) {
       if (call.rest.length > 0) call.window += window - this.#callWindow;
     }
     this.#callWindow = window;
@@ -197,8 +198,7 @@ class Connection implements Caller {
 
   #end(error: Error): void {
     this.#ended ??= error;
-    for (const call of [...this.#calls.values(), ...this.#waiting]) call.reject(error);
-    this.#calls.clear();
+    for (const call of [...this.#calls, ...this.#waiting]) call.reject(error);
     this.#waiting.length = 0;
     this.#socket.destroy();
   }

@@ -1,3 +1,4 @@
+import { SlotMap } from "../slots.ts";
 import type { FrameTaker } from "./frame-input.ts";
 import { checkFrame } from "./frame-rules.ts";
 import { ConnectionError, ERROR, FLAG, FRAME, NOTHING, read31 } from "./frames.ts";
@@ -38,7 +39,7 @@ export class Receiver implements FrameTaker, StreamOwner {
   readonly sender: Sender;
   readonly #listener: ReceiverListener;
   readonly #decoder = new HeaderDecoder(INITIAL_SETTINGS.tableBytes, HEADER_LIST_BYTES);
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new SlotMap<number, Stream>();
   readonly #patience = new Patience();
   #block: HeaderBlock | undefined;
   #isGreeted = false;
@@ -67,8 +68,7 @@ export class Receiver implements FrameTaker, StreamOwner {
 
   /** The connection is gone: so are its streams. */
   cutAll(): void {
-    for (const stream of this.#streams.values()) stream.cut();
-    this.#streams.clear();
+    for (const stream of this.#streams) stream.cut();
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, begin: number, end: number): void {
@@ -197,7 +197,7 @@ export class Receiver implements FrameTaker, StreamOwner {
 
   #open(id: number, isLast: boolean, head: RequestHead): void {
     const stream = new Stream(id, head, this);
-    this.#streams.set(id, stream);
+    this.#streams.add(id, stream);
     stream.inputEnded = isLast;
     this.#listener.onStream(stream);
     if (isLast && !stream.isOver) stream.listener?.onData(NOTHING, true);
@@ -246,7 +246,7 @@ export class Receiver implements FrameTaker, StreamOwner {
     const wider = settings.streamWindow - peer.streamWindow;
     if (wider === 0) return;
     // Section 6.9.2: the windows of streams change with it, and may become negative.
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams) {
       if (!stream.widen(wider)) throw new ConnectionError(ERROR.flowControl, "INITIAL_WINDOW_SIZE");
     }
   }
