@@ -130,11 +130,12 @@ export interface Draft extends Books {
   /** All rows that were changed, as they are now, and what was added, in order. */
   readonly changed: {
     /** By id. */
-    readonly accounts: ReadonlyMap<bigint, Account>;
+    accounts(): ReadonlyMap<bigint, Account>;
     readonly transactions: ReadonlyMap<string, Transaction>;
     readonly movements: readonly Movement[];
-    readonly burnt: readonly Terms[];
-    readonly transfers: readonly Transfer[];
+    readonly burnt: ReadonlyMap<string, Terms>;
+    /** By `transferKey`. */
+    readonly transfers: ReadonlyMap<string, Transfer>;
     readonly happenings: readonly Happening[];
   };
 }
@@ -175,7 +176,7 @@ export interface Sheet extends Pick<Books, "account" | "accountById"> {
   /** Puts an account in the place of what it was. */
   put(account: Account): void;
   /** Those that were put, by id. */
-  readonly changed: ReadonlyMap<bigint, Account>;
+  changed(): ReadonlyMap<bigint, Account>;
 }
 
 /**
@@ -192,19 +193,14 @@ export function draftOn(books: Books, sheet: Sheet = sheetOn(books)): Draft {
   const happenings: Happening[] = [];
   const { account, accountById } = sheet;
   return {
+    // No accessors: in an object that is made for each batch they would keep the batch until a large collection.
     changed: {
-      get accounts() {
-        return sheet.changed;
-      },
+      accounts: () => sheet.changed(),
       transactions,
       movements,
+      burnt,
+      transfers,
       happenings,
-      get burnt() {
-        return [...burnt.values()];
-      },
-      get transfers() {
-        return [...transfers.values()];
-      },
     },
     account,
     accountById,
@@ -241,7 +237,7 @@ function sheetOn(books: Books): Sheet {
   const changed = new Map<bigint, Account>();
   const newest = (found: Account | undefined) => found && (changed.get(found.id) ?? found);
   return {
-    changed,
+    changed: () => changed,
     account: (name) => newest(books.account(name)),
     accountById: (id) => newest(books.accountById(id)),
     put: (account) => void changed.set(account.id, account),

@@ -40,7 +40,7 @@ export function isUnread(error: unknown): boolean {
  * @throws DebtsUnread
  */
 export function collectDebts(draft: Draft, stamp: Stamp): void {
-  const debtors = [...draft.changed.accounts.values()].filter(canPay).map(({ id }) => id);
+  const debtors = [...draft.changed.accounts().values()].filter(canPay).map(({ id }) => id);
   for (const id of debtors) {
     const { ids, through } = draft.debts(id);
     for (const transactionId of ids) {

@@ -94,8 +94,11 @@ function refusalsOf({ answer }: Decision): readonly Rejection[] {
 /** All that a draft has changed, as the changes of one decision. */
 export function changesOf({ changed }: Draft): Changes {
   return {
-    ...changed,
-    accounts: [...changed.accounts.values()],
+    accounts: [...changed.accounts().values()],
     transactions: [...changed.transactions.values()],
+    movements: changed.movements,
+    burnt: [...changed.burnt.values()],
+    transfers: [...changed.transfers.values()],
+    happenings: changed.happenings,
   };
 }

@@ -100,11 +100,11 @@ export async function commitIn(
   const { happenings, movements, burnt } = draft.changed;
   const events = happenings.flatMap((happening) => eventOf(happening, stamp.now) ?? []);
   let closings: bigint | undefined;
-  if (movements.length > 0 || events.length > 0 || burnt.length > 0) {
+  if (movements.length > 0 || events.length > 0 || burnt.size > 0) {
     ({ closings } = await writeBatch(tx, { movements, events, source: "ledger" }, stamp));
     await rejectOvertaken(tx, books, draft);
   }
-  const accounts = [...draft.changed.accounts.values()];
+  const accounts = [...draft.changed.accounts().values()];
   const written = {
     accounts: accounts.map((account) => ({ account, stamp: mark })),
     // One more with each account that is closed here.
@@ -122,7 +122,7 @@ export async function commitIn(
 async function rejectOvertaken(tx: Tx, books: LockedBooks, { changed }: Draft): Promise<void> {
   const known = new Set(books.transactions.map(({ id }) => id));
   const recorded = [...changed.transactions.values()].filter(({ id }) => !known.has(id));
-  const used = await findUsed(tx, { recorded: idsIn(recorded), burnt: idsIn(changed.burnt) });
+  const used = await findUsed(tx, { recorded: idsIn(recorded), burnt: [...changed.burnt.keys()] });
   if (used !== undefined) throw new Overtaken(`${used} was used meanwhile`);
   const [group] = (await findOtherRecorders(tx, recorded)).keys();
   if (group !== undefined) throw new Overtaken(`group ${group} is another's by now`);
@@ -209,7 +209,7 @@ async function write(
   const accountOf = (owner: string, currency: string) => idOf(account({ owner, currency }));
   const before = new Map(books.transactions.map((row) => [row.id, row]));
   const saved = [...changed.transactions.values()];
-  await updateAccounts(tx, [...changed.accounts.values()], mark);
+  await updateAccounts(tx, [...changed.accounts().values()], mark);
   await saveTransactions(
     tx,
     {
@@ -221,8 +221,8 @@ async function write(
   await saveHolds(tx, saved, before, accountOf);
   await saveDisputes(tx, saved, before, accountOf);
   await saveDebts(tx, saved, before, accountOf, now);
-  await insertTransfers(tx, changed.transfers, accountOf, now);
-  await insertBurnt(tx, changed.burnt, now);
+  await insertTransfers(tx, [...changed.transfers.values()], accountOf, now);
+  await insertBurnt(tx, [...changed.burnt.values()], now);
 }
 
 /** Drops accounts that were opened for nothing. */
@@ -232,9 +232,9 @@ async function dropUnused(
   { changed }: Draft,
 ): Promise<void> {
   if (opened.length === 0) return;
-  const used = new Set(changed.accounts.keys());
+  const used = new Set(changed.accounts().keys());
   const parties = [...changed.transactions.values()].flatMap(partyNames);
-  const named = new Set([...changed.transfers, ...parties].map(accountKey));
+  const named = new Set([...changed.transfers.values(), ...parties].map(accountKey));
   const fresh = new Set(opened);
   const isKept = (account: Account) =>
     !fresh.has(account.id) || used.has(account.id) || named.has(accountKey(account));

@@ -227,7 +227,7 @@ function isSound(decided: Decided): decided is Decided & { readonly answers: rea
   const { answers, looked, draft, now } = decided;
   const { movements, transactions, transfers, happenings } = draft.changed;
   // What is not inserted runs into no key: whether it was done before is for the books to say.
-  if (transfers.length !== looked.newTransfers.size) return false;
+  if (transfers.size !== looked.newTransfers.size) return false;
   if (answers === undefined || looked.unknown.length > 0 || movements.length === 0) return false;
   // Open holds may have ended since they were read.
   if (looked.closings === undefined || answers.some(isOutOfRange)) return false;

@@ -43,7 +43,7 @@ interface Entry extends LookedAccount {
 /** What a decision looked at. */
 export interface Looked {
   /** Those whose rows are to be as memory knows them, each once. */
-  readonly accounts: readonly LookedAccount[];
+  accounts(): readonly LookedAccount[];
   /** How many closings the journal is to count still; undefined when memory knows no account. */
   readonly closings: bigint | undefined;
   readonly transactions: ReadonlyMap<string, Transaction>;
@@ -239,7 +239,7 @@ function watched(
       else if (found.part === "looked at") found.part = "promised";
       found.draft = account;
     },
-    get changed() {
+    changed() {
       const changed = accounts.filter(({ account, draft }) => draft !== account);
       return new Map(changed.map(({ draft }) => [draft.id, draft]));
     },
@@ -248,9 +248,7 @@ function watched(
   return {
     looked: {
       ...{ closings: known.closings, transactions, absent, newTransfers, unknown },
-      get accounts() {
-        return accounts.filter(isWritten);
-      },
+      accounts: () => accounts.filter(isWritten),
     },
     sheet,
     relyOnAll() {

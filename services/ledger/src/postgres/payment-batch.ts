@@ -155,7 +155,7 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     stamp,
     // In the order in which all writers lock them.
     records(
-      looked.accounts.toSorted((a, b) => a.place - b.place),
+      looked.accounts().toSorted((a, b) => a.place - b.place),
       putAccount,
     ),
     now,
@@ -163,8 +163,8 @@ export function parametersOf({ draft, looked, missing, now, stamp }: PaymentBatc
     uuids(seen),
     records(added, (each) => putRecorded(each, places.get(each.id))),
     // $7 to $12, and $13 to $23.
-    ...arrays(transferColumns(accountOf), changed.transfers),
-    ...arrays(BURNT_COLUMNS, changed.burnt),
+    ...arrays(transferColumns(accountOf), [...changed.transfers.values()]),
+    ...arrays(BURNT_COLUMNS, [...changed.burnt.values()]),
     // What is recorded now need only not be burnt: its key keeps it from being there.
     uuids(added.map(({ id }) => id)),
     uuids(missing),

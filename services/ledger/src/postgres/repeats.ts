@@ -84,14 +84,8 @@ function answersTo(
   }
 }
 
-function isUntouched({
-  accounts,
-  transactions,
-  ...added
-}: ReturnType<typeof draftOn>["changed"]): boolean {
-  const { movements, burnt, transfers, happenings } = added;
-  const sizes = [accounts.size, transactions.size];
-  return [...sizes, ...[movements, burnt, transfers, happenings].map((rows) => rows.length)].every(
-    (size) => size === 0,
-  );
+function isUntouched(changed: ReturnType<typeof draftOn>["changed"]): boolean {
+  const { transactions, movements, burnt, transfers, happenings } = changed;
+  const maps = [changed.accounts(), transactions, burnt, transfers];
+  return maps.every(({ size }) => size === 0) && movements.length + happenings.length === 0;
 }
