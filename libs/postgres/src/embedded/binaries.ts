@@ -99,7 +99,12 @@ async function copy(native: string, target: string): Promise<void> {
   try {
     // The links of the list name the folder `native`.
     const folder = join(draft, "native");
-    await cp(native, folder, { recursive: true, filter: (path) => !path.endsWith(".a") });
+    await cp(native, folder, {
+      recursive: true,
+      filter: (path) => !path.endsWith(".a"),
+      // Else links that were made in place lead back there, where this account cannot follow.
+      verbatimSymlinks: true,
+    });
     await openToAll(folder);
     if (!(await linkLibraries(folder))) throw new Error(`cannot write to ${folder}`);
     await rename(folder, target);
