@@ -80,8 +80,8 @@ interface Received {
 }
 
 /**
- * What a unary call brings; its headers are made when somebody looks at them, which few do. A class, since accessors of an
- * object of its own are old at birth, and keep all that they can reach until a large collection.
+ * What a unary call brings; its headers are made when somebody looks at them, which few do. A class, since accessors
+ * of an object literal are old at birth, and keep all that they can reach until a large collection.
  */
 class Answer<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
   readonly stream = false;
