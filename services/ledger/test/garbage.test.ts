@@ -13,7 +13,7 @@ const collect: NodeJS.GCFunction = runInNewContext("gc");
 
 const BATCHES = 200;
 const COMMANDS = 100;
-/** With what it was decided by, a command would leave some 800. */
+/** With what it was decided by, a command would leave some 1,200. */
 const BYTES_PER_COMMAND_MAX = 100;
 
 /** After small collections only. */
