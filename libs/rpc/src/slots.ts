@@ -20,6 +20,11 @@ export class Slots<V> {
     return this.#values[slot];
   }
 
+  /** Takes a value in the place of the one that has the slot. */
+  put(slot: number, value: V): void {
+    this.#values[slot] = value;
+  }
+
   remove(slot: number): void {
     this.#values[slot] = undefined;
     this.#free.push(slot);
@@ -45,9 +50,28 @@ export class SlotMap<K extends number | string, V> {
     return slot === undefined ? undefined : this.#slots.at(slot);
   }
 
+  has(key: K): boolean {
+    return this.#slotOf.has(key);
+  }
+
+  /** In the order in which they came. */
+  keys(): Iterable<K> {
+    return this.#slotOf.keys();
+  }
+
   /** The key must be new. */
   add(key: K, value: V): void {
     this.#slotOf.set(key, this.#slots.add(value));
+  }
+
+  set(key: K, value: V): void {
+    const slot = this.#slotOf.get(key);
+    if (slot === undefined) this.add(key, value);
+    else this.#slots.put(slot, value);
+  }
+
+  clear(): void {
+    for (const key of this.#slotOf.keys()) this.delete(key);
   }
 
   delete(key: K): void {

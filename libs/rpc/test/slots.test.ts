@@ -35,6 +35,28 @@ describe("a slot map", () => {
     expect([...slots]).toEqual(["value"]);
     expect(slots.get("not here")).toBeUndefined();
   });
+
+  test("takes a value in the place of the one that its key had, in whose order it stays", () => {
+    const slots = new SlotMap<string, number>();
+    slots.set("a", 1);
+    slots.set("b", 2);
+
+    slots.set("a", 3);
+
+    expect([...slots.keys()]).toEqual(["a", "b"]);
+    expect([slots.get("a"), slots.get("b"), slots.size]).toEqual([3, 2, 2]);
+  });
+
+  test("has nothing once it was cleared", () => {
+    const slots = new SlotMap<string, number>();
+    slots.set("a", 1);
+    slots.set("b", 2);
+
+    slots.clear();
+
+    expect([slots.has("a"), slots.get("b"), slots.size]).toEqual([false, undefined, 0]);
+    expect([...slots]).toEqual([]);
+  });
 });
 
 describe("slots", () => {
