@@ -1,43 +1,23 @@
-import { type Account, type AccountName, committed } from "../account.ts";
+import { SlotMap } from "@bourse/rpc/slots";
+import type { Account, AccountName } from "../account.ts";
 import { type Books, MissingRow, type Sheet, transferKey } from "../books.ts";
 import type { Transaction } from "../transaction.ts";
+import {
+  type Entry,
+  entryOf,
+  isSameRow,
+  isWritten,
+  type LookedAccount,
+  type StampedAccount,
+  takeIn,
+} from "./account-entry.ts";
 import { createScales } from "./scales.ts";
-
-/** An account as it was read or written, and the stamp that its row had then. */
-export interface StampedAccount {
-  readonly account: Account;
-  readonly stamp: bigint;
-}
 
 /** What was read of the books. */
 export interface Findings {
   readonly accounts: readonly StampedAccount[];
   /** How many closings the journal counted then; undefined when no account was read. */
   readonly closings: bigint | undefined;
-}
-
-/** An account that a decision looked at. */
-export interface LookedAccount {
-  /** Its id as a number, to sort by. */
-  readonly place: number;
-  /** What it is after the decision. */
-  readonly draft: Account;
-  /** The stamp that it had before. */
-  readonly stamp: bigint;
-}
-
-/** An account in memory; it changes in place, for it is looked at several times in each payment. */
-interface Entry extends LookedAccount {
-  account: Account;
-  draft: Account;
-  stamp: bigint;
-  /** The list of the last decision that looked at it, whose draft it bears. */
-  noted: readonly Entry[] | undefined;
-  /**
-   * What that does with it. Being promised something, or paying what it has promised, changes nothing of its row, nor
-   * does it matter how that is, but for whether it is closed.
-   */
-  part: "looked at" | "promised" | "changed";
 }
 
 /** What a decision looked at. */
@@ -98,7 +78,7 @@ export function createMemory(
   // else that memory does.
   const entries = new Map<string, Map<string, Entry>>();
   const byId = new Map<bigint, Entry>();
-  const transactions = new Map<string, Transaction>();
+  const transactions = new SlotMap<string, Transaction>();
   const agreed = createScales();
   let closings: bigint | undefined;
 
@@ -121,10 +101,7 @@ export function createMemory(
     const { id, owner, currency } = account;
     // What is known is newer: it was staged while this was being read.
     if (byId.has(id)) return;
-    const entry: Entry = {
-      ...{ account, draft: account, stamp, place: Number(id) },
-      ...{ noted: undefined, part: "looked at" },
-    };
+    const entry = entryOf({ account, stamp });
     const owners = entries.get(currency) ?? new Map<string, Entry>();
     entries.set(currency, owners.set(owner, entry));
     byId.set(id, entry);
@@ -169,7 +146,7 @@ export function createMemory(
       keepUpWith(written.closings);
       for (const stamped of written.accounts) {
         const known = byId.get(stamped.account.id);
-        if (known !== undefined) Object.assign(known, stamped);
+        if (known !== undefined) Object.assign(known, entryOf(stamped));
         else if (written.closings !== undefined) learnAccount(stamped);
       }
       for (const transaction of changed) keepTransaction(transaction);
@@ -187,7 +164,7 @@ function watched(
   known: {
     readonly entries: ReadonlyMap<string, ReadonlyMap<string, Entry>>;
     readonly byId: ReadonlyMap<bigint, Entry>;
-    readonly transactions: ReadonlyMap<string, Transaction>;
+    readonly transactions: Pick<SlotMap<string, Transaction>, "get">;
     readonly closings: bigint | undefined;
   },
   keepTransaction: (transaction: Transaction) => void,
@@ -279,19 +256,10 @@ function watched(
     },
     stage(changed, stamp) {
       for (const entry of accounts) {
-        entry.account = entry.draft;
+        takeIn(entry);
         if (isWritten(entry)) entry.stamp = stamp;
       }
       for (const transaction of changed) keepTransaction(transaction);
     },
   };
-}
-
-function isWritten({ part }: Entry): boolean {
-  return part !== "promised";
-}
-
-/** Whether both have the same amounts in the row of an account, where payments change nothing else. */
-function isSameRow(one: Account, other: Account): boolean {
-  return one.creditsPosted === other.creditsPosted && committed(one) === committed(other);
 }
