@@ -59,14 +59,9 @@ export class SlotMap<K extends number | string, V> {
     return this.#slotOf.keys();
   }
 
-  /** The key must be new. */
-  add(key: K, value: V): void {
-    this.#slotOf.set(key, this.#slots.add(value));
-  }
-
   set(key: K, value: V): void {
     const slot = this.#slotOf.get(key);
-    if (slot === undefined) this.add(key, value);
+    if (slot === undefined) this.#slotOf.set(key, this.#slots.add(value));
     else this.#slots.put(slot, value);
   }
 

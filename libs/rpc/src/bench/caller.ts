@@ -121,7 +121,7 @@ class Connection implements Caller {
     if (this.#calls.size >= this.#callsMax) return false;
     this.#lastId += 2;
     call.id = this.#lastId;
-    this.#calls.add(call.id, call);
+    this.#calls.set(call.id, call);
     this.#send(headersFrame(call.id, this.#blockOf(call.path)));
     return true;
   }

@@ -197,7 +197,7 @@ export class Receiver implements FrameTaker, StreamOwner {
 
   #open(id: number, isLast: boolean, head: RequestHead): void {
     const stream = new Stream(id, head, this);
-    this.#streams.add(id, stream);
+    this.#streams.set(id, stream);
     stream.inputEnded = isLast;
     this.#listener.onStream(stream);
     if (isLast && !stream.isOver) stream.listener?.onData(NOTHING, true);
