@@ -42,6 +42,23 @@ test("a batch reads the rows it changes, however few there were when Postgres la
   }
 });
 
+test("a payment by itself is written by the plan that batches are written by", async () => {
+  await using writers = createWriters(database.url, "ledger");
+  const outside = { now: () => new Date(), newId: randomUUIDv7, newPseudonym: randomUUIDv7 };
+  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
+  await store.commit([depositOf({ owner: "dan", amount: eur(100) })]);
+
+  // More often than Postgres makes plans for single uses before it looks what they cost.
+  for (let nth = 0; nth < 12; nth += 1) {
+    await store.commit([recordOf({ payer: "dan", amount: eur(1) })]);
+  }
+
+  const { rows } = await writers.payments.query(
+    "select name, custom_plans::int as made_for_one from pg_prepared_statements",
+  );
+  expect(rows).toEqual([{ name: "payments", made_for_one: 0 }]);
+});
+
 test("an account gives up what room it has left when it is written, under lock or from memory", async () => {
   await using writers = createWriters(database.url, "ledger");
   const roads: string[] = [];
