@@ -8,6 +8,8 @@ const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 const LOCK_TRIES_MAX = 20;
 const MONTHS_AHEAD_MAX = 120;
+/** Bits of `pg_trigger.tgtype`. */
+const BEFORE_TRUNCATE = 2 | 32;
 /** A UUIDv7 counts milliseconds in 48 bits. */
 const TIME_MAX = 2 ** 48 - 1;
 
@@ -30,7 +32,8 @@ interface Partition {
 
 /**
  * Makes the partitions of the month of `now` and of the months after it, as far as they are
- * missing, and returns their names. A partition is named <table>_YYYY_MM, in UTC.
+ * missing, and returns their names. A partition is named <table>_YYYY_MM, in UTC. What refuses to
+ * empty the table refuses it for the partition too.
  *
  * Writers of the table never wait for it, nor do readers for longer than `lockTimeoutMs`, as long as
  * the default partition is empty. It gives up and tries again for some seconds when it cannot get a
@@ -165,11 +168,28 @@ function makePartition(
     // Not "create table … partition of", which would lock the table against its writers. Columns of
     // a partition may not be identities: the table numbers them.
     await tx.query(`create table ${name} (like ${table} including all excluding identity)`);
+    await guardFromTruncate(tx, table, name);
     await tx.query(
       `alter table ${table} attach partition ${name} for values from ('${from}') to ('${to}')`,
     );
     return true;
   });
+}
+
+/** Triggers for each row come with the table; those before truncate are of one table only. */
+async function guardFromTruncate(tx: Tx, table: string, partition: string): Promise<void> {
+  const { rows } = await tx.query<{ name: string; function: string }>(
+    `select quote_ident(tgname) as name, tgfoid::regproc as function
+     from pg_trigger
+     where tgrelid = $1::regclass and not tgisinternal and tgtype & ${BEFORE_TRUNCATE} = ${BEFORE_TRUNCATE}`,
+    [table],
+  );
+  for (const trigger of rows) {
+    await tx.query(
+      `create trigger ${trigger.name} before truncate on ${partition}
+         for each statement execute function ${trigger.function}()`,
+    );
+  }
 }
 
 /** Postgres would also find them, but only after it had locked the default partition and read it all. */

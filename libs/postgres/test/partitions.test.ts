@@ -116,6 +116,20 @@ describe("the partitions of a table", () => {
     expect(rowCount).toBe(2);
   });
 
+  test("are not emptied where the table refuses it", async () => {
+    await pool.query(
+      `create or replace function refuse_${table}() returns trigger language plpgsql as $$
+         begin raise 'refused by %', tg_name; end $$;
+       create trigger ${table}_kept before truncate on ${table}
+         for each statement execute function refuse_${table}()`,
+    );
+
+    await ensurePartitions(pool, { table, now: NOVEMBER, monthsAhead: 0 });
+
+    const emptied = pool.query(`truncate ${table}_2026_11`);
+    await expect(emptied).rejects.toThrow(`refused by ${table}_kept`);
+  });
+
   test("are made by many processes at once, each of them once", async () => {
     const pools = Array.from({ length: 8 }, () =>
       createPool(database.url, { schema: "bank", max: 1 }),

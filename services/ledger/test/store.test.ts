@@ -1,8 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { createPool, isOutage } from "@bourse/postgres";
+import { createPool, ensurePartitions, isOutage } from "@bourse/postgres";
 import { Client } from "pg";
 import { describe, expect, test, vi } from "vitest";
+import { MOVEMENT_TABLES } from "../src/postgres.ts";
 import { createQueue } from "../src/queue.ts";
 import type { LedgerStore } from "../src/store.ts";
 import {
@@ -11,6 +12,7 @@ import {
   depositOf,
   disputeOf,
   eur,
+  openDatabase,
   openStores,
   outcomeOf,
   recordOf,
@@ -357,20 +359,36 @@ describe("the tables", () => {
     },
   );
 
-  test("refuse it also where a statement names the partition of a month", async () => {
+  test("refuse it also where a statement names a partition", async () => {
+    await using own = await openDatabase();
+    const { pool } = own;
+    const { ledger } = openStores(own);
     const owner = aName();
-    await store.commit([depositOf({ owner })]);
-    await store.commit([recordOf({ payer: owner })]);
-    const { rows } = await database.pool.query<{ partition: string }>(
-      `select distinct tableoid::regclass::text as partition from movement_pages
+    for (const table of MOVEMENT_TABLES) {
+      await ensurePartitions(pool, { table, now: new Date(), monthsAhead: 0 });
+    }
+    // The accounts are opened under lock, and paid between from memory.
+    for (const command of [depositOf({ owner }), ...[1, 2].map(() => recordOf({ payer: owner }))]) {
+      await ledger.commit([command]);
+    }
+    const { rows } = await pool.query<{ month: string }>(
+      `select distinct tableoid::regclass::text as month from movement_pages
        union select distinct tableoid::regclass::text from movement_rows`,
     );
+    const months = rows.map(({ month }) => month);
+    expect(months.toSorted()).toEqual([
+      expect.stringMatching(/^movement_pages_\d{4}_\d{2}$/),
+      expect.stringMatching(/^movement_rows_\d{4}_\d{2}$/),
+    ]);
 
-    for (const { partition } of rows) {
-      await expect(database.pool.query(`delete from ${partition}`)).rejects.toMatchObject({
-        constraint: expect.stringMatching(/^movement_(pages|rows)_immutable$/),
+    const partitions = [...months, ...MOVEMENT_TABLES.map((table) => `${table}_default`)];
+    for (const statement of [
+      ...months.map((month) => `delete from ${month}`),
+      ...partitions.map((partition) => `truncate ${partition}`),
+    ]) {
+      await expect(pool.query(statement), statement).rejects.toMatchObject({
+        constraint: expect.stringMatching(/^movement_(pages|rows)_(immutable|not_truncated)$/),
       });
     }
-    expect(rows.length).toBeGreaterThan(1);
   });
 });
