@@ -2293,8 +2293,9 @@ export const SummaryKeySchema: GenEnum<SummaryKey> = /*@__PURE__*/
  *
  * Money moves only by movements, which are never changed: each leaves one account and enters
  * another of the same currency, so that each currency sums to zero at every instant. Ids are the
- * caller's, made before the first call: the same id and content are answered with the first answer,
- * and a difference is refused with the name of the field. Every method may also refuse with
+ * caller's, made before the first call: the same id and content are answered as the first time, with
+ * the transaction or account as it stands by now, and nothing is done again; a difference is refused
+ * with the name of the field. Every method may also refuse with
  * INVALID_REQUEST, UNAUTHENTICATED, PERMISSION_DENIED; those come before what a method names. And
  * with LEDGER_BUSY (too many calls wait; come back after RetryInfo) and DATABASE_UNAVAILABLE: no
  * money was moved by the former; after the latter ask again with the same id. A method that moves
@@ -2414,7 +2415,8 @@ export const LedgerService: GenService<{
     output: typeof RecordDeliveryResponseSchema;
   },
   /**
-   * Freezes a transaction until a ruling: a pending one keeps its hold, whose time stands still; of
+   * Freezes a transaction until a ruling: a pending one keeps its hold, whose time stands still unless
+   * nothing was delivered (a dispute does not draw out a delivery, see RULE_NOT_DELIVERED); of
    * a settled one, what was paid is held at the provider as far as it is there and its own, so
    * never on credit, and what is missing is owed and taken first from whatever comes in. Either
    * party may; once it is settled, for 90 days unless the ledger is configured otherwise, and an
