@@ -196,11 +196,27 @@ const overspent: fc.Arbitrary<readonly Command[]> = fc
 
 const steps = fc.oneof({ weight: 15, arbitrary: single }, { weight: 1, arbitrary: overspent });
 
+/** So many that most are new when they are recorded. */
+const many = fc.nat(60).map(idOf);
+const payments: fc.Arbitrary<readonly Command[]> = fc
+  .oneof(
+    { weight: 6, arbitrary: recordAs(many, money) },
+    {
+      weight: 4,
+      arbitrary: fc.tuple(many, maybe(money, 4)).map(([id, part]) => settleOf(id, part)),
+    },
+    { weight: 2, arbitrary: many.map(cancelOf) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.nat(40), trader, money)
+        .map(([nth, owner, amount]) => depositOf({ id: `paid-${nth}`, owner, amount })),
+    },
+  )
+  .map((command) => [command]);
+
 /** A new step or, by a number, one of the history so far again. */
-const batch = fc.array(
-  fc.oneof({ weight: 4, arbitrary: steps }, { weight: 1, arbitrary: fc.nat(99) }),
-  { minLength: 1, maxLength: 6 },
-);
+type Step = readonly Command[] | number;
 
 /** Money for all, so that most of what follows can happen. */
 const opening: Moment = {
@@ -216,18 +232,37 @@ const jump = fc.oneof(
 
 /** What may happen to one ledger, moment by moment; more of it with a higher number. */
 export function histories(maxLength: number): fc.Arbitrary<readonly Moment[]> {
-  return fc
-    .array(fc.record({ jumpMs: jump, batch }), { minLength: 1, maxLength, size: "max" })
-    .map((moments) => {
-      const past: Command[] = [];
-      const rest = moments.map(({ jumpMs, batch }) => {
-        const commands = batch.flatMap((step) => {
-          const again = typeof step === "number" ? past.slice(step % (past.length + 1)) : step;
-          return typeof step === "number" ? again.slice(0, 1) : again;
-        });
-        past.push(...commands);
-        return { jumpMs, commands };
-      });
-      return [opening, ...rest];
+  const step = fc.oneof({ weight: 4, arbitrary: steps }, { weight: 1, arbitrary: fc.nat(99) });
+  return historiesOf({ jumpMs: jump, step, batchMax: 6, maxLength });
+}
+
+/** Payments only, in a time in which no rule ends one, as a ledger decides them from memory. */
+export function paymentHistories(maxLength: number): fc.Arbitrary<readonly Moment[]> {
+  return historiesOf({ jumpMs: fc.constantFrom(0, 1), step: payments, batchMax: 3, maxLength });
+}
+
+function historiesOf({
+  jumpMs,
+  step,
+  batchMax,
+  maxLength,
+}: {
+  readonly jumpMs: fc.Arbitrary<number>;
+  readonly step: fc.Arbitrary<Step>;
+  readonly batchMax: number;
+  readonly maxLength: number;
+}): fc.Arbitrary<readonly Moment[]> {
+  const batch = fc.array(step, { minLength: 1, maxLength: batchMax });
+  const moment = fc.record({ jumpMs, batch });
+  return fc.array(moment, { minLength: 1, maxLength, size: "max" }).map((moments) => {
+    const past: Command[] = [];
+    const rest = moments.map(({ jumpMs, batch }) => {
+      const commands = batch.flatMap((step) =>
+        typeof step === "number" ? past.slice(step % (past.length + 1)).slice(0, 1) : step,
+      );
+      past.push(...commands);
+      return { jumpMs, commands };
     });
+    return [opening, ...rest];
+  });
 }

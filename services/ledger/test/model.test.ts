@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { balance } from "../src/account.ts";
 import type { Answer } from "../src/books.ts";
-import type { LedgerStore } from "../src/store.ts";
+import type { LedgerStore, Road } from "../src/store.ts";
 import { ALL, beginChapter, openDatabase, openStores, outcomeOf } from "./books.ts";
 import { dumpBooks } from "./dump.ts";
-import { histories, type Moment, TRADERS } from "./histories.ts";
+import { histories, type Moment, paymentHistories, TRADERS } from "./histories.ts";
 import { createModel } from "./model.ts";
 
 /**
@@ -19,21 +19,43 @@ function outcomesOf(answer: Answer): string {
   return answer.kind === "group" ? answer.answers.map(outcomeOf).join() : outcomeOf(answer);
 }
 
-/**
- * Lives a history with two processes in turn, beside the model, and answers with how many commands
- * it was.
- */
-async function live(history: readonly Moment[]): Promise<number> {
+/** A history, how many processes write it in turn, and whether chapters of the journal begin in it. */
+interface Life {
+  readonly history: readonly Moment[];
+  readonly writers: 1 | 2;
+  readonly hasChapters: boolean;
+}
+
+const lives: fc.Arbitrary<Life> = fc.oneof(
+  fc.record({
+    history: histories(25),
+    writers: fc.constantFrom<1 | 2>(1, 2),
+    hasChapters: fc.constant(true),
+  }),
+  fc.record({
+    history: paymentHistories(25),
+    writers: fc.constant<1>(1),
+    hasChapters: fc.constant(false),
+  }),
+);
+
+/** Lives a history beside the model, and answers with how many commands it was and which roads batches took. */
+async function live({ history, writers, hasChapters }: Life) {
   await using database = await openDatabase();
   let time = START;
   const now = () => new Date(time);
-  const processes = [openStores(database, now), openStores(database, now)] as const;
+  const roads: Road[] = [];
+  const onRoad = (road: Road) => void roads.push(road);
+  const processes = [
+    openStores(database, now, { onRoad }),
+    openStores(database, now, { onRoad }),
+  ] as const;
   const [{ ledger: books, lineage }] = processes;
   const model = createModel();
   let count = 0;
   for (const [nth, { jumpMs, commands }] of history.entries()) {
     time += jumpMs;
-    if (nth % 4 === 3) await beginChapter(database);
+    if (hasChapters && nth % 4 === 3) await beginChapter(database);
     count += commands.length;
     const prints = [model.print()];
     const expected = commands.map((command) => {
@@ -45,7 +67,7 @@ async function live(history: readonly Moment[]): Promise<number> {
     const isIdle = new Set(prints).size === 1;
     const before = isIdle ? await dumpBooks(database, ["burnt_transactions"]) : undefined;
 
-    const { answers } = await (processes[nth % 2] ?? processes[0]).ledger.commit(commands);
+    const { answers } = await (processes[nth % writers] ?? processes[0]).ledger.commit(commands);
 
     expect(answers.map(outcomesOf)).toEqual(expected);
     if (isIdle) expect(await dumpBooks(database, ["burnt_transactions"])).toEqual(before);
@@ -53,7 +75,7 @@ async function live(history: readonly Moment[]): Promise<number> {
   await compare(books, model);
   expect((await books.verify({ divergencesMax: 5 })).divergences).toEqual([]);
   expect((await lineage.verifyChain({})).broken).toBeUndefined();
-  return count;
+  return { count, roads };
 }
 
 async function compare(books: LedgerStore, model: ReturnType<typeof createModel>): Promise<void> {
@@ -90,14 +112,18 @@ test(
   "the ledger answers every history as the model does, and its books and chain verify after each",
   async () => {
     let commands = 0;
+    const roads: Record<Road, number> = { memory: 0, lock: 0, read: 0, stale: 0 };
     await fc.assert(
-      fc.asyncProperty(histories(25), async (history) => {
-        commands += await live(history);
+      fc.asyncProperty(lives, async (life) => {
+        const lived = await live(life);
+        commands += lived.count;
+        for (const road of lived.roads) roads[road] += 1;
       }),
       // Each history takes a database: a smaller one that fails too is looked for by its seed.
       { numRuns: RUNS, endOnFailure: true },
     );
     expect(commands).toBeGreaterThan(RUNS * 20);
+    expect(roads.memory).toBeGreaterThan(RUNS / 3);
   },
   60_000 + RUNS * 2_000,
 );
