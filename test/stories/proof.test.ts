@@ -71,6 +71,19 @@ describe("an auditor who trusts nobody", () => {
     expect(exitCode).toBe(0);
   });
 
+  test("finds each movement in the partition of its month", async () => {
+    const { rows } = await house.pool.query<{ partition: string }>(
+      `select distinct tableoid::regclass as partition from ledger.movement_pages
+       union select distinct tableoid::regclass from ledger.movement_rows`,
+    );
+
+    const months = rows.map(({ partition }) =>
+      partition.replace(/^ledger\.movement_(pages|rows)_/, ""),
+    );
+    const month = new Date().toISOString().slice(0, 7).replace("-", "_");
+    expect([...new Set(months)]).toEqual([month]);
+  });
+
   test("checks a proof offline, against a checkpoint of their own", async () => {
     const checked = await offline("check-proof", proof, "--checkpoint", checkpoint);
 

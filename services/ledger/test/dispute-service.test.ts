@@ -176,6 +176,23 @@ describe("a dispute", () => {
     expect(mine.at(-1)?.payload).toMatchObject({ rule: "PANEL", provider_share_bps: 2_500 });
   });
 
+  test("keeps what each side brings as it was brought", async () => {
+    const { payer, provider, transactionId } = await aHold();
+    const [bad, good] = [
+      { note: "bad", reference: "https://work.example/bad", sha256: "ab".repeat(32) },
+      { note: "good", reference: "https://work.example/good", sha256: "cd".repeat(32) },
+    ];
+    await as(payer).flagDispute({ transactionId, evidence: [bad] });
+    await as(provider).submitEvidence({ transactionId, evidence: [good] });
+
+    const { transaction } = await operator().getTransaction({ transactionId });
+
+    expect(transaction?.evidence).toMatchObject([
+      { submitter: `agent:${payer}`, ...bad },
+      { submitter: `agent:${provider}`, ...good },
+    ]);
+  });
+
   test("is none of a stranger's business, and the panel's only to vote on", async () => {
     const { payer, jo, transactionId } = await aHold();
     await as(payer).flagDispute({ transactionId });

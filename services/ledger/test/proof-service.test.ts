@@ -12,6 +12,7 @@ import type { EntryProof } from "@bourse/proto/bourse/ledger/v1/lineage_service_
 import { metadataOf, reasonOf } from "@bourse/rpc";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusalOf } from "./calls.ts";
 import { startLedger, type TestLedger } from "./server.ts";
 
 let market: TestLedger;
@@ -109,6 +110,19 @@ describe("proofs over gRPC", () => {
     const asked = market.as("agent:eve").lineage.getProof({ entry: { case: "movementId", value } });
 
     await expect(asked).rejects.toSatisfy((error) => reasonOf(error) === "ENTRY_NOT_FOUND");
+  });
+
+  test("of another's entry are refused for the entry, also of a log longer than it is", async () => {
+    const value = await aDeposit("ann");
+    const request = {
+      entry: { case: "movementId", value },
+      size: 9_223_372_036_854_775_807n,
+    } as const;
+    const stranger = await refusalOf(market.as("agent:eve").lineage.getProof(request));
+    const party = await refusalOf(market.as("agent:ann").lineage.getProof(request));
+
+    expect(stranger.reason).toBe("ENTRY_NOT_FOUND");
+    expect(party.reason).toBe("LOG_SIZE_OUT_OF_RANGE");
   });
 
   test.each([0n, 9_223_372_036_854_775_807n])(

@@ -327,3 +327,32 @@ test("a batch that waits for an id keeps the journal from nobody", async () => {
   expect((await outcome).answers.map(outcomeOf)).toEqual(["PENDING"]);
   expect(free.rowCount).toBe(1);
 });
+
+test("a read of balances tells as held what its own open holds add up to, while holds come and go", async () => {
+  const pair = await aPair();
+  await store.commit([depositOf({ owner: pair.payer, amount: eur(1_000_000) })]);
+  const heldAmounts: bigint[] = [];
+  const sums: bigint[] = [];
+  let [rounds, changes] = [0, 0];
+  const isEnough = () => rounds >= 50 && changes >= 50;
+  const holdAndEnd = async () => {
+    for (; !isEnough(); rounds++) {
+      const [paid, dropped] = [recordOf(pair), recordOf(pair)];
+      const ends = [settleOf(paid.terms.id, eur(1)), cancelOf(dropped.terms.id)];
+      for (const command of [paid, dropped, ...ends]) await store.commit([command]);
+    }
+  };
+  const read = async () => {
+    while (!isEnough()) {
+      const { accounts, openHolds } = await store.balances(pair.payer, { holdsMax: 10 });
+      const { held } = amountsOf(accounts[0]);
+      if (held !== heldAmounts.at(-1)) changes++;
+      heldAmounts.push(held);
+      sums.push(openHolds.reduce((sum, { amount }) => sum + amount, 0n));
+    }
+  };
+
+  await Promise.all([holdAndEnd(), read()]);
+
+  expect(heldAmounts).toEqual(sums);
+});

@@ -4,25 +4,29 @@ import { join } from "node:path";
 import { generateKeys } from "@bourse/access";
 import { expect, test, vi } from "vitest";
 import { available } from "../../src/account.ts";
+import type { LedgerStore } from "../../src/store.ts";
 import { depositOf, openDatabase, openStores } from "../books.ts";
 import { startLedger } from "./process.ts";
-import { RAIL, requestOf, walletOf } from "./vectors.ts";
+import { RAIL, requestOf, type Wallet, type WireRequest, walletOf } from "./vectors.ts";
 
 const PAYMENTS = 60;
 /** After so many answers, the process that gave the last of them is killed. */
 const KILLED_AT = new Set([5, 20, 35, 50]);
+/** So many payments are settled by both at the same time. */
+const ROUNDS = 100;
 const FUNDS = 10_000_000;
 const DONE_MS = 60_000;
 
 const NOW_S = BigInt(Math.floor(Date.now() / 1_000));
 const WINDOW = { validAfter: NOW_S - 600n, validBefore: NOW_S + 3_600n };
 
-test("payments are made once each, though two ledgers are killed amid them", async () => {
-  await using stack = new AsyncDisposableStack();
+/** Two ledgers in processes of their own, over one database in which a wallet has its funds. */
+async function startLedgers() {
+  await using started = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "bourse-x402-"));
-  stack.defer(() => rm(directory, { recursive: true }));
+  started.defer(() => rm(directory, { recursive: true }));
   const { jwksFile } = await generateKeys(directory);
-  const database = stack.use(await openDatabase());
+  const database = started.use(await openDatabase());
   const { ledger: store } = openStores(database);
   const wallet = walletOf();
   const funds = { micros: BigInt(FUNDS), currency: "USDC" };
@@ -34,8 +38,31 @@ test("payments are made once each, though two ledgers are killed amid them", asy
     BOURSE_JWKS_FILE: jwksFile,
     BOURSE_X402_RAILS: JSON.stringify(rails),
   };
-  const ledgers = [stack.use(await startLedger(env)), stack.use(await startLedger(env))] as const;
+  const ledgers = [
+    started.use(await startLedger(env)),
+    started.use(await startLedger(env)),
+  ] as const;
+  const stack = started.move();
+  return { ledgers, store, wallet, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
 
+async function settleAt(url: string, request: WireRequest): Promise<Record<string, unknown>> {
+  const response = await fetch(`${url}/settle`, { method: "POST", body: JSON.stringify(request) });
+  const answer = (await response.json()) as Record<string, unknown>;
+  expect(response.status).toBe(200);
+  return answer;
+}
+
+/** What the wallet can spend in the end, and what its books contradict. */
+async function endOf(store: LedgerStore, wallet: Wallet) {
+  const { accounts } = await store.balances(wallet.address, { holdsMax: 10 });
+  const { divergences } = await store.verify({ divergencesMax: 10 });
+  return { spendable: accounts.map(available), divergences };
+}
+
+test("payments are made once each, though two ledgers are killed amid them", async () => {
+  await using processes = await startLedgers();
+  const { ledgers, store, wallet } = processes;
   const replaced: Promise<void>[] = [];
   let answers = 0;
   async function settle(nth: number): Promise<Record<string, unknown>> {
@@ -48,10 +75,7 @@ test("payments are made once each, though two ledgers are killed amid them", asy
       async () => {
         tries += 1;
         const ledger = ledgers[tries % 2] ?? ledgers[0];
-        const body = JSON.stringify(request);
-        const response = await fetch(`${ledger.url}/settle`, { method: "POST", body });
-        const answer = (await response.json()) as Record<string, unknown>;
-        expect(response.status).toBe(200);
+        const answer = await settleAt(ledger.url, request);
         answers += 1;
         if (KILLED_AT.has(answers)) replaced.push(ledger.replace());
         return answer;
@@ -67,9 +91,28 @@ test("payments are made once each, though two ledgers are killed amid them", asy
   expect(first.filter(({ success }) => success !== true)).toEqual([]);
   const again = await Promise.all(all.map(settle));
   expect(again).toEqual(first);
-  const { accounts } = await store.balances(wallet.address, { holdsMax: 10 });
   const spent = all.reduce((sum, nth) => sum + 10_000 + nth, 0);
-  expect(accounts.map(available)).toEqual([BigInt(FUNDS - spent)]);
-  const { divergences } = await store.verify({ divergencesMax: 10 });
-  expect(divergences).toEqual([]);
+  expect(await endOf(store, wallet)).toEqual({
+    spendable: [BigInt(FUNDS - spent)],
+    divergences: [],
+  });
+});
+
+test("a payment that two ledgers settle at once is made once and answered alike by both", async () => {
+  await using processes = await startLedgers();
+  const { ledgers, store, wallet } = processes;
+
+  for (let nth = 0; nth < ROUNDS; nth += 1) {
+    const nonce = nth.toString(16).padStart(64, "0");
+    const request = requestOf(wallet, { ...WINDOW, nonce });
+
+    const [one, other] = await Promise.all(ledgers.map(({ url }) => settleAt(url, request)));
+
+    expect(one).toMatchObject({ success: true, payer: wallet.address, amount: "10000" });
+    expect(other).toEqual(one);
+  }
+  expect(await endOf(store, wallet)).toEqual({
+    spendable: [BigInt(FUNDS - ROUNDS * 10_000)],
+    divergences: [],
+  });
 });

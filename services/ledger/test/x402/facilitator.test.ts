@@ -11,6 +11,7 @@ import {
   EXAMPLE_TIME,
   RAIL,
   requestOf,
+  SPEC_REQUEST,
   type Wallet,
   type WireRequest,
   walletOf,
@@ -18,11 +19,14 @@ import {
 
 const PAYEE = authorizationOf().to.toLowerCase();
 const LATER = new Date(EXAMPLE_TIME.getTime() + 3_600_000);
+const OF_EXACT = { ...RAIL, schemes: ["exact"], facilitator: "" } as const;
+const OTHER_NETWORK = { ...OF_EXACT, network: "eip155:8453", chainId: 8_453n };
+const RAILS = [RAIL, OTHER_NETWORK, { ...OF_EXACT, asset: `0x${"44".repeat(20)}` }];
 let port: TestPort;
 let wallets = 0;
 
 beforeAll(async () => {
-  port = await startPort();
+  port = await startPort(RAILS);
 });
 afterAll(() => port[Symbol.asyncDispose]());
 
@@ -120,6 +124,19 @@ describe("a payment", () => {
     }
     expect(others.body).toMatchObject({ success: true });
     expect(await spendable(payer.address)).toBe(15_000n);
+  });
+
+  test("uses its nonce up on its network and in its asset, and on no other", async () => {
+    const payer = await payerWith(40_000);
+
+    for (const rail of RAILS) {
+      const made = await port.post("/settle", requestOf(payer, {}, {}, rail));
+      const reused = await port.post("/settle", requestOf(payer, { value: 9_999n }, {}, rail));
+
+      expect(made.body).toMatchObject({ success: true, network: rail.network });
+      expect(reused.body).toMatchObject({ errorReason: "invalid_transaction_state" });
+    }
+    expect(await spendable(payer.address)).toBe(10_000n);
   });
 
   test("that another signed than the payer moves nothing", async () => {
@@ -294,6 +311,22 @@ describe("a payment of upto", () => {
   });
 });
 
+test("the specification's example is valid and paid in its window, not a second after it", async () => {
+  const { from, validBefore } = SPEC_REQUEST.paymentPayload.payload.authorization;
+  await port.deposit(from.toLowerCase(), 10_000);
+
+  port.setTime(new Date((Number(validBefore) + 1) * 1_000));
+  const late = await port.post("/verify", SPEC_REQUEST).finally(() => port.setTime(EXAMPLE_TIME));
+  const verified = await port.post("/verify", SPEC_REQUEST);
+  const settled = await port.post("/settle", SPEC_REQUEST);
+
+  const invalidReason = "invalid_exact_evm_payload_authorization_valid_before";
+  expect(late.body).toMatchObject({ isValid: false, invalidReason, payer: from });
+  expect(verified.body).toEqual({ isValid: true, payer: from });
+  expect(settled.body).toMatchObject({ success: true, payer: from, network: "eip155:84532" });
+  expect(await spendable(from)).toBe(0n);
+});
+
 test("the specification's client verifies, settles and lists", async () => {
   const client = new HTTPFacilitatorClient({ url: port.url });
   const request = requestOf(await payerWith(10_000)) as never as {
@@ -308,6 +341,7 @@ test("the specification's client verifies, settles and lists", async () => {
     kinds: [
       { x402Version: 2, scheme: "exact", network: RAIL.network },
       { scheme: "upto", extra: { facilitatorAddress: RAIL.facilitator } },
+      { scheme: "exact", network: OTHER_NETWORK.network },
     ],
     extensions: [],
     signers: { [RAIL.network]: [RAIL.facilitator] },

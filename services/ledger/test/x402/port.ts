@@ -5,6 +5,7 @@ import { createQueue } from "../../src/queue.ts";
 import type { LedgerStore } from "../../src/store.ts";
 import { createFacilitator } from "../../src/x402/facilitator.ts";
 import { type FinishedRequest, serveFacilitator } from "../../src/x402/http.ts";
+import type { Rail } from "../../src/x402/rail.ts";
 import { createSignatures } from "../../src/x402/signatures.ts";
 import { depositOf, openDatabase, openStores, outcomeOf } from "../books.ts";
 import { EXAMPLE_TIME, RAIL } from "./vectors.ts";
@@ -32,8 +33,8 @@ export interface TestPort extends AsyncDisposable {
   account(address: string): Promise<Account | undefined>;
 }
 
-/** Serves the facilitator on a free port. */
-export async function startPort(): Promise<TestPort> {
+/** Serves the facilitator of these rails on a free port. */
+export async function startPort(rails: readonly Rail[] = [RAIL]): Promise<TestPort> {
   let time = EXAMPLE_TIME;
   const now = () => time;
   const database = await openDatabase();
@@ -42,7 +43,7 @@ export async function startPort(): Promise<TestPort> {
   const signatures = createSignatures({ threads: 1, waitingMax: 1_000 });
   const finished: FinishedRequest[] = [];
   const facilitator = createFacilitator({
-    rails: [RAIL],
+    rails,
     signatures,
     submit: queue.submit,
     store: createPaymentStore(database.pool),

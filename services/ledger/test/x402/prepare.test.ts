@@ -200,6 +200,20 @@ test("an agent sees what it is a party of; anybody may ask for another payment",
   expect(await refusal(ofPayment("p-4", 1), "agent:carl")).toBe("ok");
 });
 
+test("of two reasons at once the first of the contract's list is told", async () => {
+  const id = await recorded(10_000);
+  await ledger.as("operator").ledger.cancelTransaction({ transactionId: id });
+  const unknown = ofTransaction(randomUUIDv7());
+  const noRail = { network: "eip155:1" };
+
+  expect(await refusal({ ...unknown, payTo: PAYER, payerAddress: PAYER })).toBe("SAME_PARTY");
+  expect(await refusal(unknown)).toBe("TRANSACTION_NOT_FOUND");
+  expect(await refusal({ ...ofTransaction(id), ...noRail })).toBe("INVALID_TRANSACTION_STATE");
+  expect(await refusal({ ...ofTransaction(await recorded(1)), ...noRail })).toBe(
+    "PAYMENT_RAIL_NOT_FOUND",
+  );
+});
+
 const EURO = { micros: 5n, currencyCode: "EUR" };
 
 test.each<readonly [string, string, Request]>([

@@ -3,12 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { signerOf } from "../../src/x402/signature.ts";
 import { createSignatures } from "../../src/x402/signatures.ts";
-import { authorizationOf, digestOf, RAIL, walletOf } from "./vectors.ts";
+import { authorizationOf, digestOf, RAIL, SPEC_SIGNATURE, walletOf } from "./vectors.ts";
 
-/** Printed in the specification of x402 v2, section 5.2.1. */
-const SPEC_SIGNATURE =
-  "0x2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a12832597641736" +
-  "08a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c";
 const ORDER = secp256k1.Point.Fn.ORDER;
 
 function bytesOf(hex: string): Uint8Array {

@@ -73,6 +73,48 @@ export function authorizationOf(fields: Partial<Authorization> = {}): Authorizat
   };
 }
 
+/** Printed in the specification of x402 v2, section 5.2.1. */
+export const SPEC_SIGNATURE =
+  "0x2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a12832597641736" +
+  "08a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c";
+
+const SPEC_REQUIREMENTS = {
+  scheme: "exact",
+  network: "eip155:84532",
+  amount: "10000",
+  asset: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+  payTo: "0x209693Bc6afc0C5328bA36FaF03C514EF312287C",
+  maxTimeoutSeconds: 60,
+  extra: { name: "USDC", version: "2" },
+};
+
+/** The specification's example as a facilitator gets it: sections 5.2.1 and 7.1, word for word. */
+export const SPEC_REQUEST = {
+  x402Version: 2,
+  paymentPayload: {
+    x402Version: 2,
+    resource: {
+      url: "https://api.example.com/premium-data",
+      description: "Access to premium market data",
+      mimeType: "application/json",
+    },
+    accepted: SPEC_REQUIREMENTS,
+    payload: {
+      signature: SPEC_SIGNATURE,
+      authorization: {
+        from: "0x857b06519E91e3A54538791bDbb0E22373e36b66",
+        to: "0x209693Bc6afc0C5328bA36FaF03C514EF312287C",
+        value: "10000",
+        validAfter: "1740672089",
+        validBefore: "1740672154",
+        nonce: "0xf3746613c2d920b5fdabc0856f2aeb2d4f88ee6037b8cc5d04a71a4462f13480",
+      },
+    },
+    extensions: {},
+  },
+  paymentRequirements: SPEC_REQUIREMENTS,
+};
+
 /** What has to be signed for an authorisation. */
 export function digestOf(authorization: Authorization, rail: Rail = RAIL): Uint8Array {
   const { structs, primary, values } = messageOf(rail, authorization);
@@ -93,16 +135,16 @@ export interface WireRequest {
 }
 
 /** What a resource server of the rail requires, but for what is given. */
-export function requirementsOf(fields: Record<string, unknown> = {}) {
+export function requirementsOf(fields: Record<string, unknown> = {}, rail: Rail = RAIL) {
   const scheme = fields["scheme"] === "upto" ? "upto" : "exact";
   return {
     scheme,
-    network: RAIL.network,
+    network: rail.network,
     amount: "10000",
-    asset: RAIL.asset,
+    asset: rail.asset,
     payTo: authorizationOf().to,
     maxTimeoutSeconds: 60,
-    extra: extraOf(RAIL, scheme),
+    extra: extraOf(rail, scheme),
     ...fields,
   };
 }
@@ -112,17 +154,18 @@ export function requestOf(
   wallet: Wallet,
   fields: Partial<Authorization> = {},
   required: Record<string, unknown> = {},
+  rail: Rail = RAIL,
 ): WireRequest {
   const authorization = authorizationOf({ from: wallet.address, ...fields });
   const { scheme, value, to } = authorization;
-  const accepted = requirementsOf({ scheme, amount: String(value), payTo: to });
+  const accepted = requirementsOf({ scheme, amount: String(value), payTo: to }, rail);
   return {
     x402Version: 2,
     paymentPayload: {
       x402Version: 2,
       resource: { url: "https://api.example.com/premium-data", mimeType: "application/json" },
       accepted,
-      payload: { ...payloadOf(authorization, wallet.sign(digestOf(authorization))) },
+      payload: { ...payloadOf(authorization, wallet.sign(digestOf(authorization, rail))) },
     },
     paymentRequirements: { ...accepted, ...required },
   };
