@@ -1,15 +1,13 @@
-import { randomUUIDv7 } from "node:crypto";
 import { expect, test } from "vitest";
-import { createLedgerStore, createWriters } from "../src/postgres.ts";
-import { depositOf, eur, recordOf, settleOf } from "./books.ts";
+import { createWriters } from "../src/postgres.ts";
+import { depositOf, eur, openStores, recordOf, settleOf } from "./books.ts";
 import { booksForFile } from "./opened.ts";
 
 const { database } = await booksForFile();
 
 test("a batch reads the rows it changes, however few there were when Postgres last counted them", async () => {
   await using writers = createWriters(database.url, "ledger");
-  const outside = { now: () => new Date(), newId: randomUUIDv7, newPseudonym: randomUUIDv7 };
-  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
+  const { ledger: store } = openStores(database, undefined, { writers });
   const holds = (count: number) =>
     Array.from({ length: count }, () => recordOf({ amount: eur(1) }));
   const settle = async (records: ReturnType<typeof holds>) =>
@@ -44,8 +42,7 @@ test("a batch reads the rows it changes, however few there were when Postgres la
 
 test("a payment by itself is written by the plan that batches are written by", async () => {
   await using writers = createWriters(database.url, "ledger");
-  const outside = { now: () => new Date(), newId: randomUUIDv7, newPseudonym: randomUUIDv7 };
-  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
+  const { ledger: store } = openStores(database, undefined, { writers });
   await store.commit([depositOf({ owner: "dan", amount: eur(100) })]);
 
   // More often than Postgres makes plans for single uses before it looks what they cost.
@@ -63,13 +60,7 @@ test("an account gives up what room it has left when it is written, under lock o
   await using writers = createWriters(database.url, "ledger");
   const roads: string[] = [];
   const onRoad = (road: string) => void roads.push(road);
-  const outside = {
-    now: () => new Date(),
-    newId: randomUUIDv7,
-    newPseudonym: randomUUIDv7,
-    onRoad,
-  };
-  const store = createLedgerStore({ pool: database.pool, writers, ...outside });
+  const { ledger: store } = openStores(database, undefined, { writers, onRoad });
 
   await store.commit([depositOf({ owner: "carol", amount: eur(5) })]);
 
